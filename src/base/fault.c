@@ -1,0 +1,17 @@
+/* Writes a fault. */
+#include "base/fault.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum status fault_set(struct fault *fault, enum status status, int error_number, const char *format, ...) {
+    if (!fault)
+        return status;
+    fault->status = status;
+    fault->error_number = error_number;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(fault->text, sizeof fault->text, format, arguments);
+    va_end(arguments);
+    return status;
+}

@@ -1,0 +1,36 @@
+/* The slice functions that are too long to stand in the header. */
+#include "base/slice.h"
+
+#include "base/text.h"
+
+bool slice_equal_nocase(struct slice a, struct slice b) {
+    return a.size == b.size && slice_starts_nocase(a, b);
+}
+
+bool slice_starts_nocase(struct slice s, struct slice prefix) {
+    if (s.size < prefix.size)
+        return false;
+    for (size_t i = 0; i < prefix.size; i++)
+        if (text_lower(s.data[i]) != text_lower(prefix.data[i]))
+            return false;
+    return true;
+}
+
+int slice_compare(struct slice a, struct slice b) {
+    size_t shared = a.size < b.size ? a.size : b.size;
+    int order = shared ? memcmp(a.data, b.data, shared) : 0;
+    return order ? order : (a.size > b.size) - (a.size < b.size);
+}
+
+size_t slice_find(struct slice s, uint8_t byte) {
+    const uint8_t *hit = s.size ? memchr(s.data, byte, s.size) : NULL;
+    return hit ? (size_t)(hit - s.data) : s.size;
+}
+
+struct slice slice_trim(struct slice s) {
+    while (s.size && (s.data[0] == ' ' || s.data[0] == '\t'))
+        s = slice_skip(s, 1);
+    while (s.size && (s.data[s.size - 1] == ' ' || s.data[s.size - 1] == '\t'))
+        s.size--;
+    return s;
+}
