@@ -1,0 +1,294 @@
+/* The configuration as the rest of the program reads it: checked, typed, names resolved to indices, in the order in
+ * which it was written. Immutable after config_load(); one arena; any thread may read it. Only what exists in this
+ * version has a place here: keys that are planned were refused before.
+ *
+ * Conventions: durations are nanoseconds (CONFIG_FOREVER for `unlimited`), sizes are bytes and counts are plain
+ * (CONFIG_UNLIMITED), an index is a place in the array of the same struct config. Texts are borrowed from it. */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/slice.h"
+#include "message/attribute.h"
+
+#define CONFIG_FOREVER INT64_MAX
+#define CONFIG_UNLIMITED UINT64_MAX
+#define CONFIG_NONE UINT32_MAX /* an index that names nothing */
+
+/* The words before `://`. Those after SCHEME_UDP are known and refused. */
+enum config_scheme {
+    CONFIG_SCHEME_HTTP,
+    CONFIG_SCHEME_HTTPS,
+    CONFIG_SCHEME_WS,
+    CONFIG_SCHEME_WSS,
+    CONFIG_SCHEME_TCP,
+    CONFIG_SCHEME_TLS,
+    CONFIG_SCHEME_INTERTIE,
+    CONFIG_SCHEME_INTERTIE_TLS,
+    CONFIG_SCHEME_UDP,
+    CONFIG_SCHEME_GRPC,
+    CONFIG_SCHEME_GRPCS,
+    CONFIG_SCHEME_MQTT,
+    CONFIG_SCHEME_MQTTS,
+    CONFIG_SCHEME_NATS,
+    CONFIG_SCHEME_KAFKA,
+    CONFIG_SCHEME_AMQP,
+    CONFIG_SCHEME_AMQPS,
+    CONFIG_SCHEME_COUNT
+};
+
+struct config_url {
+    struct slice text; /* as written, after expansion */
+    struct slice host; /* without brackets; a name or an address */
+    struct slice path; /* http: begins with '/', query included; else empty */
+    enum config_scheme scheme;
+    uint16_t port; /* 0: any free one (listeners) */
+    bool is_address;
+    bool is_loopback; /* localhost, 127/8, ::1 */
+};
+
+struct config_cidr {
+    uint8_t address[16]; /* network order; IPv4 uses the first four */
+    uint8_t bits;
+    bool is_v6;
+};
+
+struct config_texts {
+    struct slice *items;
+    size_t count;
+};
+
+struct config_attribute { /* an attribute with a value: `defaults` of a listener */
+    struct slice name;
+    struct slice value;
+};
+
+enum config_format { CONFIG_FORMAT_AUTO, CONFIG_FORMAT_CLOUDEVENTS, CONFIG_FORMAT_RAW, CONFIG_FORMAT_REST };
+enum config_frame { CONFIG_FRAME_AUTO, CONFIG_FRAME_LINE };
+enum config_mode { CONFIG_MODE_AUTO, CONFIG_MODE_BINARY, CONFIG_MODE_STRUCTURED, CONFIG_MODE_BATCH };
+enum config_encoding { CONFIG_ENCODING_JSON, CONFIG_ENCODING_PROTOBUF };
+enum config_offline { CONFIG_OFFLINE_HOLD, CONFIG_OFFLINE_REFUSE };
+enum config_balance { CONFIG_BALANCE_ROUND_ROBIN };
+enum config_log_level { CONFIG_LOG_DEBUG, CONFIG_LOG_INFO, CONFIG_LOG_WARN, CONFIG_LOG_ERROR };
+enum config_log_format { CONFIG_LOG_AUTO, CONFIG_LOG_JSON, CONFIG_LOG_TEXT };
+
+enum { CONFIG_AUTH_KEY = 1, CONFIG_AUTH_CERTIFICATE = 2, CONFIG_AUTH_JWT = 4 };
+
+struct config_listener {
+    struct slice name;
+    struct config_url url;
+    uint32_t auth;      /* CONFIG_AUTH_* bits, any one suffices; 0: nobody is asked */
+    uint32_t system;    /* all that comes in is from this system; CONFIG_NONE: see rule of `from` */
+    bool anonymous;     /* peers without identity are welcome, off loopback too */
+    bool insecure;      /* keys in clear text off loopback are welcome */
+    uint64_t max_priority; /* 1..5, of peers that can't say who they are */
+    struct config_cidr *allow; /* none: any address */
+    size_t allow_count;
+    enum config_format format; /* resolved: AUTO on http, CLOUDEVENTS elsewhere */
+    enum config_frame frame;
+    struct config_attribute *defaults; /* for what is wrapped */
+    size_t default_count;
+    struct {
+        uint64_t message; /* bytes; never above that of the process; 1200 on udp unless set */
+        uint64_t header;  /* bytes of the HTTP header section */
+        uint64_t fields;  /* HTTP header fields */
+    } limits;
+    struct {
+        int64_t head_ns;
+        int64_t auth_ns;
+        int64_t idle_ns; /* resolved: 60s on http, 5m on streams */
+    } timeouts;
+};
+
+/* What `policies` carry. `set` has bit 1u << CONFIG_POLICY_x for each value that its holder (a route or its named
+ * policy; a system or its named policy) brought itself; every field has a value anyway. */
+enum config_policy_key {
+    CONFIG_POLICY_CONNECT,
+    CONFIG_POLICY_ATTEMPT,
+    CONFIG_POLICY_REQUEST,
+    CONFIG_POLICY_QUEUE,
+    CONFIG_POLICY_ACK,
+    CONFIG_POLICY_IN_FLIGHT,
+    CONFIG_POLICY_QUEUE_MESSAGES,
+    CONFIG_POLICY_QUEUE_BYTES,
+    CONFIG_POLICY_TTL,
+    CONFIG_POLICY_TTL_MAX,
+    CONFIG_POLICY_BALANCE,
+    CONFIG_POLICY_COUNT
+};
+
+struct config_policy {
+    struct {
+        int64_t connect_ns;
+        int64_t attempt_ns;
+        int64_t request_ns;
+        int64_t queue_ns;
+        int64_t ack_ns;
+    } timeouts;
+    struct {
+        uint64_t in_flight;         /* per dialled endpoint */
+        uint64_t session_in_flight; /* per dialled-in session: 256 unless in_flight is set */
+        uint64_t queue_messages;
+        uint64_t queue_bytes;
+    } limits;
+    int64_t ttl_ns;     /* CONFIG_FOREVER: none is given to a message without expiry */
+    int64_t ttl_max_ns; /* CONFIG_FOREVER: no cap */
+    enum config_balance balance;
+    uint32_t set;
+};
+
+struct config_endpoint {
+    struct slice name; /* `main` for a system's bare url */
+    struct config_url url;
+    bool enabled;
+};
+
+struct config_system {
+    struct slice name;
+    struct config_endpoint *endpoints;
+    size_t endpoint_count;
+    bool accept;       /* sessions may dial in */
+    uint64_t sessions; /* at most so many */
+    enum config_offline offline;
+    struct config_texts source; /* prefixes that it may write in `source`; at least one */
+    bool stamp;
+    enum config_format format;
+    enum config_mode mode;
+    enum config_encoding encoding;
+    enum config_frame frame;
+    struct {
+        uint64_t max;
+        int64_t idle_ns;
+    } pool; /* per endpoint and worker */
+    struct config_policy policy; /* nearest wins: system, its policy, policies.default, built in */
+};
+
+enum config_pattern_kind {
+    CONFIG_PATTERN_EXACT,  /* the attribute's canonical text equals `text` */
+    CONFIG_PATTERN_PREFIX, /* it begins with `text` */
+    CONFIG_PATTERN_RANGE,  /* integer attribute: low <= value <= high; one number is a range too */
+};
+
+struct config_pattern {
+    enum config_pattern_kind kind;
+    struct slice text;
+    int64_t low;
+    int64_t high;
+};
+
+enum config_match_kind { CONFIG_MATCH_ATTRIBUTE, CONFIG_MATCH_FROM, CONFIG_MATCH_LISTENER };
+
+/* One line of `match`: any of its values; all lines must hold. */
+struct config_match {
+    enum config_match_kind kind;
+    struct slice attribute; /* ATTRIBUTE */
+    enum attribute_type type;
+    struct config_pattern *patterns; /* ATTRIBUTE */
+    size_t pattern_count;
+    uint32_t *indices; /* FROM: systems; LISTENER: listeners */
+    size_t index_count;
+};
+
+struct config_route {
+    struct slice name;
+    struct config_match *matches; /* none: every message */
+    size_t match_count;
+    struct slice when; /* CESQL; empty: none. It compiled when the configuration was checked. */
+    bool has_target;   /* `match` names `target`, so it says how, not where; then `to` is empty */
+    bool to_all;
+    uint32_t *to; /* systems, as written */
+    size_t to_count;
+    uint32_t *except;
+    size_t except_count;
+    int64_t order;
+    bool enabled;
+    struct config_policy policy; /* route, its policy; elsewhere policies.default, built in. See config_policy_of(). */
+};
+
+enum config_verb { CONFIG_VERB_SEND, CONFIG_VERB_CALL, CONFIG_VERB_SUBSCRIBE };
+
+struct config_rule {
+    enum config_verb verb;
+    bool is_type;         /* type/X (messages without target) or system/X (with) */
+    bool is_prefix;       /* X ended in '*', which `pattern` lacks */
+    struct slice pattern; /* empty prefix: every one */
+};
+
+struct config_key {
+    struct slice name;
+    uint8_t hash[32];    /* SHA-256 of the whole key string */
+    struct wall expires; /* INT64_MAX: never */
+};
+
+struct config_identity {
+    struct slice name;
+    uint32_t system; /* whom it acts as; CONFIG_NONE: nobody, it only calls and sends as allowed */
+    struct config_key *keys;
+    size_t key_count;
+    struct config_rule *allow;
+    size_t allow_count;
+    struct config_rule *deny;
+    size_t deny_count;
+    uint64_t max_priority;
+};
+
+struct config_room_level {
+    struct slice room;
+    enum config_log_level level;
+};
+
+struct config {
+    struct arena arena;
+    char digest[7];           /* six hexadecimal digits over the merged text, for `status` */
+    struct slice path;        /* of the main file */
+    struct slice environment; /* empty: the base */
+    struct slice name;
+    struct slice public_url; /* empty: relative */
+    struct slice run_dir;    /* empty: the platform's default */
+    uint64_t workers;        /* 0: one per usable core */
+    uint64_t message_max;    /* limits.message of the process */
+    struct {
+        int64_t announce_ns;
+        int64_t grace_ns;
+    } drain;
+    struct {
+        struct config_url url;
+        struct slice socket; /* empty: RUN_DIR/NAME.sock */
+    } admin;
+    struct {
+        enum config_log_level level;
+        enum config_log_format format;
+        struct slice file; /* empty: standard error */
+        uint64_t rotate_size;
+        uint64_t rotate_keep;
+        struct config_room_level *levels;
+        size_t level_count;
+    } log;
+    struct attribute_declared extensions; /* `extensions:` */
+    struct config_listener *listeners;
+    size_t listener_count;
+    struct config_system *systems;
+    size_t system_count;
+    struct config_route *routes; /* sorted: by `order`, then included files' before their includer's, then as written */
+    size_t route_count;          /* `enabled: false` ones are here too */
+    struct config_identity *identities;
+    size_t identity_count;
+    struct config_policy defaults; /* policies.default over built in */
+    struct slice text;             /* merged, one line a value, secrets hidden: config_print() without origins */
+};
+
+void config_free(struct config *config);
+
+/* Index by name, CONFIG_NONE when nobody has it. Linear: for edges, not for the message path. */
+uint32_t config_system_find(const struct config *config, struct slice name);
+uint32_t config_listener_find(const struct config *config, struct slice name);
+
+/* What counts for a message to `system` by `route` (NULL: by its target alone), nearest wins key by key:
+ * route, its policy, system, its policy, policies.default, built in. For compile time, not per message. */
+struct config_policy config_policy_of(const struct config *config, const struct config_route *route,
+                                      const struct config_system *system);
+
+const char *config_scheme_name(enum config_scheme scheme);
+
+#endif
