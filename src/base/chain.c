@@ -1,0 +1,207 @@
+/* The out chain of a connection. */
+#include "base/chain.h"
+
+#include "base/assert.h"
+#include "base/memory.h"
+
+void chain_pool_init(struct chain_pool *pool) {
+    *pool = (struct chain_pool){0};
+}
+
+void chain_pool_done(struct chain_pool *pool) {
+    while (pool->count)
+        block_unref(pool->spare[--pool->count]);
+}
+
+static struct block *pool_take(struct chain_pool *pool, size_t size) {
+    if (size <= CHAIN_BLOCK_SIZE) {
+        if (pool->count)
+            return pool->spare[--pool->count];
+        size = CHAIN_BLOCK_SIZE;
+    }
+    return block_new(size, &pool->held);
+}
+
+static void pool_give(struct chain_pool *pool, struct block *block) {
+    if (block->refs == 1 && block->size == CHAIN_BLOCK_SIZE && block->gauge == &pool->held &&
+        pool->count < COUNT_OF(pool->spare))
+        pool->spare[pool->count++] = block;
+    else
+        block_unref(block);
+}
+
+void chain_init(struct chain *chain, struct chain_pool *pool, bool datagrams) {
+    *chain = (struct chain){.pool = pool, .datagrams = datagrams};
+}
+
+static struct chain_piece *piece_at(const struct chain *chain, uint32_t index) {
+    return &chain->pieces[(chain->first + index) & (chain->capacity - 1)];
+}
+
+static void drop_first(struct chain *chain) {
+    pool_give(chain->pool, piece_at(chain, 0)->block);
+    chain->first = (chain->first + 1) & (chain->capacity - 1);
+    chain->count--;
+}
+
+void chain_done(struct chain *chain) {
+    while (chain->count)
+        drop_first(chain);
+    memory_free(chain->pieces);
+    chain->pieces = NULL;
+    chain->capacity = 0;
+}
+
+static bool make_room(struct chain *chain) {
+    if (chain->count < chain->capacity)
+        return true;
+    uint32_t capacity = chain->capacity ? chain->capacity * 2 : 4;
+    struct chain_piece *pieces = memory_array(capacity, sizeof *pieces);
+    if (!pieces)
+        return false;
+    for (uint32_t i = 0; i < chain->count; i++)
+        pieces[i] = *piece_at(chain, i);
+    memory_free(chain->pieces);
+    chain->pieces = pieces;
+    chain->first = 0;
+    chain->capacity = capacity;
+    return true;
+}
+
+/* The last piece, if its block is ours alone to go on filling. */
+static struct chain_piece *open_piece(const struct chain *chain) {
+    if (chain->count == 0)
+        return NULL;
+    struct chain_piece *last = piece_at(chain, chain->count - 1);
+    return last->block->gauge == &chain->pool->held && last->at + last->size == chain->filled ? last : NULL;
+}
+
+uint8_t *chain_reserve(struct chain *chain, size_t count) {
+    struct chain_piece *last = open_piece(chain);
+    if (last && last->block->size - chain->filled >= count && (!chain->datagrams || make_room(chain))) {
+        if (chain->datagrams && last->size) {
+            last = piece_at(chain, chain->count - 1);
+            struct chain_piece next = {.block = block_ref(last->block), .at = chain->filled};
+            *piece_at(chain, chain->count++) = next;
+        }
+        return piece_at(chain, chain->count - 1)->block->data + chain->filled;
+    }
+    if (last && last->size == 0) { /* reserved, too small, never used */
+        pool_give(chain->pool, last->block);
+        chain->count--;
+    }
+    if (count > UINT32_MAX / 2 || !make_room(chain))
+        return NULL;
+    struct block *block = pool_take(chain->pool, count);
+    if (!block)
+        return NULL;
+    *piece_at(chain, chain->count++) = (struct chain_piece){.block = block};
+    chain->filled = 0;
+    return block->data;
+}
+
+void chain_commit(struct chain *chain, size_t size) {
+    struct chain_piece *last = piece_at(chain, chain->count - 1);
+    ASSERT(chain->count > 0 && chain->filled + size <= last->block->size);
+    if (chain->datagrams && size == 0) { /* an unused reservation must not become an empty datagram */
+        if (last->size == 0) {
+            chain->count--;
+            if (last->block->refs > 1)
+                block_unref(last->block);
+            else
+                pool_give(chain->pool, last->block);
+            chain->filled = UINT32_MAX;
+        }
+        return;
+    }
+    last->size += (uint32_t)size;
+    chain->filled += (uint32_t)size;
+    chain->added += size;
+}
+
+void chain_commit_to(struct chain *chain, size_t size, const struct address *to) {
+    ASSERT(chain->datagrams && chain->count > 0);
+    piece_at(chain, chain->count - 1)->to = *to;
+    chain_commit(chain, size);
+}
+
+bool chain_add(struct chain *chain, struct slice bytes) {
+    if (bytes.size == 0)
+        return true;
+    uint8_t *at = chain_reserve(chain, bytes.size);
+    if (!at)
+        return false;
+    memcpy(at, bytes.data, bytes.size);
+    chain_commit(chain, bytes.size);
+    return true;
+}
+
+bool chain_add_block(struct chain *chain, struct block *block, struct slice bytes) {
+    ASSERT(bytes.data >= block->data && bytes.data + bytes.size <= block->data + block->size);
+    struct chain_piece *last = open_piece(chain);
+    if (last && last->size == 0) {
+        pool_give(chain->pool, last->block);
+        chain->count--;
+    }
+    if (!make_room(chain))
+        return false;
+    *piece_at(chain, chain->count++) = (struct chain_piece){
+        .block = block_ref(block), .at = (uint32_t)(bytes.data - block->data), .size = (uint32_t)bytes.size};
+    chain->filled = UINT32_MAX;
+    chain->added += bytes.size;
+    return true;
+}
+
+int chain_vectors(const struct chain *chain, struct iovec *out, int max) {
+    int count = 0;
+    for (uint32_t i = 0; i < chain->count && count < max; i++) {
+        const struct chain_piece *piece = piece_at(chain, i);
+        if (piece->size)
+            out[count++] = (struct iovec){piece->block->data + piece->at, piece->size};
+    }
+    return count;
+}
+
+const struct chain_piece *chain_piece(const struct chain *chain, uint32_t index) {
+    return index < chain->count ? piece_at(chain, index) : NULL;
+}
+
+void chain_written(struct chain *chain, uint64_t size) {
+    ASSERT(size <= chain_unsent(chain));
+    chain->written += size;
+    while (chain->count) {
+        struct chain_piece *piece = piece_at(chain, 0);
+        if (piece->size > size) {
+            piece->at += (uint32_t)size;
+            piece->size -= (uint32_t)size;
+            return;
+        }
+        size -= piece->size;
+        drop_first(chain);
+    }
+}
+
+void chain_written_pieces(struct chain *chain, uint32_t count) {
+    ASSERT(count <= chain->count);
+    while (count--) {
+        chain->written += piece_at(chain, 0)->size;
+        drop_first(chain);
+    }
+}
+
+struct slice chain_find(const struct chain *chain, uint64_t from, uint64_t to) {
+    uint64_t end = chain->written;
+    for (uint32_t i = 0; i < chain->count; i++) {
+        const struct chain_piece *piece = piece_at(chain, i);
+        uint64_t start = end;
+        end += piece->size;
+        if (to > end || to <= start)
+            continue;
+        uint64_t back = end - from; /* may reach before what is unsent: those bytes still stand in the block */
+        uint64_t piece_end = (uint64_t)piece->at + piece->size;
+        if (from < to && back <= piece_end)
+            return slice_make(piece->block->data + (piece_end - back), (size_t)(to - from));
+        break;
+    }
+    return slice_make(NULL, 0);
+}

@@ -1,0 +1,234 @@
+/* The contract between a protocol and what it stands on (the connection room) and speaks to (its user: the engine, or
+ * a test actor).
+ *
+ * A protocol instance is a pure state machine for one connection: bytes in, messages up, messages down, bytes out. It
+ * reads no clock, opens nothing, allocates only bounded state of its own. All calls come from one thread.
+ *
+ * Tokens. Inbound messages are numbered 1, 2, 3.. per connection by the protocol, each is settled exactly once, in any
+ * order, by settle(). Outbound messages are numbered 1, 2, 3.. by the user; each ends exactly once: by sink.outcome()
+ * where `terms.acks`, else by the connection, when its last byte was written.
+ *
+ * Reentrancy. The protocol calls the sink only from within feed, send, settle, cancel, tick, shut, datagram, open. The
+ * user may call send, settle and cancel of *any* protocol, this one too, from within a sink call; a protocol must
+ * therefore have its own state in order before it calls up, and must bear settle() inside message(). Nobody calls
+ * done() from inside a sink call. */
+#ifndef PROTOCOL_PROTOCOL_H
+#define PROTOCOL_PROTOCOL_H
+
+#include "base/address.h"
+#include "base/chain.h"
+#include "base/clock.h"
+#include "message/message.h"
+#include "message/uuid.h"
+
+enum protocol_role {
+    PROTOCOL_ACCEPTED, /* we listen */
+    PROTOCOL_DIALLED,  /* we dial */
+};
+
+/* What the user does with a message that nobody can take now. */
+enum protocol_full {
+    PROTOCOL_FULL_WITHHOLD, /* hold it, unsettled: the protocol's own credit bounds the peer (stream v1) */
+    PROTOCOL_FULL_WAIT,     /* hold it for timeouts.queue, then refuse (http1) */
+    PROTOCOL_FULL_STOP,     /* hold it and stop reading the connection (NDJSON) */
+    PROTOCOL_FULL_DROP,     /* refuse at once (datagrams) */
+};
+
+/* Filled by the protocol in open(), changed before later messages when the peer negotiates. */
+struct protocol_terms {
+    bool acks;        /* the peer settles what we send; else it is delivered when its last byte is written */
+    bool inline_reply; /* an inbound request's exchange stays open: the reply is sent with `reply_to` = its token, and
+                        * the token is settled only if there will be none (http1) */
+    bool can_reply;   /* a reply may also be sent as a message of its own */
+    bool is_intertie; /* the peer says that it is an intertie: hops are counted toward it */
+    uint8_t when_full; /* enum protocol_full */
+};
+
+/* What can be sent now. Kept current by the protocol. 0 messages also while it isn't open yet. */
+struct protocol_room {
+    uint32_t messages;
+    uint64_t bytes; /* encoded size that still fits; UINT64_MAX: no bound of its own */
+};
+
+enum protocol_verdict {
+    VERDICT_ACCEPTED,
+    VERDICT_REJECTED, /* for good */
+    VERDICT_RETRY,    /* may be sent again, not before retry_ms */
+    VERDICT_EXPIRED,
+};
+
+struct protocol_outcome {
+    enum protocol_verdict verdict;
+    enum status status; /* OK when accepted */
+    uint32_t retry_ms;
+};
+
+/* Who the peer says it is. All slices are borrowed. */
+struct protocol_hello {
+    struct slice client; /* product, for `status` */
+    struct slice system; /* whom it wants to act as; empty: not said */
+    struct slice key;    /* `itk_...`; empty: none presented */
+    bool serves;         /* it takes messages for `system` on this connection (a session) */
+    bool is_intertie;
+    uint32_t window;     /* messages that it takes unsettled; 0: no say */
+};
+
+struct protocol_subscription {
+    uint32_t sub;        /* its number on this connection; 0 on NDJSON: the only one */
+    struct slice filter; /* CESQL; empty: the session serves its system */
+    struct slice group;
+    uint32_t max_inflight;
+    bool ack;
+};
+
+/* For a protocol that serves other things beside messages (http1: admin, problem documents). See http1/http1.h. */
+struct protocol_request;
+
+/* Calls up. Every `user` is the one given in the sink. */
+struct protocol_calls {
+    /* One inbound message, borrowed. `reply_to`: the outbound token that it answers on this carrier (dialled http1), or
+     * 0. The user settles `token` now or later. `message->receipt` may be set by the protocol. */
+    void (*message)(void *user, uint64_t token, struct message *message, uint64_t reply_to);
+    /* An inbound unit that was no valid message: for counters and the log; the protocol has answered it itself. */
+    void (*invalid)(void *user, const struct message_fault *fault);
+    /* Outbound tokens first..last were settled by the peer (only where terms.acks). */
+    void (*outcome)(void *user, uint64_t first, uint64_t last, struct protocol_outcome outcome);
+    /* The peer no longer wants an answer to its unsettled or unanswered message. */
+    void (*cancelled)(void *user, uint64_t token);
+    /* `room` has grown from nothing. */
+    void (*room)(void *user);
+    /* The peer presented itself. STATUS_OK: ret_system is the system it acts as (empty: none), borrowed as long as the
+     * connection. Else the protocol answers the refusal and, where connections are authenticated, closes. */
+    enum status (*hello)(void *user, const struct protocol_hello *hello, struct slice *ret_system);
+    /* STATUS_OK, or why not, with words in `fault`. */
+    enum status (*subscribe)(void *user, const struct protocol_subscription *subscription, struct message_fault *fault);
+    void (*unsubscribe)(void *user, uint32_t sub);
+    /* A request that is no message (admin, GET): answered now or later by http1_answer(token). */
+    void (*request)(void *user, uint64_t token, const struct protocol_request *request);
+};
+
+/* The protocol's side of a connection; lives in the connection. */
+struct protocol_sink {
+    const struct protocol_calls *calls;
+    void *user;
+    struct chain *out; /* bytes to the peer; sent even when feed fails */
+    struct protocol_room room;
+    struct protocol_terms terms;
+    struct mono due; /* when tick() wants to be called; MONO_NEVER: not. Written by the protocol, read after each call */
+    size_t want;     /* feed() makes no progress before so many bytes are there; 0: any */
+    bool paused;     /* feed() must not be called: the protocol waits for settle() (http1: one exchange at a time) */
+    /* Set by the protocol to end: what is in `out` is written, then the connection closes with this reason. */
+    bool closing;
+    bool reading_done; /* with `closing`: bytes that still come in are thrown away */
+    enum status close_status;
+    /* Set in feed() to be replaced: the bytes that feed() did not use go to the next row's feed(). */
+    const struct protocol *become;
+};
+
+enum protocol_content_mode { PROTOCOL_MODE_AUTO, PROTOCOL_MODE_BINARY, PROTOCOL_MODE_STRUCTURED, PROTOCOL_MODE_BATCH };
+enum protocol_format { PROTOCOL_FORMAT_AUTO, PROTOCOL_FORMAT_CLOUDEVENTS, PROTOCOL_FORMAT_RAW };
+
+/* What an instance is told about its place. Outlives it; shared by all connections of a listener or endpoint. */
+struct protocol_setup {
+    enum protocol_role role;
+    struct slice name;       /* of the listener, or SYSTEM/ENDPOINT */
+    struct slice node;       /* `name` of this process: WELCOME.node, User-Agent, Via */
+    struct slice public_url; /* prefix of problem types and sources; may be empty */
+    const struct attribute_declared *declared;
+    struct {
+        uint32_t message; /* encoded bytes of one event */
+        uint32_t header;  /* http1: bytes of the header section */
+        uint32_t fields;  /* http1: header fields */
+        uint32_t window;  /* messages that the peer may have unsettled with us (stream v1 credit) */
+        uint64_t window_bytes;
+    } limits;
+    struct {
+        int64_t head_ns; /* from the first byte of a request or preface to its end */
+        int64_t auth_ns; /* from opening to HELLO where `auth` */
+        int64_t idle_ns; /* nothing at all happens */
+        int64_t heartbeat_ns; /* stream v1 hb_ms */
+        int64_t attempt_ns;   /* dialled http1: from request to final status */
+    } timeouts;
+    /* accepted */
+    bool auth;          /* a key is required */
+    bool keys_refused;  /* keys in clear text are refused here */
+    bool is_loopback;   /* the listener's address: then Host must be a loopback name */
+    enum protocol_format format;
+    const struct protocol_default { /* attributes for what is wrapped */
+        struct slice name;
+        struct slice value;
+    } *defaults;
+    size_t default_count;
+    struct slice system;   /* dialled: whom we dial. Accepted: all is from this system, or empty */
+    bool answers;          /* datagram: this peer may be answered */
+    bool is_admin;         /* http1: every request goes to calls->request */
+    /* dialled */
+    struct slice host; /* http1: Host */
+    struct slice path; /* http1: request target, query included */
+    enum protocol_content_mode mode;
+    enum message_encoding encoding; /* of what we send where the peer does not choose */
+    struct slice own_system; /* stream v1 dialled: HELLO.system */
+    struct slice own_key;    /* stream v1 dialled: HELLO.auth */
+};
+
+/* What instances of one worker share. */
+struct protocol_worker {
+    struct uuid_source ids;
+    struct buffer extra;   /* scratch for decoding; cleared by the protocol before each unit; fixed size */
+    struct buffer scratch; /* for encoding where the chain can't be written in place */
+};
+
+/* Options of one send(). */
+struct protocol_send {
+    uint64_t token;
+    uint64_t reply_to; /* inbound token that this answers on its own exchange; 0: none */
+    uint32_t sub;      /* subscription that it is for; 0: none */
+    uint8_t attempt;   /* 1 the first time */
+    bool asks;         /* a reply is due on this carrier (dialled http1: 200's body is the reply) */
+};
+
+struct protocol {
+    const char *name;    /* metric label, config scheme table: "http1", "stream", "ndjson", "datagram" */
+    size_t state_size;   /* of the instance; zeroed by the connection, which owns it */
+    bool is_datagram;
+    bool keeps_open;     /* dialled: kept connected also when there is nothing to send */
+    uint32_t pool_max;   /* dialled: more connections than this to one endpoint make no sense; 0: no bound */
+    /* All return at once; what they want is in the sink. `state` is state_size bytes. */
+    void (*open)(void *state, const struct protocol_setup *setup, struct protocol_worker *worker,
+                 struct protocol_sink *sink, const struct address *peer, struct now now);
+    /* Bytes from the peer, borrowed. Returns how many were used; the rest comes again, with more behind it. `ended`: the
+     * peer has shut its side down. May stop short after a message to let the user breathe: it is called again while it
+     * uses bytes. */
+    size_t (*feed)(void *state, struct slice bytes, bool ended, struct now now);
+    /* is_datagram only: one datagram from `from`. */
+    void (*datagram)(void *state, struct slice bytes, const struct address *from, struct now now);
+    /* Encodes one message into out. Only called with room. STATUS_OK; or why it can never be sent so (TOO_LARGE,
+     * MALFORMED_EVENT, NOT_SUPPORTED, NO_MEMORY): the token then is unused and `out` is as before. */
+    enum status (*send)(void *state, const struct message *message, const struct overlay *overlay,
+                        const struct protocol_send *options, struct now now);
+    /* What became of inbound messages first..last. STATUS_OK: accepted. */
+    void (*settle)(void *state, uint64_t first, uint64_t last, enum status status, uint32_t retry_ms, struct now now);
+    /* The user no longer wants the outcome or the reply of an outbound message; advisory. */
+    void (*cancel)(void *state, uint64_t token, struct now now);
+    /* sink.due has come. */
+    void (*tick)(void *state, struct now now);
+    /* End gracefully: no new work, finish what is open, then set closing. `status` says why. */
+    void (*shut)(void *state, enum status status, struct now now);
+    /* Recover a message from the bytes that send() wrote (they did not get out). False when it can't be. */
+    bool (*recover)(void *state, struct slice sent, struct message *ret_message);
+    /* Frees what the state owns, not the state. The sink must not be called. */
+    void (*done)(void *state);
+};
+
+extern const struct protocol protocol_http1;
+extern const struct protocol protocol_stream;   /* sniffs: becomes stream v1 or ndjson by the first byte (accepted) */
+extern const struct protocol protocol_stream1;  /* stream v1 alone */
+extern const struct protocol protocol_ndjson;   /* CloudEvents as JSON lines */
+extern const struct protocol protocol_datagram;
+
+/* The table; ends with NULL. Adding a protocol is its folder and one line in protocol.c. */
+extern const struct protocol *const protocol_table[];
+/* NULL when no row has that name. */
+const struct protocol *protocol_find(struct slice name);
+
+#endif
