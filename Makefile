@@ -1,11 +1,60 @@
-# A thin front for the scripts in tools/.
-.DEFAULT_GOAL := build
-.PHONY: build debug release tsan fuzz-build test check
+# A thin front for the scripts in tools/. `make help` lists the targets.
+# Variables: JOBS, PREFIX and DESTDIR (install), SEEDS, FUZZ_SECONDS, ROOM (check), ARGS (bench).
+.DEFAULT_GOAL := help
+.PHONY: help deps build debug release tsan demo run test check fuzz bench bench-deps lint format coverage install clean
 
-build: release ## build the optimised program in build/release
+help: ## list the targets
+	@sed -n 's/^\([a-z-][a-z -]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "  %-22s %s\n", $$1, $$2}'
 
-debug release tsan: ## build one variant
+deps: ## install what is missing to build and to test
+	@tools/deps.sh build test
+
+build: ## build the optimised program: build/release/src/intertie
+	@tools/deps.sh build
+	@tools/build.sh release
+
+debug release tsan: ## build one variant: sanitizers for memory, optimised, for threads
 	@tools/build.sh $@
 
-check: debug
-	@setarch -R meson test -C build/debug --no-rebuild --print-errorlogs
+demo: build ## show two systems talking through intertie, then stop
+	@tools/demo.sh build/release
+
+run: build ## the same, and stay up until interrupted
+	@tools/demo.sh build/release --stay
+
+test: ## everything: all variants, live tests, seeds, fuzzing, lint
+	@tools/deps.sh build test
+	@tools/test.py full
+
+check: ## the quick part, debug only; ROOM=base for one room
+	@tools/deps.sh build test
+	@tools/test.py check $(ROOM)
+
+fuzz: ## fuzz every target for FUZZ_SECONDS (60)
+	@tools/deps.sh build test
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-60} tools/test.py fuzz
+
+bench: ## build and run the benchmarks
+	@tools/deps.sh build
+	@tools/bench.sh $(ARGS)
+
+bench-deps: ## install the peers that benchmarks compare with
+	@tools/deps.sh build bench
+
+lint: ## check includes, banned calls, file lengths, exported names
+	@tests/lint/lint.py
+
+format: ## format the sources that differ from main
+	@tools/deps.sh format
+	@tools/format.sh
+
+coverage: ## line coverage of the unit tests, in build/coverage/html
+	@tools/deps.sh build test coverage
+	@tools/coverage.sh
+
+install: build ## install program, library, headers and pages (PREFIX, DESTDIR)
+	@meson configure build/release $(if $(PREFIX),-Dprefix=$(PREFIX)) >/dev/null
+	@DESTDIR=$(DESTDIR) meson install -C build/release --no-rebuild --quiet
+
+clean: ## remove all build output
+	rm -rf build

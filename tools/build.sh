@@ -1,7 +1,7 @@
 #!/bin/sh
 # Sets up and builds one variant in build/VARIANT:
 #     tools/build.sh debug|release|tsan|clang|fuzz|coverage [ninja target...]
-# Variables: JOBS (2 by default), WERROR=true to fail on warnings.
+# Variables: JOBS (the number of cores by default), WERROR=true to fail on warnings.
 set -eu
 cd "$(dirname "$0")/.."
 variant=${1:?usage: tools/build.sh VARIANT [target...]}
@@ -53,4 +53,4 @@ elif [ "$(state)" != "$(cat "$stamp" 2>/dev/null)" ]; then
     meson setup --reconfigure $options "$dir" >/dev/null
     state >"$stamp"
 fi
-exec ninja -C "$dir" -j "${JOBS:-2}" "$@"
+exec ninja -C "$dir" -j "${JOBS:-$(nproc 2>/dev/null || echo 2)}" "$@"
