@@ -91,7 +91,8 @@ struct message {
     uint8_t data_form;
     uint8_t value_count;
     bool has_receipt;
-    uint8_t reserved[2];
+    uint8_t marks; /* of the decoders, see store.h */
+    uint8_t reserved;
     struct span data;
     struct wall expiry;  /* INT64_MAX: none given */
     uint8_t receipt[16]; /* our UUIDv7 for this message, when has_receipt */
@@ -146,7 +147,8 @@ bool value_time(const struct message *message, const struct value *value, struct
 
 /* -- making -- */
 
-/* Starts an empty message of ENCODING_NONE: kind event, priority 2. `wire` is its future data (may be empty). */
+/* Starts an empty message of ENCODING_NONE: kind event, priority 2. `wire` is its future data (may be empty). From here
+ * to message_seal() nobody else may append to the `extra` that is used; it may hold bytes of others before. */
 void message_init(struct message *message, struct slice wire);
 /* Each adds one attribute; the bytes are copied to `extra`. STATUS_MALFORMED_EVENT when it is there already or breaks
  * its type's rules (fault says which), STATUS_TOO_LARGE when extra or the table is full. Derived fields (kind, priority,
@@ -164,7 +166,8 @@ enum status message_seal(struct message *message, const struct buffer *extra, st
 
 /* What message_keep() would take, in bytes. */
 size_t message_kept_size(const struct message *message);
-/* A copy with its bytes in one block, one reference. NULL when memory is out. A kept message is referred to, not copied. */
+/* A copy with its bytes in one block, one reference. NULL when memory is out. A kept message is referred to, not copied:
+ * its struct has no room for more values than it uses. */
 struct message *message_keep(const struct message *message, uint64_t *gauge);
 struct message *message_ref(struct message *kept);
 void message_unref(struct message *kept); /* NULL is fine */
