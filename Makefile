@@ -1,5 +1,6 @@
 # A thin front for the scripts in tools/. `make help` lists the targets.
 # Variables: JOBS, PREFIX and DESTDIR (install), SEEDS, FUZZ_SECONDS, ROOM (check), ARGS (bench).
+export JOBS PREFIX SEEDS FUZZ_SECONDS
 .DEFAULT_GOAL := help
 .PHONY: help deps build debug release tsan demo run test check fuzz bench bench-deps lint format coverage install clean
 
@@ -53,7 +54,6 @@ coverage: ## line coverage of the unit tests, in build/coverage/html
 	@tools/coverage.sh
 
 install: build ## install program, library, headers and pages (PREFIX, DESTDIR)
-	@meson configure build/release $(if $(PREFIX),-Dprefix=$(PREFIX)) >/dev/null
 	@DESTDIR=$(DESTDIR) meson install -C build/release --no-rebuild --quiet
 
 clean: ## remove all build output

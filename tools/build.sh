@@ -1,7 +1,7 @@
 #!/bin/sh
 # Sets up and builds one variant in build/VARIANT:
 #     tools/build.sh debug|release|tsan|clang|fuzz|coverage [ninja target...]
-# Variables: JOBS (the number of cores by default), WERROR=true to fail on warnings.
+# Variables: JOBS (the number of cores by default), WERROR=true to fail on warnings, PREFIX.
 set -eu
 cd "$(dirname "$0")/.."
 variant=${1:?usage: tools/build.sh VARIANT [target...]}
@@ -29,7 +29,7 @@ coverage) options="--buildtype=debug -Db_coverage=true" ;;
     exit 2
     ;;
 esac
-options="$options -Dwerror=${WERROR:-false}"
+options="$options -Dwerror=${WERROR:-false} --prefix=${PREFIX:-/usr/local}"
 
 # Meson can't see that a room came or went, or that a test library was installed since: this list can.
 stamp=$dir/.configured
