@@ -1,0 +1,308 @@
+/* The table of connections: how they open, end and are freed; deadlines and actions. */
+#include "connection/net.h"
+
+#include "base/assert.h"
+#include "base/memory.h"
+#include "connection/inner.h"
+
+#define WRITE_TIMEOUT_NS (30 * NS_PER_S)
+#define FIRST_SLOTS 16
+
+bool net_init(struct net *net, const struct net_calls *calls, void *user, uint32_t count_max, uint64_t seed) {
+    *net = (struct net){.calls = calls, .user = user, .count_max = count_max};
+    uuid_source_init(&net->worker.ids, seed);
+    chain_pool_init(&net->pool);
+    list_init(&net->open);
+    list_init(&net->dirty);
+    list_init(&net->dead);
+    deadlines_init(&net->deadlines);
+    buffer_init(&net->worker.scratch, 4u << 20);
+    void *extra = memory_alloc(NET_EXTRA_SIZE);
+    if (!extra)
+        return false;
+    buffer_init_fixed(&net->worker.extra, extra, NET_EXTRA_SIZE);
+    return true;
+}
+
+static void free_connection(struct net *net, struct connection *c) {
+    if (c->state)
+        c->protocol->done(c->state);
+    memory_free(c->state);
+    chain_done(&c->out);
+    buffer_done(&c->partial);
+    uint32_t slot = (uint32_t)c->handle;
+    net->slots[slot] = NULL;
+    net->generations[slot]++;
+    if (slot < net->slot_free)
+        net->slot_free = slot;
+    memory_free(c);
+}
+
+void net_done(struct net *net) {
+    for (uint32_t i = 0; i < net->slot_count; i++) {
+        struct connection *c = net->slots[i];
+        if (!c)
+            continue;
+        deadlines_clear(&net->deadlines, &c->deadline);
+        free_connection(net, c);
+    }
+    chain_pool_done(&net->pool);
+    deadlines_done(&net->deadlines);
+    memory_free(net->worker.extra.data);
+    buffer_done(&net->worker.scratch);
+    memory_free(net->slots);
+    memory_free(net->generations);
+    memory_free(net->actions);
+    *net = (struct net){0};
+}
+
+struct connection *net_find(const struct net *net, uint64_t handle) {
+    uint32_t slot = (uint32_t)handle;
+    if (slot >= net->slot_count || !net->slots[slot] || net->slots[slot]->handle != handle ||
+        net->slots[slot]->status == CONNECTION_CLOSED)
+        return NULL;
+    return net->slots[slot];
+}
+
+static bool grow_slots(struct net *net) {
+    uint32_t count = net->slot_count ? net->slot_count * 2 : FIRST_SLOTS;
+    struct connection **slots = memory_resize(net->slots, count * sizeof(struct connection *));
+    if (!slots)
+        return false;
+    net->slots = slots;
+    uint32_t *generations = memory_resize(net->generations, count * sizeof *generations);
+    if (!generations)
+        return false;
+    net->generations = generations;
+    for (uint32_t i = net->slot_count; i < count; i++) {
+        slots[i] = NULL;
+        generations[i] = 1;
+    }
+    net->slot_free = net->slot_count;
+    net->slot_count = count;
+    return true;
+}
+
+static bool take_slot(struct net *net, struct connection *c) {
+    uint32_t slot = net->slot_free;
+    while (slot < net->slot_count && net->slots[slot])
+        slot++;
+    if (slot == net->slot_count && !grow_slots(net))
+        return false;
+    net->slots[slot] = c;
+    net->slot_free = slot + 1;
+    c->handle = (uint64_t)net->generations[slot] << 32 | slot;
+    return true;
+}
+
+static struct connection *new_connection(struct net *net, const struct protocol *protocol,
+                                         const struct protocol_setup *setup) {
+    if (net->count >= net->count_max)
+        return NULL;
+    struct connection *c = memory_new(sizeof *c);
+    if (!c)
+        return NULL;
+    c->net = net;
+    c->protocol = protocol;
+    c->setup = setup;
+    c->deadline.at = c->until = c->sink.due = MONO_NEVER;
+    c->listener = UINT32_MAX;
+    c->state = memory_new(protocol->state_size);
+    if (!c->state || !take_slot(net, c)) {
+        memory_free(c->state);
+        memory_free(c);
+        return NULL;
+    }
+    c->sink.calls = &net->calls->protocol;
+    c->sink.user = c;
+    c->sink.out = &c->out;
+    chain_init(&c->out, &net->pool, protocol->is_datagram);
+    /* A unit may be as large as the message and header limits together; a paused peer's one read comes on top. */
+    buffer_init(&c->partial, (size_t)setup->limits.message + setup->limits.header + (320u << 10));
+    list_add(&net->open, &c->node);
+    net->count++;
+    return c;
+}
+
+static void open_protocol(struct connection *c, struct now now) {
+    c->status = CONNECTION_OPEN;
+    c->opened = now.mono;
+    c->until = MONO_NEVER;
+    c->protocol->open(c->state, c->setup, &c->net->worker, &c->sink, &c->peer, now);
+    c->net->calls->opened(c->net->user, c, now);
+    connection_touch(c);
+}
+
+struct connection *net_accept(struct net *net, const struct protocol *protocol, const struct protocol_setup *setup,
+                              uint32_t listener, const struct address *peer, struct now now) {
+    net->now = now;
+    struct connection *c = new_connection(net, protocol, setup);
+    if (!c)
+        return NULL;
+    c->listener = listener;
+    if (peer)
+        c->peer = *peer;
+    open_protocol(c, now);
+    return c;
+}
+
+struct connection *net_dial(struct net *net, const struct protocol *protocol, const struct protocol_setup *setup,
+                            uint64_t place, int64_t timeout_ns, void *owner, struct now now) {
+    net->now = now;
+    struct connection *c = new_connection(net, protocol, setup);
+    if (!c)
+        return NULL;
+    c->owner = owner;
+    c->status = CONNECTION_DIALLING;
+    c->opened = now.mono;
+    c->until = mono_after(now.mono, timeout_ns);
+    connection_touch(c);
+    net_act(net, (struct net_action){.kind = NET_DIAL, .connection = c->handle, .place = place});
+    return c;
+}
+
+void net_connected(struct net *net, uint64_t handle, const struct address *peer, struct now now) {
+    net->now = now;
+    struct connection *c = net_find(net, handle);
+    if (!c || c->status != CONNECTION_DIALLING)
+        return;
+    if (peer)
+        c->peer = *peer;
+    open_protocol(c, now);
+}
+
+void net_lost(struct net *net, uint64_t handle, enum status status, struct now now) {
+    net->now = now;
+    struct connection *c = net_find(net, handle);
+    if (c)
+        connection_close(c, c->status == CONNECTION_CLOSING && c->reason != STATUS_OK ? c->reason : status);
+}
+
+void connection_close(struct connection *c, enum status status) {
+    struct net *net = c->net;
+    if (c->status == CONNECTION_CLOSED)
+        return;
+    bool linger = c->status == CONNECTION_CLOSING && c->sink.reading_done && !c->peer_ended;
+    c->status = CONNECTION_CLOSED;
+    c->reason = status;
+    c->sink.room = (struct protocol_room){0};
+    deadlines_clear(&net->deadlines, &c->deadline);
+    list_remove(&net->open, &c->node);
+    net->count--;
+    net->calls->closed(net->user, c, net->now);
+    if (list_node_is_linked(&c->dirty))
+        list_remove(&net->dirty, &c->dirty);
+    list_add(&net->dead, &c->node);
+    net_act(net, (struct net_action){.kind = NET_CLOSE, .connection = c->handle, .linger = linger});
+}
+
+void connection_end(struct connection *c, enum status status) {
+    if (c->status >= CONNECTION_CLOSING)
+        return;
+    if (c->status == CONNECTION_DIALLING) {
+        connection_close(c, status);
+        return;
+    }
+    c->status = CONNECTION_CLOSING;
+    c->reason = status;
+    c->sink.room = (struct protocol_room){0};
+    c->until = mono_after(c->net->now.mono, WRITE_TIMEOUT_NS);
+    connection_touch(c);
+}
+
+void connection_shut(struct connection *c, enum status status, int64_t grace_ns) {
+    if (c->status == CONNECTION_DIALLING) {
+        connection_close(c, status);
+        return;
+    }
+    if (c->status != CONNECTION_OPEN)
+        return;
+    c->until = mono_min(c->until, mono_after(c->net->now.mono, grace_ns));
+    c->reason = status;
+    c->protocol->shut(c->state, status, c->net->now);
+    connection_touch(c);
+}
+
+void connection_touch(struct connection *c) {
+    if (c->status != CONNECTION_CLOSED && !list_node_is_linked(&c->dirty))
+        list_add(&c->net->dirty, &c->dirty);
+}
+
+void net_act(struct net *net, struct net_action action) {
+    if (net->action_count == net->action_capacity) {
+        uint32_t capacity = net->action_capacity ? net->action_capacity * 2 : 64;
+        struct net_action *actions = memory_resize(net->actions, capacity * sizeof *actions);
+        /* An action that can't be told would leave a connection hanging for ever: there is no honest way on. */
+        ASSERT(actions);
+        net->actions = actions;
+        net->action_capacity = capacity;
+    }
+    net->actions[net->action_count++] = action;
+}
+
+void net_tick(struct net *net, struct now now) {
+    net->now = now;
+    struct deadline *deadline;
+    while ((deadline = deadlines_take(&net->deadlines, now.mono))) {
+        struct connection *c = LIST_ENTRY(deadline, struct connection, deadline);
+        if (mono_due(c->until, now.mono)) {
+            enum status status = c->status == CONNECTION_DIALLING ? STATUS_CONNECT_TIMEOUT
+                                 : c->reason != STATUS_OK         ? c->reason
+                                                                  : STATUS_WRITE_TIMEOUT;
+            connection_close(c, status);
+            continue;
+        }
+        if (c->status == CONNECTION_OPEN && mono_due(c->sink.due, now.mono)) {
+            c->sink.due = MONO_NEVER;
+            c->protocol->tick(c->state, now);
+        }
+        connection_touch(c);
+    }
+}
+
+struct mono net_due(const struct net *net) {
+    return deadlines_next(&net->deadlines);
+}
+
+/* The first error is remembered in `closing`; what was written by then still goes out. */
+static void look_after(struct connection *c, struct now now) {
+    struct net *net = c->net;
+    if (c->status == CONNECTION_OPEN && c->sink.closing) {
+        enum status status = c->sink.close_status;
+        connection_end(c, status);
+    }
+    uint64_t unsent = chain_unsent(&c->out);
+    if (c->status == CONNECTION_CLOSING && unsent == 0) {
+        connection_close(c, c->reason);
+        return;
+    }
+    if (c->status != CONNECTION_DIALLING && unsent > 0 && !c->flushed) {
+        c->flushed = true;
+        net_act(net, (struct net_action){.kind = NET_FLUSH, .connection = c->handle});
+    }
+    bool off = (c->sink.paused || c->stopped) && c->status == CONNECTION_OPEN;
+    if (off != c->reads_off) {
+        c->reads_off = off;
+        net_act(net, (struct net_action){.kind = NET_READ, .connection = c->handle, .on = !off});
+    }
+    struct mono due = c->status == CONNECTION_OPEN ? mono_min(c->sink.due, c->until) : c->until;
+    if (due.ns != c->deadline.at.ns && !deadlines_set(&net->deadlines, &c->deadline, due))
+        connection_close(c, STATUS_NO_MEMORY); /* no connection may live without its deadline */
+    (void)now;
+}
+
+const struct net_action *net_finish(struct net *net, struct now now, uint32_t *ret_count) {
+    net->now = now;
+    struct list_node *node;
+    while ((node = list_take_first(&net->dirty))) {
+        struct connection *c = LIST_ENTRY(node, struct connection, dirty);
+        net_resume(c, now);
+        if (c->status != CONNECTION_CLOSED && !list_node_is_linked(&c->dirty))
+            look_after(c, now);
+    }
+    while ((node = list_take_first(&net->dead)))
+        free_connection(net, LIST_ENTRY(node, struct connection, node));
+    *ret_count = net->action_count;
+    net->action_count = 0;
+    return net->actions;
+}

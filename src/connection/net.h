@@ -1,0 +1,147 @@
+/* All connections of one worker.
+ *
+ * The world calls net_*() as things happen and carries out the actions that net_finish() lists. None is per message and
+ * none carries bytes: FLUSH names a connection whose `out` chain has something to write, net_written() releases it.
+ * Connections are freed in net_finish(), so a pointer stays good through the turn, also after its close. */
+#ifndef CONNECTION_NET_H
+#define CONNECTION_NET_H
+
+#include "base/deadline.h"
+#include "base/list.h"
+#include "protocol/protocol.h"
+
+#define NET_UNSENT_MAX (128u << 10) /* a connection takes no further message while so much is unsent */
+
+enum connection_state {
+    CONNECTION_DIALLING,
+    CONNECTION_OPEN,
+    CONNECTION_CLOSING, /* writes what it has, then closes */
+    CONNECTION_CLOSED,  /* freed at the end of the turn */
+};
+
+struct connection {
+    uint64_t handle; /* generation << 32 | slot; never 0 */
+    struct net *net;
+    const struct protocol *protocol;
+    const struct protocol_setup *setup;
+    void *state;
+    void *owner; /* the user's */
+    struct protocol_sink sink;
+    struct chain out;
+    struct buffer partial; /* bytes read that the protocol did not use yet */
+    struct deadline deadline;
+    struct address peer;
+    uint32_t listener; /* accepted: which; else UINT32_MAX */
+    uint8_t status;    /* enum connection_state */
+    bool in_feed;
+    bool stopped;   /* the user wants no more messages for now: net_stop() */
+    bool reads_off; /* as told to the world */
+    bool flushed;   /* has a FLUSH out that the world hasn't answered by net_written() */
+    bool peer_ended;
+    struct mono opened;
+    struct mono until; /* dialling or closing: when we give up */
+    uint64_t bytes_in;
+    enum status reason; /* of the close */
+    struct list_node node;  /* in net->open */
+    struct list_node dirty; /* in net->dirty: look at it in net_finish() */
+};
+
+struct net_calls {
+    struct protocol_calls protocol; /* `user` of every call is the struct connection */
+    /* The connection is usable. Accepted ones come with owner NULL. */
+    void (*opened)(void *user, struct connection *connection, struct now now);
+    /* More of its chain was written, or its room may have changed. */
+    void (*progress)(void *user, struct connection *connection, struct now now);
+    /* It is over, for `connection->reason`; the chain still has what was not written. */
+    void (*closed)(void *user, struct connection *connection, struct now now);
+};
+
+enum net_action_kind {
+    NET_FLUSH,
+    NET_READ, /* on or off */
+    NET_DIAL,
+    NET_CLOSE,
+};
+
+struct net_action {
+    enum net_action_kind kind;
+    bool on;     /* READ */
+    bool linger; /* CLOSE: shut the write side down, read and drop for a moment: our last answer must arrive */
+    uint64_t connection;
+    uint64_t place; /* DIAL: as given to net_dial() */
+};
+
+struct net {
+    const struct net_calls *calls;
+    void *user;
+    struct protocol_worker worker;
+    struct chain_pool pool;
+    struct connection **slots;
+    uint32_t *generations;
+    uint32_t slot_count;
+    uint32_t slot_free; /* a hint: no free slot below */
+    uint32_t count;     /* connections that aren't closed */
+    uint32_t count_max;
+    struct list open;
+    struct list dirty;
+    struct list dead;
+    struct deadlines deadlines;
+    struct net_action *actions;
+    uint32_t action_count;
+    uint32_t action_capacity;
+    struct now now; /* of the current call */
+};
+
+#define NET_EXTRA_SIZE (256u << 10) /* scratch for decoding one event's unescaped attributes */
+
+/* False when memory is out. `count_max`: connections. */
+bool net_init(struct net *net, const struct net_calls *calls, void *user, uint32_t count_max, uint64_t seed);
+void net_done(struct net *net); /* closes nothing politely */
+
+/* A peer connected. NULL when there are too many or memory is out: the world closes it. */
+struct connection *net_accept(struct net *net, const struct protocol *protocol, const struct protocol_setup *setup,
+                              uint32_t listener, const struct address *peer, struct now now);
+/* Begins to dial `place` (the user's number for an endpoint); gives up after timeout_ns. NULL as above. */
+struct connection *net_dial(struct net *net, const struct protocol *protocol, const struct protocol_setup *setup,
+                            uint64_t place, int64_t timeout_ns, void *owner, struct now now);
+/* The dial succeeded. */
+void net_connected(struct net *net, uint64_t handle, const struct address *peer, struct now now);
+/* Bytes arrived; they are borrowed for the call. Unknown handles are ignored here and below: it was closed meanwhile. */
+void net_bytes(struct net *net, uint64_t handle, struct slice bytes, struct now now);
+void net_datagram(struct net *net, uint64_t handle, struct slice bytes, const struct address *from, struct now now);
+/* The peer ended its side. */
+void net_ended(struct net *net, uint64_t handle, struct now now);
+/* The first `size` bytes (datagrams: `pieces` pieces) of the chain are written. `size` 0: the socket is full; the world
+ * will go on by itself. */
+void net_written(struct net *net, uint64_t handle, uint64_t size, uint32_t pieces, struct now now);
+/* The world lost it: reset, refused, timed out... */
+void net_lost(struct net *net, uint64_t handle, enum status status, struct now now);
+/* Deadlines. */
+void net_tick(struct net *net, struct now now);
+struct mono net_due(const struct net *net);
+/* Ends a turn: resumes what was paused, frees the dead, lists what to do. The list lives until the next call. */
+const struct net_action *net_finish(struct net *net, struct now now, uint32_t *ret_count);
+
+/* -- for the user -- */
+
+struct connection *net_find(const struct net *net, uint64_t handle); /* NULL when closed */
+/* Room for a message now: open, its protocol has room, its chain is short. */
+static inline bool connection_has_room(const struct connection *c) {
+    return c->status == CONNECTION_OPEN && c->sink.room.messages > 0 && chain_unsent(&c->out) < NET_UNSENT_MAX;
+}
+enum status connection_send(struct connection *c, const struct message *message, const struct overlay *overlay,
+                            const struct protocol_send *options);
+void connection_settle(struct connection *c, uint64_t first, uint64_t last, enum status status, uint32_t retry_ms);
+void connection_cancel(struct connection *c, uint64_t token);
+/* Hold back further messages (true) or let them come again. */
+void connection_stop(struct connection *c, bool stop);
+/* Gracefully; closed() comes later, `grace_ns` at most. */
+void connection_shut(struct connection *c, enum status status, int64_t grace_ns);
+/* Writes what it has, then closes. */
+void connection_end(struct connection *c, enum status status);
+/* Now. */
+void connection_close(struct connection *c, enum status status);
+/* Something was written to `out` or a protocol field changed outside of net_*(): look at it at the end of the turn. */
+void connection_touch(struct connection *c);
+
+#endif
