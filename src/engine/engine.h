@@ -1,0 +1,161 @@
+/* The engine: decides what becomes of every message of one worker. A pure step without sockets and clock.
+ *
+ * The life of one message, start to end:
+ *   intake.c     a protocol hands it up; who sends it, may they, has it expired, where does it go (memo, else router.c)
+ *   offer.c      is there room with all its recipients? Then it is accepted: settled with its sender (session.c)
+ *   recipient.c  straight through to a connection with room (cut-through), else into one of five lanes
+ *   flight.c     sent on a connection; acknowledged, written, refused, or unknown when the connection ends
+ *   reply.c      an asked-for reply meets its request and goes to the asker
+ *   ending.c     one row of one table: delivered, replied, expired, rejected, dead, dropped, and the reason
+ * endpoint.c dials for those who are not there; mail.c hands over between workers.
+ *
+ * Each accepted message has one owner engine until its end. All calls come from the worker's thread. */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "connection/net.h"
+#include "engine/plan.h"
+
+struct engine;
+
+enum engine_ending {
+    ENDING_DELIVERED,
+    ENDING_REPLIED,
+    ENDING_EXPIRED,
+    ENDING_REJECTED, /* refused before it was accepted */
+    ENDING_DEAD,
+    ENDING_DROPPED,
+    ENDING_COUNT
+};
+const char *engine_ending_name(enum engine_ending ending);
+
+/* What is told of one ending, for the log and traces. All borrowed. */
+struct engine_report {
+    enum engine_ending ending;
+    enum status status;
+    const struct message *message; /* NULL when it was never one */
+    struct slice system;           /* recipient, or empty */
+    struct slice from;             /* sending system, or empty */
+    uint8_t attempt;
+    int64_t duration_ns; /* since it was received */
+    const char *words;   /* more about it, or NULL */
+};
+
+struct engine_calls {
+    /* Endings other than delivered and replied, and what wasn't a message. May be NULL. */
+    void (*ended)(void *user, const struct engine_report *report);
+    /* Requests on the admin listener and others that are no messages; see http1/http1.h. May be NULL: 404. */
+    void (*request)(void *user, struct connection *connection, uint64_t token, const struct protocol_request *request);
+    /* A connection opened or closed, for the log. May be NULL. */
+    void (*connection)(void *user, const struct connection *connection, bool opened);
+};
+
+struct engine_options {
+    uint32_t worker; /* 0 .. workers - 1 */
+    uint32_t workers;
+    uint64_t seed;
+    uint32_t connections_max;
+    const struct engine_calls *calls;
+    void *user;
+    bool cut_through; /* false only in tests: every message through a lane */
+    bool memo;        /* false only in tests */
+};
+
+enum engine_input_kind {
+    INPUT_OPENED,    /* accepted: listener, peer -> ret_connection (0: refused, close it) */
+    INPUT_CONNECTED, /* a dial succeeded: connection, peer */
+    INPUT_BYTES,     /* connection, bytes */
+    INPUT_DATAGRAMS, /* connection, datagrams, count */
+    INPUT_ENDED,     /* connection: the peer shut its side down */
+    INPUT_WRITTEN,   /* connection, size, pieces */
+    INPUT_CLOSED,    /* connection, status */
+    INPUT_MAIL,      /* from, bytes: a parcel of another worker */
+    INPUT_CONFIG,    /* plan */
+    INPUT_DRAIN,     /* no new work; finish */
+    INPUT_TIME,
+};
+
+struct engine_datagram {
+    struct slice bytes;
+    struct address from;
+};
+
+struct engine_input {
+    enum engine_input_kind kind;
+    uint32_t listener;
+    uint64_t connection;
+    struct slice bytes;
+    uint64_t size;
+    uint32_t pieces;
+    uint32_t from;
+    uint32_t count;
+    enum status status;
+    const struct address *peer;
+    const struct engine_datagram *datagrams;
+    const struct plan *plan;
+    uint64_t ret_connection;
+};
+
+#define ENGINE_ADMIN_LISTENER 0xfffffffeu /* for INPUT_OPENED: the admin surface */
+
+struct engine_mail {
+    uint32_t to;
+    struct block *parcel; /* one reference, which moves to the world; NULL after it took it */
+    uint32_t size;
+};
+
+struct engine_actions {
+    const struct net_action *net; /* valid until the next call */
+    uint32_t net_count;
+    struct engine_mail *mail; /* one per worker at most */
+    uint32_t mail_count;
+    struct mono due; /* when to call again at the latest */
+};
+
+/* NULL when memory is out. */
+struct engine *engine_new(const struct engine_options *options);
+void engine_free(struct engine *engine);
+/* Takes one input. */
+void engine_input(struct engine *engine, struct engine_input *input, struct now now);
+/* Ends the turn and lists what to do. */
+void engine_finish(struct engine *engine, struct now now, struct engine_actions *ret_actions);
+/* All of it: inputs in order, then the end of the turn. */
+void engine_step(struct engine *engine, struct engine_input *inputs, size_t count, struct now now,
+                 struct engine_actions *ret_actions);
+
+struct net *engine_net(struct engine *engine);
+const struct plan *engine_plan(const struct engine *engine);
+/* What a dial's `place` means. */
+const struct plan_endpoint *engine_place(const struct engine *engine, uint64_t place);
+/* The datagram connection of a listener or endpoint... is opened by INPUT_OPENED and NET_DIAL as any other. */
+
+/* -- views, for status and metrics; same thread -- */
+
+struct engine_system_view {
+    struct slice name;
+    uint32_t endpoints, endpoints_up, connections, sessions;
+    uint64_t held[PRIORITY_COUNT + 1]; /* by priority, [0] all */
+    uint64_t held_bytes;
+    uint64_t in_flight, awaiting_reply;
+    uint64_t received; /* from it */
+    uint64_t endings[ENDING_COUNT];
+    struct wall holding_since; /* 0: it doesn't hold */
+    struct wall heartbeat;     /* newest; 0: none */
+};
+size_t engine_system_count(const struct engine *engine);
+void engine_system_view(const struct engine *engine, size_t index, struct engine_system_view *ret_view);
+
+struct engine_totals {
+    uint64_t received, accepted, invalid;
+    uint64_t endings[ENDING_COUNT][STATUS_COUNT];
+    uint64_t held, held_bytes, in_flight, asked, waiting; /* gauges: messages that were accepted, or wait to be */
+    uint64_t cut_through;
+    uint64_t connections;
+};
+const struct engine_totals *engine_totals(const struct engine *engine);
+/* Nothing accepted is left that could still be delivered. */
+bool engine_is_quiet(const struct engine *engine);
+/* Broken invariants, as words; NULL when all hold. Slow: for the simulation. */
+const char *engine_check(const struct engine *engine);
+
+#endif

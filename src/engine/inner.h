@@ -1,0 +1,340 @@
+/* The engine's own state: what its files share. Nobody outside includes this but tests. */
+#ifndef ENGINE_INNER_H
+#define ENGINE_INNER_H
+
+#include "base/map.h"
+#include "engine/engine.h"
+#include "policy/lanes.h"
+
+struct recipient;
+struct session;
+
+/* One message for one recipient, from its acceptance to its ending. Each state is a list. */
+enum delivery_state {
+    DELIVERY_QUEUED,  /* in a lane */
+    DELIVERY_BLOCKED, /* behind another of its partition key */
+    DELIVERY_SENT,    /* in a session's flights */
+    DELIVERY_REMOTE,  /* with another worker that has the session */
+    DELIVERY_ASKED,   /* delivered; its reply is due */
+    DELIVERY_ANSWER,  /* a reply that waits for room on the asker's connection */
+};
+
+struct delivery {
+    struct list_node node;
+    struct message *message; /* kept; one reference is ours */
+    struct recipient *recipient;
+    struct session *session; /* SENT, ANSWER: where */
+    struct session *asker;   /* who waits for the reply; NULL: nobody (any more) here */
+    struct list_node asker_node;
+    uint64_t asker_token;
+    struct deadline deadline;
+    struct mono received;
+    struct mono request_due; /* asks: when the reply must be there */
+    uint32_t from;           /* sending system, or CONFIG_NONE */
+    uint32_t route_ack_ms;
+    uint32_t worker;         /* REMOTE: who has it */
+    uint64_t mail_id;        /* REMOTE: its name in the mail */
+    uint8_t state;
+    uint8_t attempt; /* 1 at the first send */
+    uint8_t priority;
+    bool asks;
+    bool pending;  /* in its system's map of pending replies */
+    bool replied;  /* the reply came before the outcome did */
+    bool key_head; /* it holds its partition key */
+    struct key_lane *key;
+};
+
+/* One partition key that has something unsettled. */
+struct key_lane {
+    struct slice name; /* recipient's bytes, priority and key; own memory behind it */
+    struct list blocked;
+    struct delivery *head;
+};
+
+/* A message that nobody could take yet: its sender hasn't been told. */
+struct waiter {
+    struct list_node node;         /* in the full recipient's list */
+    struct list_node session_node; /* in the sender's */
+    struct message *message;
+    struct session *session;
+    struct recipient *recipient;
+    uint64_t token;
+    struct deadline deadline;
+    struct mono received;
+};
+
+/* A place that takes messages for a recipient: all connections of one endpoint, or one dialled-in session. */
+struct outlet {
+    struct list_node node; /* in recipient->ready while a member has room, else unlinked */
+    struct list ready;     /* members with room */
+    struct recipient *recipient;
+    struct endpoint *endpoint; /* NULL: a session */
+};
+
+/* One connection (or another worker's session) as a taker for one recipient. */
+struct member {
+    struct list_node ready_node;   /* in outlet->ready */
+    struct list_node session_node; /* in session->members */
+    struct list_node recipient_node;
+    struct outlet *outlet;
+    struct recipient *recipient;
+    struct session *session; /* NULL: remote */
+    uint32_t sub;
+    uint32_t in_flight;
+    uint32_t limit;
+    bool own_outlet;
+    /* remote */
+    uint32_t worker;
+    uint64_t handle;
+};
+
+struct recipient {
+    struct slice name; /* of its system */
+    uint32_t system;   /* index in plan */
+    bool is_subscription;
+    bool gone; /* removed; freed when empty */
+    struct lanes lanes;
+    struct list queue[PRIORITY_COUNT]; /* index priority - 1 */
+    uint64_t queued;
+    uint64_t queued_bytes;
+    uint64_t queue_messages_max;
+    uint64_t queue_bytes_max;
+    struct list sent;
+    struct list asked;
+    struct list waiters;
+    struct list outlets_ready;
+    struct list members;
+    struct map keys;
+    struct deadline sweep; /* when the next queued message expires or waits too long */
+    struct list_node pump_node;
+    uint64_t in_flight;
+    uint64_t endings[ENDING_COUNT];
+    struct wall holding_since;
+    /* a subscription's */
+    struct list_node node; /* in engine->subscriptions */
+    struct arena arena;
+    struct cesql *filter;
+    struct slice filter_text;
+    struct slice group;
+    uint32_t remote_owner; /* group whose home is another worker; workers = none */
+    bool slow;             /* its copies are dropped until half empty */
+};
+
+struct endpoint {
+    const struct plan_endpoint *plan;
+    struct outlet outlet;
+    struct system *system;
+    uint32_t connections; /* dialling and open */
+    uint32_t open;
+    struct mono next_dial;
+    struct deadline redial;
+    uint32_t failures;
+    enum status last_failure;
+    struct mono last_failed;
+    bool removed;
+};
+
+struct system {
+    const struct config_system *config;
+    uint32_t index;
+    struct slice name; /* own copy */
+    struct recipient recipient;
+    struct endpoint **endpoints;
+    size_t endpoint_count;
+    size_t dial_cursor;
+    uint32_t sessions;
+    struct map pending; /* id of a request -> its delivery */
+    uint64_t received;
+    struct message *heartbeat;
+    struct wall heartbeat_at;
+    bool removed;
+};
+
+/* A message on its way out of one connection: a ring by outbound token. */
+struct flight {
+    uint64_t end; /* chain.added after it */
+    struct delivery *delivery; /* NULL: cut-through, its bytes stand in the chain */
+    struct member *member;     /* NULL: an answer */
+    struct mono sent;
+    uint8_t priority;
+    bool done; /* settled out of turn */
+    uint32_t size;
+};
+
+#define MEMO_BYTES 320
+#define MEMO_ATTRIBUTES 12
+#define MEMO_SUBSCRIPTIONS 64
+
+/* Where a message goes. */
+struct routing {
+    enum status status; /* OK, or why nowhere */
+    const struct plan_target *targets;
+    uint32_t target_count;
+    int32_t route; /* index, -1: by its target */
+    bool to_all;
+    uint32_t subscription_count;
+    struct recipient *subscriptions[MEMO_SUBSCRIPTIONS];
+};
+
+struct memo {
+    uint32_t generation; /* of engine->generation; 0: empty */
+    uint8_t count;
+    uint8_t kind;
+    uint16_t sizes[MEMO_ATTRIBUTES];
+    uint8_t attributes[MEMO_ATTRIBUTES];
+    uint16_t used;
+    uint32_t from;
+    uint64_t present;
+    struct routing routing;
+    uint8_t bytes[MEMO_BYTES];
+};
+
+/* One connection as the engine sees it. */
+struct session {
+    struct connection *connection;
+    struct engine *engine;
+    struct endpoint *endpoint;   /* dialled */
+    const struct plan_listener *listener;
+    uint32_t system;             /* whom it acts as; CONFIG_NONE */
+    int32_t identity;            /* index in plan->security, -1 anonymous */
+    bool said_hello;
+    bool serving;
+    struct list members;
+    struct list asked;   /* deliveries whose reply it waits for */
+    struct list answers; /* replies that wait for room on it */
+    struct list waiters;
+    uint64_t settled_first, settled_last; /* tokens accepted, not yet told; 0: none */
+    struct list_node settle_node;
+    struct flight *flights; /* ring */
+    uint32_t flight_first, flight_count, flight_capacity;
+    uint64_t flight_base;   /* token of the first */
+    uint64_t flight_next;   /* token of the next */
+    struct memo *memo;
+    uint64_t received;
+};
+
+struct engine {
+    struct engine_options options;
+    struct net net;
+    const struct plan *plan;
+    uint32_t generation; /* changes with the plan and the set of subscriptions */
+    struct now now;
+    struct rng rng;
+    struct system **systems; /* by plan index */
+    size_t system_count;
+    struct list removed_systems; /* unused yet hold messages */
+    struct list subscriptions;
+    uint64_t subscription_reads;
+    bool subscription_memo_ok;
+    struct list pumps;
+    struct list settles;
+    struct deadlines deadlines;
+    struct delivery *spare_deliveries;
+    struct engine_totals totals;
+    uint64_t kept_bytes;
+    struct routing routing; /* scratch */
+    char detail[200];       /* words for the refusal that is being told */
+    bool draining;
+    struct post *post; /* mail */
+};
+
+/* What `deadline` belongs to, told by its place: kept in a small header before it would cost more than this. */
+enum deadline_kind { DEADLINE_DELIVERY, DEADLINE_WAITER, DEADLINE_SWEEP, DEADLINE_REDIAL };
+
+/* router.c */
+void router_find(struct engine *engine, const struct session *session, const struct message *message, uint32_t from,
+                 struct routing *ret_routing);
+
+/* intake.c */
+void intake_message(void *connection, uint64_t token, struct message *message, uint64_t reply_to);
+uint32_t intake_sender(const struct engine *engine, const struct session *session, const struct message *message);
+
+/* offer.c */
+enum offer { OFFER_TAKEN, OFFER_LATER, OFFER_REFUSED };
+enum offer offer_message(struct engine *engine, struct session *session, uint64_t token, const struct message *message,
+                         const struct routing *routing, uint32_t from, struct mono received,
+                         struct recipient **ret_full, enum status *ret_status);
+void offer_wait(struct engine *engine, struct session *session, uint64_t token, const struct message *message,
+                struct recipient *full, int64_t limit_ns);
+void offer_again(struct engine *engine, struct recipient *recipient);
+void waiter_free(struct engine *engine, struct waiter *waiter);
+void waiter_late(struct engine *engine, struct waiter *waiter);
+
+/* recipient.c */
+void recipient_init(struct recipient *recipient, uint32_t system, struct slice name, uint64_t messages, uint64_t bytes,
+                    uint64_t seed);
+void recipient_done(struct engine *engine, struct recipient *recipient);
+bool recipient_has_room(const struct recipient *recipient, size_t size);
+struct member *recipient_ready(struct recipient *recipient);
+void recipient_queue(struct engine *engine, struct delivery *delivery, bool first);
+void recipient_unqueue(struct delivery *delivery);
+void recipient_pump(struct engine *engine, struct recipient *recipient);
+void recipient_wake(struct engine *engine, struct recipient *recipient);
+void recipient_sweep(struct engine *engine, struct recipient *recipient);
+struct member *member_new(struct engine *engine, struct session *session, struct recipient *recipient,
+                          struct endpoint *endpoint, uint32_t sub, uint32_t limit);
+void member_free(struct engine *engine, struct member *member);
+void member_look(struct engine *engine, struct member *member);
+void key_release(struct engine *engine, struct delivery *delivery);
+
+/* flight.c */
+enum status flight_send(struct engine *engine, struct member *member, const struct message *message,
+                        struct delivery *delivery, uint8_t attempt, uint32_t from);
+enum status flight_answer(struct engine *engine, struct session *session, const struct message *message,
+                          const struct overlay *overlay, struct delivery *answer, uint64_t reply_to);
+void flight_progress(struct engine *engine, struct session *session);
+void flight_outcome(void *connection, uint64_t first, uint64_t last, struct protocol_outcome outcome);
+void flight_abandon(struct engine *engine, struct session *session);
+struct flight *flight_find(struct session *session, uint64_t token);
+void flight_forget(struct session *session, struct delivery *delivery);
+
+/* reply.c */
+bool reply_take(struct engine *engine, struct session *session, const struct message *reply, uint64_t reply_to,
+                uint32_t from);
+void reply_fail(struct engine *engine, struct delivery *delivery, enum status status);
+void reply_flush(struct engine *engine, struct session *session);
+void reply_forget_asker(struct engine *engine, struct session *session);
+bool reply_expect(struct engine *engine, struct delivery *delivery);
+void reply_unexpect(struct delivery *delivery);
+
+/* ending.c */
+struct delivery *delivery_new(struct engine *engine, struct recipient *recipient, const struct message *message);
+void delivery_free(struct engine *engine, struct delivery *delivery);
+void delivery_end(struct engine *engine, struct delivery *delivery, enum engine_ending ending, enum status status);
+void ending_count(struct engine *engine, struct recipient *recipient, enum engine_ending ending, enum status status);
+void ending_tell(struct engine *engine, const struct message *message, struct recipient *recipient, uint32_t from,
+                 enum engine_ending ending, enum status status, uint8_t attempt, int64_t duration_ns);
+void delivery_deadline(struct engine *engine, struct delivery *delivery, struct mono at);
+void delivery_late(struct engine *engine, struct delivery *delivery);
+
+/* session.c */
+void session_opened(void *user, struct connection *connection, struct now now);
+void session_progress(void *user, struct connection *connection, struct now now);
+void session_closed(void *user, struct connection *connection, struct now now);
+enum status session_hello(void *connection, const struct protocol_hello *hello, struct slice *ret_system);
+enum status session_subscribe(void *connection, const struct protocol_subscription *subscription,
+                              struct message_fault *fault);
+void session_unsubscribe(void *connection, uint32_t sub);
+void session_accept(struct engine *engine, struct session *session, uint64_t token);
+void session_refuse(struct engine *engine, struct session *session, uint64_t token, enum status status,
+                    uint32_t retry_ms);
+void session_settle_all(struct engine *engine);
+void session_look(struct engine *engine, struct session *session);
+
+/* endpoint.c */
+struct endpoint *endpoint_new(struct engine *engine, struct system *system, const struct plan_endpoint *plan);
+void endpoint_want(struct engine *engine, struct system *system);
+void endpoint_start(struct engine *engine, struct endpoint *endpoint);
+void endpoint_opened(struct engine *engine, struct endpoint *endpoint);
+void endpoint_closed(struct engine *engine, struct endpoint *endpoint, struct connection *connection);
+void endpoint_redial(struct engine *engine, struct endpoint *endpoint);
+bool system_is_hopeless(const struct system *system, struct mono since);
+
+/* configure.c */
+void configure(struct engine *engine, const struct plan *plan);
+
+static inline struct system *engine_system(const struct engine *engine, uint32_t index) {
+    return index < engine->system_count ? engine->systems[index] : NULL;
+}
+
+#endif

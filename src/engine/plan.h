@@ -1,0 +1,64 @@
+/* A configuration compiled for engines: protocols and setups of listeners and endpoints, routes as a match table, who
+ * gets what with which policy. Immutable and shared by all workers; whoever made it frees it after the last engine let
+ * go. */
+#ifndef ENGINE_PLAN_H
+#define ENGINE_PLAN_H
+
+#include "base/fault.h"
+#include "config/config.h"
+#include "connection/net.h"
+#include "policy/match.h"
+#include "security/identity.h"
+
+struct plan_target {
+    uint32_t system;
+    struct config_policy policy;
+};
+
+struct plan_route {
+    const struct config_route *config;
+    struct plan_target *targets; /* has_target: by system index, `system` CONFIG_NONE where it doesn't match */
+    size_t target_count;
+};
+
+struct plan_endpoint {
+    const struct config_endpoint *config;
+    const struct protocol *protocol;
+    struct protocol_setup setup;
+    uint32_t system;
+};
+
+struct plan_listener {
+    const struct config_listener *config;
+    const struct protocol *protocol;
+    struct protocol_setup setup;
+    struct cidr *allow;
+    size_t allow_count;
+};
+
+struct plan {
+    struct arena arena;
+    const struct config *config;
+    uint32_t generation; /* set by whoever puts it in force; ascending */
+    struct plan_listener *listeners;   /* by config index */
+    struct plan_endpoint **endpoints;  /* by system index, then endpoint index */
+    struct plan_route *routes;         /* by config index */
+    struct plan_target *direct;        /* by system index: by the target alone */
+    struct match_table *match;
+    struct security_table security; /* identities */
+    struct map system_names;        /* name -> &direct[i] */
+    struct map source_prefixes;     /* prefix -> &direct[i] */
+    struct protocol_setup admin;    /* http1, is_admin */
+    uint64_t reads; /* known attributes that any rule reads */
+    bool memo_ok;   /* no rule reads data, time or other attributes */
+};
+
+/* NULL with `fault`. `config` must outlive it. */
+struct plan *plan_new(const struct config *config, struct fault *fault);
+void plan_free(struct plan *plan);
+/* CONFIG_NONE when nobody has that name. */
+uint32_t plan_system(const struct plan *plan, struct slice name);
+/* The protocol row for a scheme, NULL when it has none. */
+const struct protocol *plan_protocol(enum config_scheme scheme, enum protocol_role role);
+
+#endif
