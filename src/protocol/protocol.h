@@ -105,6 +105,9 @@ struct protocol_calls {
     void (*unsubscribe)(void *user, uint32_t sub);
     /* A request that is no message (admin, GET): answered now or later by http1_answer(token). */
     void (*request)(void *user, uint64_t token, const struct protocol_request *request);
+    /* Words for the peer about why inbound `token` is settled with `status`, such as "no system `lmap`; did you mean
+     * `lamp`?". Asked for from within settle(). Returns their size; 0, or the call being NULL: the status title says it. */
+    size_t (*detail)(void *user, uint64_t token, enum status status, char *out, size_t room);
 };
 
 /* The protocol's side of a connection; lives in the connection. */
