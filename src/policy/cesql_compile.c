@@ -9,6 +9,7 @@
 
 /* -- faults and lints -- */
 
+__attribute__((format(printf, 5, 0)))
 static void fault_fill(struct cesql_compiler *compiler, enum status status, enum cesql_error error, size_t at,
                        const char *format, va_list arguments) {
     if (compiler->status != STATUS_OK)
