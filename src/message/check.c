@@ -1,60 +1,18 @@
 /* Whether text is a legal value of its CloudEvents type. */
 #include "message/check.h"
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
 #include "base/text.h"
 #include "message/message.h"
 #include "message/timestamp.h"
 
 /* -- String -- */
 
-static inline bool is_plain8(const uint8_t *at) {
-    uint64_t word;
-    memcpy(&word, at, 8);
-    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
-    /* Bytes below 0x20 and 0x7f borrow into or reach the high bit; 0x80 and above have it. */
-    return ((word | (word - ones * 0x20) | (word + ones)) & high) == 0;
-}
-
-/* All bytes from 0x20 to 0x7e: most values are, and need no closer look. */
-static inline bool is_plain(struct slice text) {
-    const uint8_t *at = text.data;
-    const uint8_t *end = at + text.size;
-#ifdef __SSE2__
-    if (text.size >= 16) {
-        __m128i bad = _mm_setzero_si128();
-        for (;; at += 16) {
-            if (end - at < 16)
-                at = end - 16; /* the last ones twice */
-            __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-            bad = _mm_or_si128(bad, _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)),
-                                                 _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f))));
-            if (end - at == 16)
-                return _mm_movemask_epi8(bad) == 0;
-        }
-    }
-#endif
-    if (text.size >= 8) {
-        for (; end - at > 8; at += 8)
-            if (!is_plain8(at))
-                return false;
-        return is_plain8(end - 8);
-    }
-    for (; at < end; at++)
-        if (*at < 0x20 || *at > 0x7e)
-            return false;
-    return true;
-}
-
 static bool is_noncharacter(uint32_t point) {
     return (point & 0xfffe) == 0xfffe || (point >= 0xfdd0 && point <= 0xfdef);
 }
 
 bool check_string(struct slice text) {
-    if (is_plain(text))
+    if (check_is_plain(text))
         return true;
     while (text.size) {
         uint32_t point;
@@ -212,7 +170,7 @@ static size_t parameter_value_size(struct slice text) {
 bool check_media_type(struct slice text) {
     if (slice_equal(text, SLICE_OF("application/json")))
         return true;
-    if (!is_plain(text) || text.size == 0 || text.data[text.size - 1] == ' ')
+    if (!check_is_plain(text) || text.size == 0 || text.data[text.size - 1] == ' ')
         return false; /* no white space around: HTTP would not keep it */
     size_t size = token_size(text);
     if (size == 0 || size == text.size || text.data[size] != '/')
@@ -276,6 +234,8 @@ const char *check_text(unsigned known, enum attribute_type type, struct slice te
         return check_type(type, text);
     if (text.size == 0 && !(MAY_BE_EMPTY & ATTRIBUTE_BIT(known)))
         return "must not be empty";
+    if (!(CHECK_SPECIAL & ATTRIBUTE_BIT(known)))
+        return check_type(type, text);
     if (known == ATTRIBUTE_DATASCHEMA && check_type_url(text))
         return NULL; /* what the protobuf format makes of an Any's type URL */
     if (known == ATTRIBUTE_DATACONTENTTYPE)

@@ -22,19 +22,13 @@ static enum status broken(struct decoder *d, const char *where) {
     return store_fault(d->fault, (struct slice){0}, "protobuf: broken %s", where);
 }
 
-static enum status read_required(struct decoder *d, struct wire_reader *reader, enum attribute attribute) {
+static enum status read_required(struct decoder *d, enum attribute attribute, struct slice text) {
     const struct attribute_row *row = attribute_row(attribute);
     struct store_name name = {.text = row->name, .known = (uint8_t)attribute, .is_declared = true, .type = (uint8_t)row->type};
-    struct slice text;
-    if (!wire_bytes(reader, &text))
-        return broken(d, "field");
     return store_text(d->message, &name, row->type, text, offset_of(d, text), d->fault);
 }
 
-static enum status read_specversion(struct decoder *d, struct wire_reader *reader) {
-    struct slice text;
-    if (!wire_bytes(reader, &text))
-        return broken(d, "field");
+static enum status read_specversion(struct decoder *d, struct slice text) {
     if (d->message->marks & MARK_SPECVERSION)
         return store_fault(d->fault, SLICE_OF("specversion"), "is there twice");
     if (text.size != 3 || memcmp(text.data, "1.0", 3) != 0)
@@ -147,11 +141,8 @@ static bool split_entry(struct slice entry, struct slice *ret_key, struct slice 
     return true;
 }
 
-static enum status read_attribute(struct decoder *d, struct wire_reader *reader) {
-    struct slice entry, key, value;
+static enum status store_attribute(struct decoder *d, struct slice key, struct slice value) {
     struct store_name name;
-    if (!wire_bytes(reader, &entry) || !split_entry(entry, &key, &value))
-        return broken(d, "attribute");
     enum status status = store_name(&name, key, d->rules, d->fault);
     if (status != STATUS_OK)
         return status;
@@ -161,15 +152,32 @@ static enum status read_attribute(struct decoder *d, struct wire_reader *reader)
     return value.data ? read_value(d, &name, value) : store_fault(d->fault, key, "has no value");
 }
 
+/* As nearly every writer lays it out: key, then value, short, nothing else. Single bytes are compared on purpose: going
+ * through readers in memory costs more than the whole rest. */
+static inline bool is_plain_entry(struct slice entry) {
+    const uint8_t *at = entry.data;
+    if (entry.size < 4 || entry.size > 0x7f || at[0] != 0x0a || at[1] > entry.size - 4)
+        return false;
+    return at[at[1] + 2] == 0x12 && at[at[1] + 3] == entry.size - 4 - at[1];
+}
+
+static __attribute__((noinline)) enum status read_attribute(struct decoder *d, struct slice entry) {
+    struct slice key, value;
+    if (is_plain_entry(entry)) {
+        key = slice_make(entry.data + 2, entry.data[1]);
+        value = slice_make(entry.data + key.size + 4, entry.size - key.size - 4);
+    } else if (!split_entry(entry, &key, &value)) {
+        return broken(d, "attribute");
+    }
+    return store_attribute(d, key, value);
+}
+
 /* -- data -- */
 
-static enum status read_data(struct decoder *d, struct wire_reader *reader, enum data_form form) {
-    struct slice bytes;
-    if (!wire_bytes(reader, &bytes))
-        return broken(d, "data");
+static enum status read_data(struct decoder *d, struct slice bytes, enum data_form form) {
     if (d->has_data)
         return store_fault(d->fault, (struct slice){0}, "there is more than one data");
-    if (form == DATA_TEXT && !text_is_utf8(bytes))
+    if (form == DATA_TEXT && !check_is_plain(bytes) && !text_is_utf8(bytes))
         return store_fault(d->fault, SLICE_OF("text_data"), "must be UTF-8");
     d->has_data = true;
     d->message->data_form = (uint8_t)form;
@@ -178,9 +186,9 @@ static enum status read_data(struct decoder *d, struct wire_reader *reader, enum
 }
 
 /* google.protobuf.Any: 1 type_url, 2 value; either is left out when empty. */
-static enum status read_any(struct decoder *d, struct wire_reader *reader) {
-    struct slice any, url, value;
-    if (!wire_bytes(reader, &any) || !split_entry(any, &url, &value))
+static enum status read_any(struct decoder *d, struct slice any) {
+    struct slice url, value;
+    if (!split_entry(any, &url, &value))
         return broken(d, "data");
     if (d->has_data)
         return store_fault(d->fault, (struct slice){0}, "there is more than one data");
@@ -216,31 +224,85 @@ static enum status finish_any(struct decoder *d) {
     return store_text(message, &name, ATTRIBUTE_STRING, SLICE_OF(MEDIA_PROTOBUF), at, fault);
 }
 
-static enum status read_field(struct decoder *d, struct wire_reader *reader) {
-    uint32_t tag;
-    if (!wire_tag(reader, &tag))
-        return broken(d, "field");
+static __attribute__((noinline)) enum status read_field(struct decoder *d, unsigned tag, struct slice bytes) {
     switch (tag) {
     case 0x0a:
-        return read_required(d, reader, ATTRIBUTE_ID);
+        return read_required(d, ATTRIBUTE_ID, bytes);
     case 0x12:
-        return read_required(d, reader, ATTRIBUTE_SOURCE);
+        return read_required(d, ATTRIBUTE_SOURCE, bytes);
     case 0x1a:
-        return read_specversion(d, reader);
+        return read_specversion(d, bytes);
     case 0x22:
-        return read_required(d, reader, ATTRIBUTE_TYPE);
+        return read_required(d, ATTRIBUTE_TYPE, bytes);
     case 0x2a:
-        return read_attribute(d, reader);
+        return read_attribute(d, bytes);
     case 0x32:
-        return read_data(d, reader, DATA_BYTES);
+        return read_data(d, bytes, DATA_BYTES);
     case 0x3a:
-        return read_data(d, reader, DATA_TEXT);
+        return read_data(d, bytes, DATA_TEXT);
     case 0x42:
-        return read_any(d, reader);
+        return read_any(d, bytes);
     default:
-        /* A known field of another wire type is broken, an unknown one is for later versions. */
-        return tag >> 3 > 8 && wire_skip(reader, tag) ? STATUS_OK : broken(d, "field");
+        return STATUS_OK;
     }
+}
+
+/* What most attributes are: short, known, of a type that needs no second look. False: nothing was done. */
+static inline bool read_plain_attribute(struct message *message, struct slice entry) {
+    if (!is_plain_entry(entry))
+        return false;
+    struct slice key = slice_make(entry.data + 2, entry.data[1]);
+    struct slice value = slice_make(entry.data + key.size + 4, entry.size - key.size - 4);
+    unsigned known = attribute_find(key);
+    if (known <= ATTRIBUTE_TYPE || known == ATTRIBUTE_OTHER || value.size < 2)
+        return false;
+    unsigned type = attribute_row(known)->type;
+    if (value.data[0] != value_tags[type])
+        return false;
+    if (type == ATTRIBUTE_INTEGER)
+        return value.size == 2 && value.data[1] < 0x80 && store_known_number(message, known, type, value.data[1]);
+    if (value.data[1] != value.size - 2)
+        return false;
+    struct slice bytes = slice_make(value.data + 2, value.size - 2);
+    uint32_t at = (uint32_t)(bytes.data - message->wire);
+    if (type == ATTRIBUTE_TIMESTAMP)
+        return store_known_timestamp(message, known, bytes, at);
+    return (type == ATTRIBUTE_STRING || type == ATTRIBUTE_URI_REFERENCE) && store_known_text(message, known, type, bytes, at);
+}
+
+/* The same of a whole field. */
+static inline bool read_plainly(struct message *message, unsigned tag, struct slice bytes) {
+    uint32_t at = (uint32_t)(bytes.data - message->wire);
+    switch (tag) {
+    case 0x2a:
+        return read_plain_attribute(message, bytes);
+    case 0x0a:
+        return store_known_text(message, ATTRIBUTE_ID, ATTRIBUTE_STRING, bytes, at);
+    case 0x12:
+        return store_known_text(message, ATTRIBUTE_SOURCE, ATTRIBUTE_URI_REFERENCE, bytes, at);
+    case 0x22:
+        return store_known_text(message, ATTRIBUTE_TYPE, ATTRIBUTE_STRING, bytes, at);
+    default:
+        return false;
+    }
+}
+
+/* All known fields have a length; a known one of another wire type is broken, an unknown one is for later versions. */
+static const uint8_t *read_any_field(struct decoder *d, const uint8_t *at, const uint8_t *end, enum status *ret_status) {
+    struct wire_reader reader = {at, end};
+    struct slice bytes;
+    uint32_t tag;
+    bool read = wire_tag(&reader, &tag);
+    if (read && tag >> 3 <= 8 && (tag & 7) == WIRE_LENGTH) {
+        read = wire_bytes(&reader, &bytes);
+        *ret_status = read ? read_field(d, tag, bytes) : STATUS_OK;
+    } else {
+        read = read && tag >> 3 > 8 && wire_skip(&reader, tag);
+        *ret_status = STATUS_OK;
+    }
+    if (!read)
+        *ret_status = broken(d, "field");
+    return reader.at;
 }
 
 enum status message_decode_proto(struct message *message, struct slice wire, struct buffer *extra,
@@ -249,9 +311,19 @@ enum status message_decode_proto(struct message *message, struct slice wire, str
         return store_fault_status(fault, STATUS_TOO_LARGE, "the event is too large");
     struct decoder d = {.message = message, .extra = extra, .rules = rules, .fault = fault};
     store_begin(message, wire, ENCODING_PROTO);
-    struct wire_reader reader = {message->wire, message->wire + wire.size};
-    while (reader.at < reader.end) {
-        enum status status = read_field(&d, &reader);
+    const uint8_t *at = message->wire;
+    const uint8_t *end = at + wire.size;
+    while (at < end) {
+        enum status status;
+        size_t left = (size_t)(end - at);
+        if (left >= 2 && at[0] <= 0x42 && (at[0] & 7) == WIRE_LENGTH && at[0] >= 0x0a && at[1] < 0x80 && at[1] <= left - 2) {
+            struct slice bytes = slice_make(at + 2, at[1]);
+            unsigned tag = at[0];
+            at += 2 + bytes.size;
+            status = read_plainly(message, tag, bytes) ? STATUS_OK : read_field(&d, tag, bytes);
+        } else {
+            at = read_any_field(&d, at, end, &status);
+        }
         if (status != STATUS_OK)
             return status;
     }

@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "base/assert.h"
-#include "message/check.h"
 #include "message/timestamp.h"
 
 void store_begin(struct message *message, struct slice wire, enum message_encoding encoding) {
@@ -55,9 +54,14 @@ static struct slice printable(struct slice name) {
 
 enum status store_name(struct store_name *ret_name, struct slice text, const struct message_rules *rules,
                        struct message_fault *fault) {
+    return store_name_known(ret_name, attribute_find(text), text, rules, fault);
+}
+
+enum status store_name_known(struct store_name *ret_name, unsigned known, struct slice text, const struct message_rules *rules,
+                             struct message_fault *fault) {
     ret_name->text = text;
     ret_name->at = 0;
-    ret_name->known = (uint8_t)attribute_find(text);
+    ret_name->known = (uint8_t)known;
     ret_name->is_declared = true;
     if (ret_name->known != ATTRIBUTE_OTHER) {
         ret_name->type = (uint8_t)attribute_row(ret_name->known)->type;
@@ -100,7 +104,7 @@ static struct value *add(struct message *message, const struct store_name *name,
     }
     struct value *value = &message->values[message->value_count++];
     value->name_at = name->at;
-    value->name_size = (uint8_t)name->text.size;
+    value->name_size = name->known == ATTRIBUTE_OTHER ? (uint8_t)name->text.size : 0;
     value->known = name->known;
     value->type = (uint8_t)type;
     value->form = (uint8_t)form;
@@ -115,7 +119,7 @@ static void derive_expiry(struct message *message, int64_t seconds, int32_t nano
         message->expiry.ns = seconds < 0 ? INT64_MIN : INT64_MAX;
 }
 
-static void derive_from_text(struct message *message, unsigned known, struct slice text) {
+void store_derive(struct message *message, unsigned known, struct slice text) {
     enum message_kind kind;
     int64_t seconds;
     int32_t nanos;
@@ -136,7 +140,7 @@ enum status store_text(struct message *message, const struct store_name *name, u
     value->span.at = text.size ? at : 0;
     value->span.size = (uint32_t)text.size;
     if (name->known == ATTRIBUTE_MESSAGETYPE || name->known == ATTRIBUTE_EXPIRYTIME)
-        derive_from_text(message, name->known, text);
+        store_derive(message, name->known, text);
     return STATUS_OK;
 }
 
@@ -174,6 +178,20 @@ enum status store_timestamp(struct message *message, const struct store_name *na
     if (name->known == ATTRIBUTE_EXPIRYTIME)
         derive_expiry(message, seconds, nanos);
     return STATUS_OK;
+}
+
+bool store_known_timestamp(struct message *message, unsigned known, struct slice encoded, uint32_t at) {
+    int64_t seconds;
+    int32_t nanos;
+    if (message->slot[known] || message->value_count == MESSAGE_VALUES_MAX || encoded.size == 0 ||
+        !timestamp_decode(encoded, &seconds, &nanos))
+        return false;
+    struct value *value = store_slot(message, known, ATTRIBUTE_TIMESTAMP, VALUE_TIMESTAMP);
+    value->span.at = at;
+    value->span.size = (uint32_t)encoded.size;
+    if (known == ATTRIBUTE_EXPIRYTIME)
+        derive_expiry(message, seconds, nanos);
+    return true;
 }
 
 uint8_t *store_extra(struct message *message, struct buffer *extra, size_t size, uint32_t *ret_at) {

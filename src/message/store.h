@@ -3,6 +3,7 @@
 #ifndef MESSAGE_STORE_H
 #define MESSAGE_STORE_H
 
+#include "message/check.h"
 #include "message/message.h"
 
 /* message->marks */
@@ -26,12 +27,52 @@ struct store_name {
 /* Resets all but the values. The message has no extra bytes yet. */
 void store_begin(struct message *message, struct slice wire, enum message_encoding encoding);
 
+/* What kind and expiry follow from the text of these two attributes. */
+void store_derive(struct message *message, unsigned known, struct slice text);
+
 /* Looks a name up: known, declared or neither. STATUS_MALFORMED_EVENT when it is no legal name. */
 enum status store_name(struct store_name *ret_name, struct slice text, const struct message_rules *rules,
                        struct message_fault *fault);
+/* The same when attribute_find() has been asked already. */
+enum status store_name_known(struct store_name *ret_name, unsigned known, struct slice text, const struct message_rules *rules,
+                             struct message_fault *fault);
 /* Each checks and adds one value; refused when it is there already. `at` is where `text` stands. */
 enum status store_text(struct message *message, const struct store_name *name, unsigned type, struct slice text, uint32_t at,
                        struct message_fault *fault);
+/* The common cases without the way through names and faults: a known attribute, the first of its name, whose value is
+ * legal. False: nothing was done, ask store_text() or store_number(). `type` is the attribute's. */
+static inline struct value *store_slot(struct message *message, unsigned known, unsigned type, unsigned form) {
+    struct value *value = &message->values[message->value_count++];
+    value->name_at = 0;
+    value->name_size = 0;
+    value->known = (uint8_t)known;
+    value->type = (uint8_t)type;
+    value->form = (uint8_t)form;
+    message->slot[known] = message->value_count;
+    return value;
+}
+static inline bool store_known_text(struct message *message, unsigned known, unsigned type, struct slice text, uint32_t at) {
+    if (message->slot[known] || text.size == 0 || message->value_count == MESSAGE_VALUES_MAX)
+        return false;
+    bool is_simple = type == ATTRIBUTE_STRING && !(CHECK_SPECIAL & ATTRIBUTE_BIT(known)) && check_is_plain(text);
+    if (!is_simple && check_text(known, type, text))
+        return false;
+    struct value *value = store_slot(message, known, type, VALUE_TEXT);
+    value->span.at = at;
+    value->span.size = (uint32_t)text.size;
+    if (ATTRIBUTE_BIT(known) & (ATTRIBUTE_BIT(ATTRIBUTE_MESSAGETYPE) | ATTRIBUTE_BIT(ATTRIBUTE_EXPIRYTIME)))
+        store_derive(message, known, text);
+    return true;
+}
+static inline bool store_known_number(struct message *message, unsigned known, unsigned type, int32_t number) {
+    if (message->slot[known] || message->value_count == MESSAGE_VALUES_MAX || check_number(known, type, number))
+        return false;
+    store_slot(message, known, type, VALUE_NUMBER)->number = number;
+    if (known == ATTRIBUTE_PRIORITY)
+        message->priority = (uint8_t)number;
+    return true;
+}
+bool store_known_timestamp(struct message *message, unsigned known, struct slice encoded, uint32_t at);
 enum status store_number(struct message *message, const struct store_name *name, unsigned type, int32_t number,
                          struct message_fault *fault);
 /* VALUE_BYTES, of Binary. */
