@@ -7,6 +7,7 @@
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
 
+#include "base/address.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/slice.h"
@@ -48,12 +49,6 @@ struct config_url {
     bool is_loopback; /* localhost, 127/8, ::1 */
 };
 
-struct config_cidr {
-    uint8_t address[16]; /* network order; IPv4 uses the first four */
-    uint8_t bits;
-    bool is_v6;
-};
-
 struct config_texts {
     struct slice *items;
     size_t count;
@@ -83,7 +78,7 @@ struct config_listener {
     bool anonymous;     /* peers without identity are welcome, off loopback too */
     bool insecure;      /* keys in clear text off loopback are welcome */
     uint64_t max_priority; /* 1..5, of peers that can't say who they are */
-    struct config_cidr *allow; /* none: any address */
+    struct cidr *allow; /* none: any address */
     size_t allow_count;
     enum config_format format; /* resolved: AUTO on http, CLOUDEVENTS elsewhere */
     enum config_frame frame;

@@ -1,0 +1,31 @@
+/* Keys of the process itself. */
+#include "base/assert.h"
+#include "config/rows.h"
+
+static const struct config_row rows[] = {
+    {"name", ROW_NAME, 0, "intertie", "This node, in logs, metrics and `Via`.", .field = ROW_FIELD(config, name)},
+    {"zone", ROW_NAME, ROW_PLANNED, NULL, "Its locality, for `zones`."},
+    {"public_url", ROW_HTTP_URL, 0, NULL, "Prefix of `/systems/x` and `/problems/x` in what we write; without it they are relative.",
+     .field = ROW_FIELD(config, public_url)},
+    {"workers", ROW_WORKERS, 0, "auto", "Threads that carry messages; `auto` is one per usable core.", .least = 1, .most = 256,
+     .field = ROW_FIELD(config, workers)},
+    {"run_dir", ROW_PATH, 0, "(/run/intertie, or $XDG_RUNTIME_DIR/intertie)", "Where NAME.pid and NAME.sock are.",
+     .field = ROW_FIELD(config, run_dir)},
+    {"include", ROW_GLOB, ROW_LIST, NULL, "More files with the same keys, read in name order; a name in two files is an error."},
+    {"busy_poll", ROW_DURATION, ROW_PLANNED, "0us", "Spin so long for input before sleeping: lower latency for a busy core."},
+    {"extensions", ROW_NAMED, 0, NULL, "Your own CloudEvents attributes with their types; undeclared ones pass through but can't be matched."},
+    {"extensions.*", ROW_ENUM, 0, NULL, "Its type, which survives protocols that know only text.",
+     .values = "string|integer|boolean|binary|uri|timestamp"},
+    {"limits", ROW_GROUP, 0, NULL, "Of the whole process."},
+    {"limits.message", ROW_SIZE, 0, "1MiB", "The largest message; listeners may only lower it.", .least = 1024, .most = 256 << 20,
+     .field = ROW_FIELD(config, message_max)},
+    {"limits.memory", ROW_SIZE, ROW_PLANNED | ROW_UNLIMITED, "unlimited", "The lowest priority is shed from 70% of it on."},
+    {"limits.connections", ROW_COUNT, ROW_PLANNED, "50000", "Open connections, in and out."},
+    {"drain", ROW_GROUP, 0, NULL, "How stopping goes."},
+    {"drain.announce", ROW_DURATION, 0, "0s", "`/readyz` says no for so long before accepting stops.", .most = 3600 * NS_PER_S,
+     .field = ROW_FIELD(config, drain.announce_ns)},
+    {"drain.grace", ROW_DURATION, 0, "30s", "So long open work may end; the rest is cut and counted.", .most = 86400 * NS_PER_S,
+     .field = ROW_FIELD(config, drain.grace_ns)},
+};
+
+const struct config_rows rows_process = {"", "The process", rows, COUNT_OF(rows)};

@@ -1,0 +1,64 @@
+/* Keys of `security`: who peers are, what they may, what we present. */
+#include "base/assert.h"
+#include "config/rows.h"
+
+#define P ROW_PLANNED
+
+static const struct config_row rows[] = {
+    {"", ROW_GROUP, 0, NULL, "Who peers are, what they may, what we present."},
+    {"identities", ROW_NAMED, 0, NULL, "Who they are; an identity acts as one system."},
+    {"certificates", ROW_NAMED, P, NULL, "Our certificates by name; files are watched."},
+    {"certificates.*.cert", ROW_PATH, P, NULL, "The chain, PEM."},
+    {"certificates.*.key", ROW_PATH, P, NULL, "Its key, PEM."},
+    {"authorities", ROW_NAMED, P, NULL, "Authorities by name."},
+    {"authorities.*", ROW_PATH, P, NULL, "Their certificates, PEM."},
+    {"credentials", ROW_NAMED, P, NULL, "What we present, by name."},
+    {"credentials.*.header.name", ROW_TEXT, P, NULL, "A header field."},
+    {"credentials.*.header.value", ROW_TEXT, P | ROW_SECRET, NULL, "Its value."},
+    {"credentials.*.bearer", ROW_TEXT, P | ROW_SECRET, NULL, "A bearer token."},
+    {"credentials.*.basic.user", ROW_TEXT, P, NULL, "A user name."},
+    {"credentials.*.basic.password", ROW_TEXT, P | ROW_SECRET, NULL, "Its password."},
+    {"credentials.*.webhook.secret", ROW_TEXT, P | ROW_SECRET, NULL, "A webhook's secret."},
+    {"credentials.*.hmac.secret", ROW_TEXT, P | ROW_SECRET, NULL, "A shared secret."},
+    {"credentials.*.oauth2.token_url", ROW_HTTP_URL, P, NULL, "Where tokens come from."},
+    {"credentials.*.oauth2.client_id", ROW_TEXT, P, NULL, "Who we are there."},
+    {"credentials.*.oauth2.client_secret", ROW_TEXT, P | ROW_SECRET, NULL, "Our secret there."},
+    {"issuers", ROW_NAMED, P, NULL, "Who may issue tokens."},
+    {"roles", ROW_NAMED, P, NULL, "Allow and deny by name."},
+    {"audit", ROW_GROUP, P, NULL, "A log of who did what."},
+    {"keyring", ROW_GROUP, P, NULL, "Keys for sealed payloads."},
+};
+
+const struct config_rows rows_security = {"security", "Security", rows, COUNT_OF(rows)};
+
+static const struct config_row identity[] = {
+    {"", ROW_GROUP, 0, NULL, "An identity. It always takes its own system's messages; all else must be allowed."},
+    {"system", ROW_REFERENCE, 0, NULL, "Whom it acts as.", .values = "systems"},
+    {"keys", ROW_NAMED, 0, NULL, "Its keys by name; several for rotation."},
+    {"allow", ROW_RULE, ROW_LIST, NULL,
+     "`send`, `call` or `subscribe`, then `system/X` (messages with a target) or `type/X` (without); X may end in `*`."},
+    {"deny", ROW_RULE, ROW_LIST, NULL, "The same; it wins over `allow`."},
+    {"max_priority", ROW_PRIORITY, 0, "5", "Higher claims are lowered and counted.", .least = 1, .most = 5,
+     .field = ROW_FIELD(config_identity, max_priority)},
+    {"certificate", ROW_GROUP, P, NULL, "Known by a client certificate."},
+    {"certificate.san", ROW_TEXT, P, NULL, "A name in it."},
+    {"token", ROW_GROUP, P, NULL, "Known by a token."},
+    {"token.issuer", ROW_REFERENCE, P, NULL, "From this issuer.", .values = "security.issuers"},
+    {"token.subject", ROW_TEXT, P, NULL, "With this subject."},
+    {"roles", ROW_REFERENCE, P | ROW_LIST, NULL, "What it may, by name.", .values = "security.roles"},
+    {"rate", ROW_GROUP, P, NULL, "How much it may send."},
+    {"rate.messages", ROW_RATE, P, NULL, "Messages."},
+    {"rate.bytes", ROW_BYTE_RATE, P, NULL, "Bytes."},
+    {"rate.burst", ROW_COUNT, P, "(one second's worth)", "So much at once."},
+    {"rate.by", ROW_ENUM, P, "all", "Whom it counts.", .values = "!identity|!system|!address|!all"},
+};
+
+const struct config_rows rows_identity = {"security.identities.*", "Identities", identity, COUNT_OF(identity)};
+
+static const struct config_row identity_key[] = {
+    {"", ROW_GROUP, 0, NULL, "A key, as `intertie keys new` prints it."},
+    {"hash", ROW_HASH, ROW_REQUIRED, NULL, "`sha256:` and the SHA-256 of the key in hexadecimal digits."},
+    {"expires", ROW_DATE, 0, NULL, "Not valid from then on: a day (UTC), or a day and time."},
+};
+
+const struct config_rows rows_identity_key = {"security.identities.*.keys.*", "Keys of an identity", identity_key, COUNT_OF(identity_key)};
