@@ -1,0 +1,68 @@
+/* What the steps of one load share. For the files of this room only. */
+#ifndef CONFIG_WORK_H
+#define CONFIG_WORK_H
+
+#include "config/load.h"
+#include "config/schema.h"
+#include "config/value.h"
+
+struct work {
+    const struct config_options *options;
+    struct config_report *report;
+    struct arena *arena;
+    const struct schema *schema;
+    struct tree tree;         /* makes nodes */
+    struct node *root;        /* merged */
+    struct attribute_declared declared; /* `extensions`, as far as they are right */
+};
+
+/* The way from the root to a node, for messages: lives on the stack of the walk. */
+struct trail {
+    const struct trail *up; /* NULL: the root */
+    struct slice key;
+};
+
+#define TRAIL_MAX 512u
+/* systems.billing.pool.idle; cut at TRAIL_MAX. */
+struct slice trail_text(const struct trail *trail, char out[static TRAIL_MAX]);
+
+/* A mistake in the value at `trail`. */
+__attribute__((format(printf, 4, 5))) void work_error(struct work *work, struct config_place at, const struct trail *trail,
+                                                      const char *format, ...);
+void work_why(struct work *work, struct config_place at, const struct trail *trail, const struct value_why *why);
+/* The same, with the path as text. */
+__attribute__((format(printf, 5, 6))) void work_say(struct work *work, bool is_warning, struct config_place at, const char *path,
+                                                    const char *format, ...);
+
+/* merge.c: shorthands, by the schema. */
+void merge_open(struct work *work, const struct schema *schema, struct node *parent, struct node *node);
+/* Lays `over` over `base`, both maps, both opened: maps merge, lists and scalars replace, null removes. */
+void merge_over(struct work *work, struct node *base, const struct node *over, struct slice origin);
+/* Adds the keys of `more` (a later file) to `all`; what both have is an error. */
+void merge_file(struct work *work, const struct schema *schema, struct node *all, struct node *more, const struct trail *trail);
+
+/* expand.c: fills `${}` in every scalar below. */
+void expand_all(struct work *work, struct node *node, const struct trail *trail);
+/* One scalar. */
+void expand_scalar(struct work *work, struct node *node, const struct trail *trail);
+
+/* check.c: keys, types, bounds, names; references. */
+void check_all(struct work *work);
+/* refer.c: what spans several keys. */
+void refer_all(struct work *work);
+/* Names a name that nobody has: nearest of the keys of `map` with its line. `noun`: "system". */
+void refer_unknown(struct work *work, struct config_place at, const struct trail *trail, const char *noun, struct slice name,
+                   const struct node *map);
+/* secure.c: rule 0.9, and what a listener's wire can't do. */
+void secure_all(struct work *work);
+/* warn.c: what is allowed and probably not meant. Needs the built result. */
+void warn_all(struct work *work, const struct config *config);
+/* build.c: the structs, from a tree without mistakes. */
+enum status build_all(struct work *work, struct config *config);
+/* print.c: the merged tree, one value a line. */
+void print_tree(const struct work *work, bool with_origins, struct buffer *out);
+
+/* An attribute's type by its name: known, declared, or false. */
+bool work_attribute(const struct work *work, struct slice name, enum attribute_type *ret_type, enum attribute *ret_known);
+
+#endif
