@@ -127,7 +127,7 @@ static void entry_name(struct work *work, const struct node *node, const struct 
     else if (slice_is(trail->up->key, "defaults"))
         attribute_name(work, node, trail, false);
     else if (!value_name(node->key, &why))
-        config_report_add(work->report, false, true, node->key_at, trail_text(trail, path), SLICE_OF(""), "%s", why.text);
+        work_why(work, node->key_at, trail, &why);
 }
 
 static void check_value(struct work *work, const struct schema *schema, struct node *node, const struct trail *trail);
@@ -396,11 +396,12 @@ static void check_list(struct work *work, const struct schema *schema, struct no
 }
 
 static void check_due_map(struct work *work, const struct schema *schema, struct node *node, const struct trail *trail) {
+    bool may_be_off = node->kind == NODE_SCALAR && schema_flags(schema) & ROW_TRUE_SHORT;
     if (node->kind == NODE_MAP)
         check_map(work, schema, node, trail);
-    else if (node->kind == NODE_SCALAR && schema_flags(schema) & ROW_TRUE_SHORT)
-        (void)(slice_is(node->text, "false") || (work_error(work, node->at, trail, "write true, false, or a map of its keys"), false));
-    else
+    else if (may_be_off && !slice_is(node->text, "false"))
+        work_error(work, node->at, trail, "write true, false, or a map of its keys");
+    else if (!may_be_off)
         work_error(work, node->at, trail, "a map of keys is due here, not a %s", node->kind == NODE_LIST ? "list" : "value");
 }
 

@@ -1,0 +1,423 @@
+/* The structs, from a tree in which no mistake is left. What rows give a field to is stored by their type; the rest,
+ * which needs more than one look, is spelled out here. */
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/map.h"
+#include "base/memory.h"
+#include "config/url.h"
+#include "config/work.h"
+
+struct build {
+    struct work *work;
+    struct config *config;
+    struct value_why why;
+    bool failed;
+};
+
+static void *take(struct build *build, size_t count, size_t size) {
+    void *memory = arena_array(&build->config->arena, count ? count : 1, size);
+    build->failed |= !memory;
+    return memory;
+}
+
+static struct slice keep(struct build *build, struct slice text) {
+    if (text.size == 0)
+        return SLICE_OF("");
+    struct slice copy = arena_copy(&build->config->arena, text);
+    build->failed |= !copy.data;
+    return copy;
+}
+
+/* -- by row -- */
+
+static void store(void *object, uint16_t field, const void *value, size_t size) {
+    memcpy((uint8_t *)object + field - 1, value, size);
+}
+
+static void store_number(struct build *build, void *object, const struct config_row *row, struct slice text) {
+    uint64_t count = CONFIG_UNLIMITED;
+    int64_t number = CONFIG_FOREVER;
+    bool is_unlimited = slice_is(text, "unlimited");
+    if (row->type == ROW_DURATION && !is_unlimited)
+        value_duration(text, &number, &build->why);
+    else if (row->type == ROW_INTEGER)
+        value_integer(text, &number, &build->why);
+    else if (row->type == ROW_SIZE && !is_unlimited)
+        value_size(text, &count, &build->why);
+    else if (row->type == ROW_PRIORITY)
+        value_priority(text, &count, &build->why);
+    else if (row->type == ROW_WORKERS && slice_is(text, "auto"))
+        count = 0;
+    else if (!is_unlimited)
+        value_count(text, &count, &build->why);
+    if (row->type == ROW_DURATION || row->type == ROW_INTEGER)
+        store(object, row->field, &number, sizeof number);
+    else
+        store(object, row->field, &count, sizeof count);
+}
+
+/* The directory of the file in which the node stands, for relative paths. */
+static struct slice directory_of(const struct build *build, uint32_t file) {
+    const struct config_report *report = build->work->report;
+    struct slice name = report->files[file < report->file_count ? file : 0].name;
+    if (name.size && name.data[0] == '-')
+        name = report->files[0].name;
+    while (name.size && name.data[name.size - 1] != '/')
+        name.size--;
+    return name;
+}
+
+static struct slice path_of(struct build *build, const struct node *node, struct slice text) {
+    struct slice directory = node ? directory_of(build, node->at.file) : SLICE_OF("");
+    if (text.size == 0 || text.data[0] == '/' || directory.size == 0)
+        return keep(build, text);
+    uint8_t *joined = take(build, directory.size + text.size + 1, 1);
+    if (!joined)
+        return SLICE_OF("");
+    memcpy(joined, directory.data, directory.size);
+    memcpy(joined + directory.size, text.data, text.size);
+    return slice_make(joined, directory.size + text.size);
+}
+
+static void store_text(struct build *build, void *object, const struct config_row *row, struct slice text, const struct node *node) {
+    bool flag, planned;
+    uint32_t index = 0;
+    if (row->type == ROW_BOOLEAN) {
+        flag = slice_is(text, "true");
+        store(object, row->field, &flag, sizeof flag);
+    } else if (row->type == ROW_ENUM) {
+        value_enum(text, row->values, &index, &planned, &build->why);
+        index += (uint32_t)row->least;
+        store(object, row->field, &index, sizeof index);
+    } else {
+        struct slice copy = row->type == ROW_PATH ? path_of(build, node, text) : keep(build, text);
+        store(object, row->field, &copy, sizeof copy);
+    }
+}
+
+static void store_row(struct build *build, void *object, const struct config_row *row, struct slice text, const struct node *node) {
+    if (row->type == ROW_BOOLEAN || row->type == ROW_ENUM || row->type == ROW_NAME || row->type == ROW_TEXT || row->type == ROW_PATH ||
+        row->type == ROW_HTTP_URL || row->type == ROW_CESQL)
+        store_text(build, object, row, text, node);
+    else
+        store_number(build, object, row, text);
+}
+
+static const struct node *find(const struct node *map, const char *path) {
+    struct slice rest = slice_from(path);
+    while (map && rest.size) {
+        struct slice part = slice_head(rest, slice_find(rest, '.'));
+        map = node_get(map, part);
+        rest = slice_skip(rest, part.size + 1);
+    }
+    return map;
+}
+
+/* Fills `object` from the table: the map's value, else the row's default, which is text like any other. */
+static void fill(struct build *build, void *object, const struct config_rows *table, const struct node *map) {
+    for (size_t i = 0; i < table->count; i++) {
+        const struct config_row *row = &table->rows[i];
+        const struct node *node = row->field && map ? find(map, row->path) : NULL;
+        if (!row->field)
+            continue;
+        if (node && node->kind == NODE_SCALAR)
+            store_row(build, object, row, node->text, node);
+        else if (row->fallback && row->fallback[0] != '(')
+            store_row(build, object, row, slice_from(row->fallback), NULL);
+    }
+}
+
+/* Policy rows: only what the map has, with its bits. */
+static void lay(struct build *build, struct config_policy *policy, const struct node *map, bool marks) {
+    for (size_t i = 0; map && i < rows_policy.count; i++) {
+        const struct config_row *row = &rows_policy.rows[i];
+        const struct node *node = row->policy ? find(map, row->path) : NULL;
+        if (!node || node->kind != NODE_SCALAR)
+            continue;
+        store_row(build, policy, row, node->text, node);
+        if (row->policy == 1 + CONFIG_POLICY_IN_FLIGHT)
+            policy->limits.session_in_flight = policy->limits.in_flight;
+        if (marks)
+            policy->set |= 1u << (row->policy - 1);
+    }
+}
+
+static const struct node *section(const struct build *build, const char *name) {
+    const struct node *node = node_find(build->work->root, name);
+    return node && node->kind == NODE_MAP ? node : NULL;
+}
+
+static void build_policy(struct build *build, struct config_policy *policy, const struct node *user) {
+    const struct node *name = node_get(user, SLICE_OF("policy"));
+    *policy = build->config->defaults;
+    if (name && name->kind == NODE_SCALAR)
+        lay(build, policy, node_get(section(build, "policies"), name->text), true);
+    lay(build, policy, user, true);
+}
+
+/* -- parts -- */
+
+static bool build_url(struct build *build, struct config_url *url, struct slice text, enum url_role role) {
+    bool planned;
+    return url_parse(keep(build, text), role, "http|https|ws|wss|tcp|tls|intertie|intertie+tls|udp", url, &planned, &build->why);
+}
+
+static uint32_t index_of(const struct node *map, struct slice name) {
+    uint32_t index = 0;
+    for (const struct node *child = map ? map->first : NULL; child; child = child->next, index++)
+        if (slice_equal(child->key, name))
+            return index;
+    return CONFIG_NONE;
+}
+
+static uint32_t *build_indices(struct build *build, const struct node *list, const char *map, size_t *ret_count) {
+    const struct node *names = section(build, map);
+    uint32_t *indices = take(build, list ? list->count : 0, sizeof *indices);
+    *ret_count = 0;
+    for (const struct node *item = list && indices ? list->first : NULL; item; item = item->next)
+        indices[(*ret_count)++] = index_of(names, item->text);
+    return indices;
+}
+
+static struct config_texts build_texts(struct build *build, const struct node *list) {
+    struct config_texts texts = {take(build, list ? list->count : 0, sizeof *texts.items), 0};
+    for (const struct node *item = list && texts.items ? list->first : NULL; item; item = item->next)
+        texts.items[texts.count++] = keep(build, item->text);
+    return texts;
+}
+
+static void build_auth(struct config_listener *listener, const struct node *list) {
+    for (const struct node *item = list ? list->first : NULL; item; item = item->next)
+        listener->auth |= slice_is(item->text, "key") ? CONFIG_AUTH_KEY : slice_is(item->text, "jwt") ? CONFIG_AUTH_JWT : CONFIG_AUTH_CERTIFICATE;
+}
+
+static void build_allow(struct build *build, struct config_listener *listener, const struct node *list) {
+    listener->allow = take(build, list ? list->count : 0, sizeof *listener->allow);
+    for (const struct node *item = list && listener->allow ? list->first : NULL; item; item = item->next)
+        if (value_cidr(item->text, &listener->allow[listener->allow_count], &build->why))
+            listener->allow_count++;
+}
+
+static void build_listener(struct build *build, struct config_listener *listener, const struct node *node) {
+    const struct node *system = node_get(node, SLICE_OF("system"));
+    const struct node *defaults = node_get(node, SLICE_OF("defaults"));
+    const struct node *url = node_get(node, SLICE_OF("url"));
+    fill(build, listener, &rows_listener, node);
+    listener->name = keep(build, node->key);
+    if (!url || !build_url(build, &listener->url, url->text, URL_LISTENER))
+        build->failed = true;
+    bool is_http = listener->url.scheme == CONFIG_SCHEME_HTTP || listener->url.scheme == CONFIG_SCHEME_HTTPS;
+    if (!node_get(node, SLICE_OF("format")))
+        listener->format = is_http ? CONFIG_FORMAT_AUTO : CONFIG_FORMAT_CLOUDEVENTS;
+    if (!find(node, "timeouts.idle"))
+        listener->timeouts.idle_ns = (is_http ? 60 : 300) * NS_PER_S;
+    if (!find(node, "limits.message") && listener->url.scheme == CONFIG_SCHEME_UDP)
+        listener->limits.message = 1200;
+    if (listener->limits.message > build->config->message_max)
+        listener->limits.message = build->config->message_max;
+    listener->system = system ? index_of(section(build, "systems"), system->text) : CONFIG_NONE;
+    build_auth(listener, node_get(node, SLICE_OF("auth")));
+    build_allow(build, listener, node_get(node, SLICE_OF("allow")));
+    listener->defaults = take(build, defaults ? defaults->count : 0, sizeof *listener->defaults);
+    for (const struct node *child = defaults && listener->defaults ? defaults->first : NULL; child; child = child->next)
+        listener->defaults[listener->default_count++] = (struct config_attribute){keep(build, child->key), keep(build, child->text)};
+}
+
+static void build_endpoint(struct build *build, struct config_system *system, const struct node *map, struct slice name) {
+    struct config_endpoint *endpoint = &system->endpoints[system->endpoint_count++];
+    const struct node *url = node_get(map, SLICE_OF("url"));
+    fill(build, endpoint, &rows_endpoint, map);
+    endpoint->enabled = find(map, "enabled") ? endpoint->enabled : true;
+    endpoint->name = keep(build, name);
+    if (!url || !build_url(build, &endpoint->url, url->text, URL_ENDPOINT))
+        build->failed = true;
+}
+
+static void build_endpoints(struct build *build, struct config_system *system, const struct node *node) {
+    const struct node *endpoints = node_get(node, SLICE_OF("endpoints"));
+    system->endpoints = take(build, endpoints ? endpoints->count : 1, sizeof *system->endpoints);
+    if (!system->endpoints)
+        return;
+    for (const struct node *child = endpoints ? endpoints->first : NULL; child; child = child->next)
+        build_endpoint(build, system, child, child->key);
+    if (node_get(node, SLICE_OF("url")))
+        build_endpoint(build, system, node, SLICE_OF("main"));
+}
+
+static void build_system(struct build *build, struct config_system *system, const struct node *node) {
+    const struct node *accept = node_get(node, SLICE_OF("accept"));
+    const struct node *source = node_get(node, SLICE_OF("source"));
+    fill(build, system, &rows_system, node);
+    system->name = keep(build, node->key);
+    system->accept = accept && accept->kind == NODE_MAP;
+    system->source = build_texts(build, source);
+    if (!source && system->source.items) {
+        char text[80];
+        struct buffer out;
+        buffer_init_fixed(&out, text, sizeof text);
+        buffer_add_text(&out, "/systems/");
+        buffer_add(&out, node->key);
+        system->source.items[system->source.count++] = keep(build, buffer_slice(&out));
+    }
+    build_endpoints(build, system, node);
+    build_policy(build, &system->policy, node);
+}
+
+static void build_match(struct build *build, struct config_match *match, const struct node *node) {
+    enum attribute known;
+    bool is_from = slice_is(node->key, "from");
+    if (is_from || slice_is(node->key, "listener")) {
+        match->kind = is_from ? CONFIG_MATCH_FROM : CONFIG_MATCH_LISTENER;
+        match->indices = build_indices(build, node, is_from ? "systems" : "listeners", &match->index_count);
+        return;
+    }
+    match->attribute = keep(build, node->key);
+    if (!work_attribute(build->work, node->key, &match->type, &known))
+        build->failed = true;
+    match->patterns = take(build, node->count, sizeof *match->patterns);
+    for (const struct node *item = match->patterns ? node->first : NULL; item; item = item->next) {
+        struct config_pattern *pattern = &match->patterns[match->pattern_count];
+        if (value_pattern(item->text, match->type, known == ATTRIBUTE_PRIORITY, pattern, &build->why))
+            pattern->text = keep(build, pattern->text);
+        else
+            build->failed = true;
+        match->pattern_count++;
+    }
+}
+
+static void build_route(struct build *build, struct config_route *route, const struct node *node) {
+    const struct node *match = node_get(node, SLICE_OF("match"));
+    const struct node *to = node_get(node, SLICE_OF("to"));
+    fill(build, route, &rows_route, node);
+    route->name = keep(build, node->key);
+    route->matches = take(build, match ? match->count : 0, sizeof *route->matches);
+    for (const struct node *child = match && route->matches ? match->first : NULL; child; child = child->next)
+        build_match(build, &route->matches[route->match_count++], child);
+    route->has_target = node_get(match, SLICE_OF("target")) != NULL;
+    route->to_all = to && to->first && slice_is(to->first->text, "all");
+    if (!route->to_all)
+        route->to = build_indices(build, to, "systems", &route->to_count);
+    route->except = build_indices(build, node_get(node, SLICE_OF("except")), "systems", &route->except_count);
+    build_policy(build, &route->policy, node);
+}
+
+static struct config_rule *build_rules(struct build *build, const struct node *list, size_t *ret_count) {
+    struct config_rule *rules = take(build, list ? list->count : 0, sizeof *rules);
+    *ret_count = 0;
+    for (const struct node *item = list && rules ? list->first : NULL; item; item = item->next)
+        if (value_rule(item->text, &rules[*ret_count], &build->why)) {
+            rules[*ret_count].pattern = keep(build, rules[*ret_count].pattern);
+            ++*ret_count;
+        }
+    return rules;
+}
+
+static void build_identity(struct build *build, struct config_identity *identity, const struct node *node) {
+    const struct node *system = node_get(node, SLICE_OF("system"));
+    const struct node *keys = node_get(node, SLICE_OF("keys"));
+    fill(build, identity, &rows_identity, node);
+    identity->name = keep(build, node->key);
+    identity->system = system ? index_of(section(build, "systems"), system->text) : CONFIG_NONE;
+    identity->allow = build_rules(build, node_get(node, SLICE_OF("allow")), &identity->allow_count);
+    identity->deny = build_rules(build, node_get(node, SLICE_OF("deny")), &identity->deny_count);
+    identity->keys = take(build, keys ? keys->count : 0, sizeof *identity->keys);
+    for (const struct node *child = keys && identity->keys ? keys->first : NULL; child; child = child->next) {
+        struct config_key *key = &identity->keys[identity->key_count++];
+        const struct node *hash = node_get(child, SLICE_OF("hash")), *expires = node_get(child, SLICE_OF("expires"));
+        key->name = keep(build, child->key);
+        key->expires.ns = INT64_MAX;
+        if (!hash || !value_hash(hash->text, key->hash, &build->why) || (expires && !value_date(expires->text, &key->expires, &build->why)))
+            build->failed = true;
+    }
+}
+
+/* Stable: equal orders stay as they came. */
+static int route_before(const void *left, const void *right) {
+    const struct config_route *a = *(const struct config_route *const *)left, *b = *(const struct config_route *const *)right;
+    if (a->order != b->order)
+        return a->order < b->order ? -1 : 1;
+    return a < b ? -1 : a > b;
+}
+
+static void sort_routes(struct build *build) {
+    struct config *config = build->config;
+    struct config_route **order = take(build, config->route_count, sizeof(struct config_route *));
+    struct config_route *sorted = take(build, config->route_count, sizeof *sorted);
+    if (!order || !sorted)
+        return;
+    for (size_t i = 0; i < config->route_count; i++)
+        order[i] = &config->routes[i];
+    if (config->route_count)
+        qsort(order, config->route_count, sizeof *order, route_before);
+    for (size_t i = 0; i < config->route_count; i++)
+        sorted[i] = *order[i];
+    config->routes = sorted;
+}
+
+static void build_extensions(struct build *build) {
+    const struct attribute_declared *from = &build->work->declared;
+    struct attribute_declaration *rows = take(build, from->count, sizeof *rows);
+    for (size_t i = 0; rows && i < from->count; i++)
+        rows[i] = (struct attribute_declaration){keep(build, from->rows[i].name), from->rows[i].type};
+    build->config->extensions = (struct attribute_declared){rows, from->count};
+}
+
+static void build_process(struct build *build) {
+    struct config *config = build->config;
+    const struct node *levels = section(build, "log.levels");
+    const struct node *admin = node_find(build->work->root, "admin.url");
+    struct node *defaults = node_find(build->work->root, "policies.default");
+    bool planned;
+    uint32_t index = 0;
+    fill(build, config, &rows_process, build->work->root);
+    fill(build, config, &rows_observe, build->work->root);
+    fill(build, &config->defaults, &rows_policy, NULL);
+    config->defaults.limits.session_in_flight = 256;
+    lay(build, &config->defaults, defaults, false);
+    if (!build_url(build, &config->admin.url, admin ? admin->text : SLICE_OF("http://127.0.0.1:7470"), URL_ADMIN))
+        build->failed = true;
+    config->log.levels = take(build, levels ? levels->count : 0, sizeof *config->log.levels);
+    for (const struct node *child = levels && config->log.levels ? levels->first : NULL; child; child = child->next) {
+        value_enum(child->text, "debug|info|warn|error", &index, &planned, &build->why);
+        config->log.levels[config->log.level_count++] = (struct config_room_level){keep(build, child->key), (enum config_log_level)index};
+    }
+    build_extensions(build);
+}
+
+/* Makes the array for a section and builds each entry. */
+#define BUILD_SECTION(build, path, array, count, function) \
+    do { \
+        const struct node *map_ = section(build, path); \
+        (array) = take(build, map_ ? map_->count : 0, sizeof *(array)); \
+        for (const struct node *child_ = map_ && (array) ? map_->first : NULL; child_ && !(build)->failed; child_ = child_->next) \
+            function(build, &(array)[(count)++], child_); \
+    } while (0)
+
+static void build_digest(struct build *build) {
+    static const char digits[] = "0123456789abcdef";
+    struct buffer out;
+    buffer_init(&out, CONFIG_ARENA_MAX);
+    print_tree(build->work, false, &out);
+    uint64_t hash = map_hash(buffer_slice(&out), UINT64_C(0x9e3779b97f4a7c15));
+    for (unsigned i = 0; i < 6; i++)
+        build->config->digest[i] = digits[hash >> (4 * i) & 15];
+    build->config->text = keep(build, buffer_slice(&out));
+    build->failed |= out.status != STATUS_OK;
+    buffer_done(&out);
+}
+
+enum status build_all(struct work *work, struct config *config) {
+    struct build build = {.work = work, .config = config};
+    build_process(&build);
+    BUILD_SECTION(&build, "listeners", config->listeners, config->listener_count, build_listener);
+    BUILD_SECTION(&build, "systems", config->systems, config->system_count, build_system);
+    BUILD_SECTION(&build, "routes", config->routes, config->route_count, build_route);
+    BUILD_SECTION(&build, "security.identities", config->identities, config->identity_count, build_identity);
+    sort_routes(&build);
+    config->path = keep(&build, work->report->files[0].name);
+    config->environment = keep(&build, work->options->environment);
+    if (!build.failed)
+        build_digest(&build);
+    return build.failed ? STATUS_NO_MEMORY : STATUS_OK;
+}

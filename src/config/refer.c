@@ -1,0 +1,266 @@
+/* What spans several keys: what excludes, needs or contradicts each other. */
+#include "base/assert.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "config/url.h"
+#include "config/work.h"
+
+void refer_unknown(struct work *work, struct config_place at, const struct trail *trail, const char *noun, struct slice name,
+                   const struct node *map) {
+    char path[TRAIL_MAX];
+    const struct node *near = NULL;
+    unsigned best = (name.size <= 3 ? 1 : name.size <= 8 ? 2 : 3) + 1;
+    for (const struct node *child = map && map->kind == NODE_MAP ? map->first : NULL; child; child = child->next) {
+        unsigned distance = text_distance(name, child->key, best - 1);
+        if (distance < best) {
+            best = distance;
+            near = child;
+        }
+    }
+    if (near)
+        config_report_add(work->report, false, false, at, trail_text(trail, path), near->key, "no %s `%.*s`; did you mean `%.*s` (line %u)?", noun,
+                          VALUE_SHOWN(name), SLICE_ARG(near->key), near->key_at.line);
+    else
+        config_report_add(work->report, false, false, at, trail_text(trail, path), SLICE_OF(""), "no %s `%.*s`", noun, VALUE_SHOWN(name));
+}
+
+static const struct node *section(const struct work *work, const char *name) {
+    const struct node *node = node_get(work->root, slice_from(name));
+    return node && node->kind == NODE_MAP ? node : NULL;
+}
+
+/* -- policies: a key where it can mean nothing is an error, also when a policy brings it -- */
+
+static void brought(struct work *work, const struct schema *schema, const struct node *map, const struct node *user, const struct trail *trail,
+                    unsigned flag, const struct trail *in_policy) {
+    for (const struct node *child = map->first; child; child = child->next) {
+        const struct schema *inner = schema_fixed(schema, child->key);
+        struct trail here = {in_policy, child->key};
+        char path[TRAIL_MAX];
+        if (!inner)
+            continue;
+        bool is_leaf = child->kind != NODE_MAP || !inner->first;
+        if (inner->row && !(inner->row->flags & flag) && (is_leaf || inner->row->type != ROW_GROUP || !inner->first))
+            work_error(work, user->at, trail, "the policy `%.*s` sets `%.*s` (line %u), which means nothing in a %s", VALUE_SHOWN(user->text),
+                       SLICE_ARG(trail_text(&here, path)), child->key_at.line, flag == ROW_ROUTE ? "route" : "system");
+        else if (child->kind == NODE_MAP)
+            brought(work, inner, child, user, trail, flag, &here);
+    }
+}
+
+static void check_policy(struct work *work, const struct node *user, const struct trail *trail, unsigned flag) {
+    const struct node *policies = section(work, "policies");
+    const struct node *name = node_get(user, SLICE_OF("policy"));
+    const struct schema *schema = schema_find(work->schema, SLICE_OF("policies.*"));
+    struct trail here = {trail, SLICE_OF("policy")};
+    struct trail top = {NULL, {NULL, 0}};
+    if (!name || name->kind != NODE_SCALAR || !policies)
+        return;
+    const struct node *policy = node_get(policies, name->text);
+    if (policy && policy->kind == NODE_MAP && schema)
+        brought(work, schema, policy, name, &here, flag, &top);
+}
+
+/* -- routes -- */
+
+static bool names_target(const struct node *route) {
+    return node_get(node_get(route, SLICE_OF("match")), SLICE_OF("target")) != NULL;
+}
+
+static void check_where(struct work *work, const struct node *route, const struct trail *trail) {
+    static const char *const ways[] = {"to", "failover", "split", "proxy"};
+    const struct node *first = NULL;
+    for (size_t i = 0; i < COUNT_OF(ways); i++) {
+        const struct node *way = node_get(route, slice_from(ways[i]));
+        struct trail here = {trail, slice_from(ways[i])};
+        if (!way)
+            continue;
+        if (first)
+            work_error(work, way->key_at, &here, "`%.*s` (line %u) says where already", SLICE_ARG(first->key), first->key_at.line);
+        else if (names_target(route))
+            work_error(work, way->key_at, &here, "the messages of this route name their target: it says how, not where");
+        first = first ? first : way;
+    }
+    if (!first && !names_target(route) && node_get(route, SLICE_OF("match")))
+        work_error(work, route->key_at, trail, "says nowhere where to: `to` is missing");
+}
+
+static bool wants_one(struct slice kind) {
+    return slice_is(kind, "request") || slice_is(kind, "query") || slice_is(kind, "command");
+}
+
+/* A kind that has one recipient, on a route to several. */
+static void check_many(struct work *work, const struct node *route, const struct trail *trail) {
+    const struct node *to = node_get(route, SLICE_OF("to"));
+    const struct node *kinds = node_get(node_get(route, SLICE_OF("match")), SLICE_OF("messagetype"));
+    struct trail here = {trail, SLICE_OF("to")};
+    if (!to || to->kind != NODE_LIST || !to->first || !kinds || kinds->kind != NODE_LIST || !kinds->first)
+        return;
+    bool is_all = slice_is(to->first->text, "all");
+    for (const struct node *kind = kinds->first; kind; kind = kind->next)
+        if (kind->kind != NODE_SCALAR || !wants_one(kind->text))
+            return;
+    if (is_all || to->count > 1)
+        work_error(work, to->at, &here, "a %.*s goes to one system, this names %s", VALUE_SHOWN(kinds->first->text), is_all ? "all" : "several");
+}
+
+static void check_except(struct work *work, const struct node *route, const struct trail *trail) {
+    const struct node *to = node_get(route, SLICE_OF("to"));
+    const struct node *except = node_get(route, SLICE_OF("except"));
+    struct trail here = {trail, SLICE_OF("except")};
+    bool is_all = to && to->kind == NODE_LIST && to->count == 1 && slice_is(to->first->text, "all");
+    if (except && !is_all)
+        work_error(work, except->key_at, &here, "means something with `to: all` only");
+}
+
+/* `{}` only sends: what a route gave it would wait for ever. */
+static bool only_sends(const struct node *system) {
+    return system->kind == NODE_MAP && !node_get(system, SLICE_OF("url")) && !node_get(system, SLICE_OF("endpoints")) &&
+           !node_get(system, SLICE_OF("accept")) && !node_get(system, SLICE_OF("discover")) && !node_get(system, SLICE_OF("register"));
+}
+
+static void check_receivers(struct work *work, const struct node *route, const struct trail *trail) {
+    const struct node *to = node_get(route, SLICE_OF("to"));
+    const struct node *systems = section(work, "systems");
+    struct trail here = {trail, SLICE_OF("to")};
+    if (!to || to->kind != NODE_LIST)
+        return;
+    for (const struct node *item = to->first; item; item = item->next) {
+        const struct node *system = item->kind == NODE_SCALAR ? node_get(systems, item->text) : NULL;
+        if (system && only_sends(system))
+            work_error(work, item->at, &here, "the system `%.*s` (line %u) only sends: it has no `url`, `endpoints` or `accept`",
+                       VALUE_SHOWN(item->text), system->key_at.line);
+    }
+}
+
+static void check_ttl(struct work *work, const struct node *route, const struct trail *trail) {
+    const struct node *ttl = node_get(route, SLICE_OF("ttl")), *most = node_get(route, SLICE_OF("ttl_max"));
+    struct trail here = {trail, SLICE_OF("ttl")};
+    struct value_why why;
+    int64_t life, life_max;
+    if (ttl && most && value_duration(ttl->text, &life, &why) && value_duration(most->text, &life_max, &why) && life > life_max)
+        work_error(work, ttl->at, &here, "`%.*s` is above `ttl_max`, %.*s", VALUE_SHOWN(ttl->text), VALUE_SHOWN(most->text));
+}
+
+static void check_route(struct work *work, const struct node *route, const struct trail *trail) {
+    check_where(work, route, trail);
+    check_many(work, route, trail);
+    check_except(work, route, trail);
+    check_receivers(work, route, trail);
+    check_policy(work, route, trail, ROW_ROUTE);
+    check_ttl(work, route, trail);
+}
+
+/* -- systems -- */
+
+static void check_system(struct work *work, const struct node *system, const struct trail *trail) {
+    const struct node *url = node_get(system, SLICE_OF("url"));
+    const struct node *endpoints = node_get(system, SLICE_OF("endpoints"));
+    const struct node *later = url && endpoints && url->key_at.line > endpoints->key_at.line ? url : endpoints;
+    if (url && endpoints) {
+        struct trail here = {trail, later->key};
+        work_error(work, later->key_at, &here, "`url` and `endpoints` exclude each other; `url` is one endpoint named `main`");
+    }
+    if (endpoints && endpoints->kind == NODE_MAP && !endpoints->first) {
+        struct trail here = {trail, endpoints->key};
+        work_error(work, endpoints->at, &here, "names none; leave it out for a system that only sends");
+    }
+    check_policy(work, system, trail, ROW_SYSTEM);
+}
+
+/* -- identities -- */
+
+static void check_rules(struct work *work, const struct node *identity, const struct trail *trail, const char *name) {
+    const struct node *rules = node_get(identity, slice_from(name));
+    const struct node *systems = section(work, "systems");
+    struct trail here = {trail, slice_from(name)};
+    struct config_rule rule;
+    struct value_why why;
+    if (!rules || rules->kind != NODE_LIST)
+        return;
+    for (const struct node *item = rules->first; item; item = item->next)
+        if (item->kind == NODE_SCALAR && !item->unknown && value_rule(item->text, &rule, &why) && !rule.is_type && !rule.is_prefix &&
+            !node_get(systems, rule.pattern) && !slice_is(rule.pattern, "all"))
+            refer_unknown(work, item->at, &here, "system", rule.pattern, systems);
+}
+
+static void check_identity(struct work *work, const struct node *identity, const struct trail *trail, struct node *all) {
+    const struct node *keys = node_get(identity, SLICE_OF("keys"));
+    struct trail in_keys = {trail, SLICE_OF("keys")};
+    check_rules(work, identity, trail, "allow");
+    check_rules(work, identity, trail, "deny");
+    for (const struct node *key = keys && keys->kind == NODE_MAP ? keys->first : NULL; key; key = key->next) {
+        const struct node *hash = node_get(key, SLICE_OF("hash"));
+        struct trail here = {&in_keys, key->key};
+        if (!hash || hash->kind != NODE_SCALAR || hash->unknown)
+            continue;
+        const struct node *other = node_get(all, hash->text);
+        struct node *seen = other ? NULL : tree_node(&work->tree, NODE_SCALAR, hash->at);
+        if (other)
+            work_error(work, hash->at, &here, "this key stands on line %u too; a key belongs to one identity", other->at.line);
+        if (seen) {
+            seen->key = hash->text;
+            node_append(&work->tree, all, seen);
+        }
+    }
+}
+
+/* -- the process -- */
+
+static void check_message_limits(struct work *work) {
+    const struct node *process = node_find(work->root, "limits.message");
+    const struct node *listeners = section(work, "listeners");
+    struct value_why why;
+    uint64_t most = 1 << 20, value;
+    if (process && process->kind == NODE_SCALAR)
+        value_size(process->text, &most, &why);
+    for (const struct node *listener = listeners ? listeners->first : NULL; listener; listener = listener->next) {
+        const struct node *limit = node_get(node_get(listener, SLICE_OF("limits")), SLICE_OF("message"));
+        if (!limit || limit->kind != NODE_SCALAR || !value_size(limit->text, &value, &why) || value <= most)
+            continue;
+        struct trail root = {NULL, {NULL, 0}}, at = {&root, SLICE_OF("listeners")}, name = {&at, listener->key}, limits = {&name, SLICE_OF("limits")},
+                     here = {&limits, SLICE_OF("message")};
+        work_error(work, limit->at, &here, "`%.*s` is above that of the process; raise `limits.message` too", VALUE_SHOWN(limit->text));
+    }
+}
+
+static void check_environments(struct work *work) {
+    const struct node *environments = section(work, "environments");
+    struct trail root = {NULL, {NULL, 0}}, all = {&root, SLICE_OF("environments")};
+    for (const struct node *environment = environments ? environments->first : NULL; environment; environment = environment->next) {
+        struct trail here = {&all, environment->key};
+        if (environment->kind != NODE_MAP && environment->kind != NODE_NULL)
+            work_error(work, environment->at, &here, "a map of keys is due here");
+        for (const struct node *child = environment->first; child && environment->kind == NODE_MAP; child = child->next) {
+            struct trail key = {&here, child->key};
+            if (slice_is(child->key, "include") || slice_is(child->key, "environments"))
+                work_error(work, child->key_at, &key, "an environment may hold any key but `include` and `environments`");
+        }
+    }
+}
+
+static void each(struct work *work, const char *name, void (*check)(struct work *, const struct node *, const struct trail *)) {
+    const struct node *map = section(work, name);
+    struct trail root = {NULL, {NULL, 0}}, at = {&root, slice_from(name)};
+    for (const struct node *child = map ? map->first : NULL; child; child = child->next) {
+        struct trail here = {&at, child->key};
+        if (child->kind == NODE_MAP)
+            check(work, child, &here);
+    }
+}
+
+void refer_all(struct work *work) {
+    each(work, "routes", check_route);
+    each(work, "systems", check_system);
+    const struct node *security = section(work, "security");
+    const struct node *identities = node_get(security, SLICE_OF("identities"));
+    struct node *seen = tree_node(&work->tree, NODE_MAP, (struct config_place){0});
+    struct trail root = {NULL, {NULL, 0}}, at = {&root, SLICE_OF("security")}, all = {&at, SLICE_OF("identities")};
+    for (const struct node *child = identities && identities->kind == NODE_MAP ? identities->first : NULL; child && seen; child = child->next) {
+        struct trail here = {&all, child->key};
+        if (child->kind == NODE_MAP)
+            check_identity(work, child, &here, seen);
+    }
+    check_message_limits(work);
+    check_environments(work);
+}

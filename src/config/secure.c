@@ -1,0 +1,204 @@
+/* Secure unless told (rule 0.9), and what a wire can't do. */
+#include "base/assert.h"
+#include "config/url.h"
+#include "config/work.h"
+
+static bool is_true(const struct node *map, const char *key) {
+    const struct node *node = node_get(map, slice_from(key));
+    return node && node->kind == NODE_SCALAR && slice_is(node->text, "true");
+}
+
+static bool list_has(const struct node *list, const char *word) {
+    for (const struct node *item = list && list->kind == NODE_LIST ? list->first : NULL; item; item = item->next)
+        if (item->kind == NODE_SCALAR && slice_is(item->text, word))
+            return true;
+    return false;
+}
+
+/* The URL of this map, if it is one that exists now. */
+static const struct node *url_of(const struct work *work, const struct node *map, enum url_role role, const char *row_path, struct config_url *ret_url) {
+    const struct node *node = node_get(map, SLICE_OF("url"));
+    const struct schema *schema = schema_find(work->schema, slice_from(row_path));
+    struct value_why why;
+    bool planned;
+    if (!node || node->kind != NODE_SCALAR || node->unknown || !schema || !schema->row ||
+        !url_parse(node->text, role, schema->row->values, ret_url, &planned, &why))
+        return NULL;
+    return node;
+}
+
+static bool carries_keys(enum config_scheme scheme) {
+    return scheme == CONFIG_SCHEME_HTTP || scheme == CONFIG_SCHEME_TCP || scheme == CONFIG_SCHEME_INTERTIE;
+}
+
+static void check_open(struct work *work, const struct node *listener, const struct node *at, const struct config_url *url, const struct trail *trail) {
+    const struct node *auth = node_get(listener, SLICE_OF("auth"));
+    const struct node *system = node_get(listener, SLICE_OF("system"));
+    const struct node *allow = node_get(listener, SLICE_OF("allow"));
+    if (url->is_loopback)
+        return;
+    if (!auth && !(system && allow) && !is_true(listener, "anonymous"))
+        work_error(work, at->at, trail, "`%.*s` is no loopback address: it needs %s`system` with `allow`, or the plain word `anonymous: true`",
+                   VALUE_SHOWN(url->host), carries_keys(url->scheme) ? "`auth`, or " : "");
+    if (list_has(auth, "key") && carries_keys(url->scheme) && !is_true(listener, "insecure"))
+        work_error(work, auth->at, trail, "keys would cross the network in clear text; if that is meant, write `insecure: true`");
+}
+
+struct wire_key {
+    const char *path;
+    unsigned schemes; /* bits of enum config_scheme on which it means something */
+};
+
+#define ON(scheme) (1u << CONFIG_SCHEME_##scheme)
+#define HTTPS_TOO (ON(HTTP) | ON(HTTPS) | ON(WS) | ON(WSS))
+#define STREAMS (ON(TCP) | ON(TLS) | ON(INTERTIE) | ON(INTERTIE_TLS))
+
+static const struct wire_key listener_keys[] = {
+    {"frame", ON(TCP) | ON(TLS)},
+    {"auth", HTTPS_TOO | STREAMS},
+    {"limits.header", HTTPS_TOO},
+    {"limits.fields", HTTPS_TOO},
+    {"timeouts.head", HTTPS_TOO | STREAMS},
+    {"timeouts.auth", HTTPS_TOO | STREAMS},
+    {"timeouts.idle", HTTPS_TOO | STREAMS},
+};
+
+static const struct wire_key system_keys[] = {
+    {"frame", ON(TCP) | ON(TLS)},
+    {"mode", HTTPS_TOO},
+    {"pool", HTTPS_TOO | STREAMS},
+};
+
+static const struct node *below(const struct node *map, const char *path) {
+    struct slice rest = slice_from(path);
+    while (map && rest.size) {
+        struct slice part = slice_head(rest, slice_find(rest, '.'));
+        map = node_get(map, part);
+        rest = slice_skip(rest, part.size + 1);
+    }
+    return map;
+}
+
+static void check_wire(struct work *work, const struct node *map, const struct wire_key *keys, size_t count, unsigned schemes, const char *what,
+                       const struct trail *trail) {
+    for (size_t i = 0; i < count; i++) {
+        const struct node *node = below(map, keys[i].path);
+        struct trail here = {trail, slice_from(keys[i].path)};
+        if (node && schemes && !(keys[i].schemes & schemes))
+            work_error(work, node->key_at, &here, "means nothing on %s", what);
+    }
+}
+
+/* What other listeners than http will wrap comes later; what is never wrapped needs no defaults. */
+static void check_format(struct work *work, const struct node *listener, const struct trail *trail) {
+    const struct node *url = node_get(listener, SLICE_OF("url"));
+    const struct node *format = node_get(listener, SLICE_OF("format"));
+    const struct node *defaults = node_get(listener, SLICE_OF("defaults"));
+    struct trail at_format = {trail, SLICE_OF("format")}, at_defaults = {trail, SLICE_OF("defaults")};
+    if (!url || url->kind != NODE_SCALAR || url->unknown)
+        return;
+    bool is_http = slice_starts(url->text, SLICE_OF("http:")) || slice_starts(url->text, SLICE_OF("https:"));
+    bool wraps = format && format->kind == NODE_SCALAR && (slice_is(format->text, "raw") || slice_is(format->text, "auto"));
+    if (!is_http && wraps)
+        work_error(work, format->at, &at_format, "`%.*s` is not supported yet on this kind of listener in " CONFIG_VERSION, SLICE_ARG(format->text));
+    if (!is_http && defaults)
+        work_error(work, defaults->key_at, &at_defaults, "not supported yet on this kind of listener in " CONFIG_VERSION);
+    if (is_http && defaults && format && !wraps)
+        work_error(work, defaults->key_at, &at_defaults, "means nothing with `format: cloudevents`: nothing is wrapped");
+}
+
+/* The value of `messagetype`, `priority` and `target` in defaults. */
+static void check_defaults(struct work *work, const struct node *listener, const struct trail *trail) {
+    const struct node *defaults = node_get(listener, SLICE_OF("defaults"));
+    struct trail at = {trail, SLICE_OF("defaults")};
+    for (const struct node *child = defaults && defaults->kind == NODE_MAP ? defaults->first : NULL; child; child = child->next) {
+        struct trail here = {&at, child->key};
+        struct value_why why;
+        enum attribute_type type;
+        enum attribute known;
+        struct config_pattern pattern;
+        uint32_t index;
+        bool planned;
+        if (child->kind != NODE_SCALAR || child->unknown || !work_attribute(work, child->key, &type, &known))
+            continue;
+        const struct node *systems = node_get(work->root, SLICE_OF("systems"));
+        if (known == ATTRIBUTE_TARGET && !slice_is(child->text, "all") && !node_get(systems, child->text))
+            refer_unknown(work, child->at, &here, "system", child->text, systems);
+        else if (known == ATTRIBUTE_MESSAGETYPE && !value_enum(child->text, "event|request|response|command|query|notification|heartbeat|error", &index, &planned, &why))
+            work_why(work, child->at, &here, &why);
+        else if ((type == ATTRIBUTE_INTEGER || type == ATTRIBUTE_BOOLEAN) && (!value_pattern(child->text, type, known == ATTRIBUTE_PRIORITY, &pattern, &why)))
+            work_why(work, child->at, &here, &why);
+    }
+}
+
+static bool same_port(const struct config_url *a, const struct config_url *b) {
+    bool same_transport = (a->scheme == CONFIG_SCHEME_UDP) == (b->scheme == CONFIG_SCHEME_UDP);
+    return same_transport && a->port && a->port == b->port && slice_equal_nocase(a->host, b->host);
+}
+
+static void check_twice(struct work *work, const struct node *listeners, const struct node *self, const struct node *at, const struct config_url *url,
+                        const struct trail *trail) {
+    struct config_url other;
+    for (const struct node *before = listeners->first; before != self; before = before->next) {
+        if (before->kind == NODE_MAP && url_of(work, before, URL_LISTENER, "listeners.*.url", &other) && same_port(url, &other)) {
+            work_error(work, at->at, trail, "the listener `%.*s` (line %u) has this address already", SLICE_ARG(before->key), before->key_at.line);
+            return;
+        }
+    }
+}
+
+static void check_listener(struct work *work, const struct node *listeners, const struct node *listener, const struct trail *trail) {
+    struct config_url url;
+    check_format(work, listener, trail);
+    check_defaults(work, listener, trail);
+    const struct node *at = url_of(work, listener, URL_LISTENER, "listeners.*.url", &url);
+    if (!at)
+        return;
+    check_open(work, listener, at, &url, trail);
+    check_wire(work, listener, listener_keys, COUNT_OF(listener_keys), 1u << url.scheme, config_scheme_name(url.scheme), trail);
+    check_twice(work, listeners, listener, at, &url, trail);
+}
+
+static unsigned schemes_of(const struct work *work, const struct node *system) {
+    struct config_url url;
+    if (url_of(work, system, URL_ENDPOINT, "systems.*.url", &url))
+        return 1u << url.scheme;
+    unsigned schemes = 0;
+    const struct node *endpoints = node_get(system, SLICE_OF("endpoints"));
+    for (const struct node *endpoint = endpoints && endpoints->kind == NODE_MAP ? endpoints->first : NULL; endpoint; endpoint = endpoint->next) {
+        if (!url_of(work, endpoint, URL_ENDPOINT, "systems.*.endpoints.*.url", &url))
+            return 0; /* unknown: judge nothing */
+        schemes |= 1u << url.scheme;
+    }
+    return schemes;
+}
+
+static void check_admin(struct work *work) {
+    const struct node *admin = node_get(work->root, SLICE_OF("admin"));
+    struct config_url url;
+    const struct node *at = url_of(work, admin, URL_ADMIN, "admin.url", &url);
+    if (at && !url.is_loopback)
+        work_say(work, false, at->at, "admin.url", "off loopback it would need TLS and `auth`, which are not supported yet in " CONFIG_VERSION);
+    const struct node *listeners = node_get(work->root, SLICE_OF("listeners"));
+    struct config_url other;
+    for (const struct node *child = at && listeners ? listeners->first : NULL; child; child = child->next)
+        if (child->kind == NODE_MAP && url_of(work, child, URL_LISTENER, "listeners.*.url", &other) && same_port(&url, &other))
+            work_say(work, false, at->at, "admin.url", "the listener `%.*s` (line %u) has this address already", SLICE_ARG(child->key), child->key_at.line);
+}
+
+void secure_all(struct work *work) {
+    struct trail root = {NULL, {NULL, 0}}, at_listeners = {&root, SLICE_OF("listeners")}, at_systems = {&root, SLICE_OF("systems")};
+    const struct node *listeners = node_get(work->root, SLICE_OF("listeners"));
+    for (const struct node *child = listeners && listeners->kind == NODE_MAP ? listeners->first : NULL; child; child = child->next) {
+        struct trail here = {&at_listeners, child->key};
+        if (child->kind == NODE_MAP)
+            check_listener(work, listeners, child, &here);
+    }
+    const struct node *systems = node_get(work->root, SLICE_OF("systems"));
+    for (const struct node *child = systems && systems->kind == NODE_MAP ? systems->first : NULL; child; child = child->next) {
+        struct trail here = {&at_systems, child->key};
+        if (child->kind == NODE_MAP)
+            check_wire(work, child, system_keys, COUNT_OF(system_keys), schemes_of(work, child), "the wires of this system", &here);
+    }
+    check_admin(work);
+}
