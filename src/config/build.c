@@ -228,7 +228,6 @@ static void build_endpoint(struct build *build, struct config_system *system, co
     struct config_endpoint *endpoint = &system->endpoints[system->endpoint_count++];
     const struct node *url = node_get(map, SLICE_OF("url"));
     fill(build, endpoint, &rows_endpoint, map);
-    endpoint->enabled = find(map, "enabled") ? endpoint->enabled : true;
     endpoint->name = keep(build, name);
     if (!url || !build_url(build, &endpoint->url, url->text, URL_ENDPOINT))
         build->failed = true;
@@ -386,12 +385,12 @@ static void build_process(struct build *build) {
 }
 
 /* Makes the array for a section and builds each entry. */
-#define BUILD_SECTION(build, path, array, count, function) \
+#define BUILD_SECTION(build, path, array, total, function) \
     do { \
         const struct node *map_ = section(build, path); \
         (array) = take(build, map_ ? map_->count : 0, sizeof *(array)); \
         for (const struct node *child_ = map_ && (array) ? map_->first : NULL; child_ && !(build)->failed; child_ = child_->next) \
-            function(build, &(array)[(count)++], child_); \
+            function(build, &(array)[(total)++], child_); \
     } while (0)
 
 static void build_digest(struct build *build) {

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "config/url.h"
 #include "config/work.h"
+#include "policy/cesql.h"
 
 #define CANDIDATES_MAX 256u
 
@@ -262,31 +263,32 @@ static void check_pattern(struct work *work, const struct node *node, const stru
         refer_unknown(work, node->at, trail, "system", node->text, systems);
 }
 
-struct when_place {
-    struct work *work;
-    const struct node *node;
-    const struct trail *trail;
-};
-
 /* The offset becomes a column where the text stands on one line as written; else the value's start must do. */
-static void when_say(void *context, bool is_warning, size_t offset, const char *message) {
-    struct when_place *when = context;
+static void say_when(struct work *work, const struct node *node, const struct trail *trail, bool is_warning, uint32_t offset, const char *message) {
     char path[TRAIL_MAX];
-    struct config_place at = when->node->at;
-    bool as_written = slice_equal(when->node->text, when->node->written) && !slice_equal(when->node->text, SLICE_OF("")) &&
-                      at.line == at.end_line && at.end_column - at.column == when->node->text.size + (when->node->quoted ? 2 : 0);
+    struct config_place at = node->at;
+    uint32_t quote = node->quoted ? 1 : 0;
+    bool as_written = slice_equal(node->text, node->written) && at.line == at.end_line &&
+                      at.end_column - at.column == node->text.size + 2 * quote;
     if (as_written) {
-        at.column += (uint32_t)offset + (when->node->quoted ? 1 : 0);
+        at.column += offset + quote;
         at.end_column = at.column;
     }
-    config_report_add(when->work->report, is_warning, false, at, trail_text(when->trail, path), SLICE_OF(""), "%s", message);
+    config_report_add(work->report, is_warning, false, at, trail_text(trail, path), SLICE_OF(""), "%s", message);
 }
 
 static void check_when(struct work *work, const struct node *node, const struct trail *trail) {
-    struct when_place place = {work, node, trail};
-    const struct config_when *when = work->options->when;
-    if (when)
-        when->check(when->context, node->text, &work->declared, when_say, &place);
+    struct cesql_options options = {&work->declared, true};
+    struct cesql_fault fault = {0};
+    const struct cesql *program;
+    struct cesql_lints *lints = arena_new(work->arena, sizeof *lints);
+    enum status status = lints ? cesql_compile(node->text, &options, work->arena, &program, &fault, lints) : STATUS_NO_MEMORY;
+    if (status == STATUS_NO_MEMORY)
+        work->report->status = STATUS_NO_MEMORY;
+    else if (status != STATUS_OK)
+        say_when(work, node, trail, false, fault.offset, fault.text);
+    for (size_t i = 0; status == STATUS_OK && i < lints->count; i++)
+        say_when(work, node, trail, true, lints->items[i].offset, lints->items[i].text);
 }
 
 static void check_text(struct work *work, const struct node *node, const struct trail *trail, const struct config_row *row) {

@@ -25,17 +25,8 @@ struct config_source {
     enum status (*glob)(void *context, struct slice pattern, struct buffer *out, struct fault *fault);
 };
 
-/* Compiles CESQL. `say` is told every error and lint with its byte offset in `text`. */
-typedef void config_when_say(void *context, bool is_warning, size_t offset, const char *message);
-struct config_when {
-    void *context;
-    void (*check)(void *context, struct slice text, const struct attribute_declared *declared, config_when_say *say,
-                  void *say_context);
-};
-
 struct config_options {
     const struct config_source *source;
-    const struct config_when *when; /* NULL: the built-in CESQL compiler */
     struct slice environment;       /* empty: the base */
     const struct slice *sets;       /* `a/b/c=VALUE`, laid over last */
     size_t set_count;

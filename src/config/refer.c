@@ -224,21 +224,6 @@ static void check_message_limits(struct work *work) {
     }
 }
 
-static void check_environments(struct work *work) {
-    const struct node *environments = section(work, "environments");
-    struct trail root = {NULL, {NULL, 0}}, all = {&root, SLICE_OF("environments")};
-    for (const struct node *environment = environments ? environments->first : NULL; environment; environment = environment->next) {
-        struct trail here = {&all, environment->key};
-        if (environment->kind != NODE_MAP && environment->kind != NODE_NULL)
-            work_error(work, environment->at, &here, "a map of keys is due here");
-        for (const struct node *child = environment->first; child && environment->kind == NODE_MAP; child = child->next) {
-            struct trail key = {&here, child->key};
-            if (slice_is(child->key, "include") || slice_is(child->key, "environments"))
-                work_error(work, child->key_at, &key, "an environment may hold any key but `include` and `environments`");
-        }
-    }
-}
-
 static void each(struct work *work, const char *name, void (*check)(struct work *, const struct node *, const struct trail *)) {
     const struct node *map = section(work, name);
     struct trail root = {NULL, {NULL, 0}}, at = {&root, slice_from(name)};
@@ -262,5 +247,4 @@ void refer_all(struct work *work) {
             check_identity(work, child, &here, seen);
     }
     check_message_limits(work);
-    check_environments(work);
 }
