@@ -11,7 +11,7 @@
 struct build {
     struct work *work;
     struct config *config;
-    struct value_why why;
+    struct scalar_why why;
     bool failed;
 };
 
@@ -40,17 +40,17 @@ static void store_number(struct build *build, void *object, const struct config_
     int64_t number = CONFIG_FOREVER;
     bool is_unlimited = slice_is(text, "unlimited");
     if (row->type == ROW_DURATION && !is_unlimited)
-        value_duration(text, &number, &build->why);
+        scalar_duration(text, &number, &build->why);
     else if (row->type == ROW_INTEGER)
-        value_integer(text, &number, &build->why);
+        scalar_integer(text, &number, &build->why);
     else if (row->type == ROW_SIZE && !is_unlimited)
-        value_size(text, &count, &build->why);
+        scalar_size(text, &count, &build->why);
     else if (row->type == ROW_PRIORITY)
-        value_priority(text, &count, &build->why);
+        scalar_priority(text, &count, &build->why);
     else if (row->type == ROW_WORKERS && slice_is(text, "auto"))
         count = 0;
     else if (!is_unlimited)
-        value_count(text, &count, &build->why);
+        scalar_count(text, &count, &build->why);
     if (row->type == ROW_DURATION || row->type == ROW_INTEGER)
         store(object, row->field, &number, sizeof number);
     else
@@ -87,7 +87,7 @@ static void store_text(struct build *build, void *object, const struct config_ro
         flag = slice_is(text, "true");
         store(object, row->field, &flag, sizeof flag);
     } else if (row->type == ROW_ENUM) {
-        value_enum(text, row->values, &index, &planned, &build->why);
+        scalar_enum(text, row->values, &index, &planned, &build->why);
         index += (uint32_t)row->least;
         store(object, row->field, &index, sizeof index);
     } else {
@@ -195,7 +195,7 @@ static void build_auth(struct config_listener *listener, const struct node *list
 static void build_allow(struct build *build, struct config_listener *listener, const struct node *list) {
     listener->allow = take(build, list ? list->count : 0, sizeof *listener->allow);
     for (const struct node *item = list && listener->allow ? list->first : NULL; item; item = item->next)
-        if (value_cidr(item->text, &listener->allow[listener->allow_count], &build->why))
+        if (scalar_cidr(item->text, &listener->allow[listener->allow_count], &build->why))
             listener->allow_count++;
 }
 
@@ -277,7 +277,7 @@ static void build_match(struct build *build, struct config_match *match, const s
     match->patterns = take(build, node->count, sizeof *match->patterns);
     for (const struct node *item = match->patterns ? node->first : NULL; item; item = item->next) {
         struct config_pattern *pattern = &match->patterns[match->pattern_count];
-        if (value_pattern(item->text, match->type, known == ATTRIBUTE_PRIORITY, pattern, &build->why))
+        if (scalar_pattern(item->text, match->type, known == ATTRIBUTE_PRIORITY, pattern, &build->why))
             pattern->text = keep(build, pattern->text);
         else
             build->failed = true;
@@ -305,7 +305,7 @@ static struct config_rule *build_rules(struct build *build, const struct node *l
     struct config_rule *rules = take(build, list ? list->count : 0, sizeof *rules);
     *ret_count = 0;
     for (const struct node *item = list && rules ? list->first : NULL; item; item = item->next)
-        if (value_rule(item->text, &rules[*ret_count], &build->why)) {
+        if (scalar_rule(item->text, &rules[*ret_count], &build->why)) {
             rules[*ret_count].pattern = keep(build, rules[*ret_count].pattern);
             ++*ret_count;
         }
@@ -326,7 +326,7 @@ static void build_identity(struct build *build, struct config_identity *identity
         const struct node *hash = node_get(child, SLICE_OF("hash")), *expires = node_get(child, SLICE_OF("expires"));
         key->name = keep(build, child->key);
         key->expires.ns = INT64_MAX;
-        if (!hash || !value_hash(hash->text, key->hash, &build->why) || (expires && !value_date(expires->text, &key->expires, &build->why)))
+        if (!hash || !scalar_hash(hash->text, key->hash, &build->why) || (expires && !scalar_date(expires->text, &key->expires, &build->why)))
             build->failed = true;
     }
 }
@@ -378,7 +378,7 @@ static void build_process(struct build *build) {
         build->failed = true;
     config->log.levels = take(build, levels ? levels->count : 0, sizeof *config->log.levels);
     for (const struct node *child = levels && config->log.levels ? levels->first : NULL; child; child = child->next) {
-        value_enum(child->text, "debug|info|warn|error", &index, &planned, &build->why);
+        scalar_enum(child->text, "debug|info|warn|error", &index, &planned, &build->why);
         config->log.levels[config->log.level_count++] = (struct config_room_level){keep(build, child->key), (enum config_log_level)index};
     }
     build_extensions(build);

@@ -52,18 +52,18 @@ static void unknown_key(struct work *work, const struct schema *schema, const st
     struct slice nearest = near >= 0 ? names[near] : SLICE_OF("");
     if (near >= 0)
         config_report_add(work->report, false, true, node->key_at, trail_text(trail, full), nearest, "unknown key `%.*s`%s; did you mean `%.*s`?",
-                          VALUE_SHOWN(node->key), where, SLICE_ARG(nearest));
+                          SCALAR_SHOWN(node->key), where, SLICE_ARG(nearest));
     else
         config_report_add(work->report, false, true, node->key_at, trail_text(trail, full), nearest, "unknown key `%.*s`%s",
-                          VALUE_SHOWN(node->key), where);
+                          SCALAR_SHOWN(node->key), where);
 }
 
 static void extension_name(struct work *work, const struct node *node, const struct trail *trail) {
     if (!attribute_name_is_valid(node->key))
         work_error(work, node->key_at, trail, "`%.*s` can't name an attribute: lower-case letters and digits, and not `data` or `specversion`",
-                   VALUE_SHOWN(node->key));
+                   SCALAR_SHOWN(node->key));
     else if (attribute_find(node->key) != ATTRIBUTE_OTHER)
-        work_error(work, node->key_at, trail, "`%.*s` is known already, with a type", VALUE_SHOWN(node->key));
+        work_error(work, node->key_at, trail, "`%.*s` is known already, with a type", SCALAR_SHOWN(node->key));
 }
 
 static void attribute_name(struct work *work, const struct node *node, const struct trail *trail, bool is_match) {
@@ -71,7 +71,7 @@ static void attribute_name(struct work *work, const struct node *node, const str
     enum attribute known;
     if (work_attribute(work, node->key, &type, &known)) {
         if (!is_match && known != ATTRIBUTE_OTHER && ((attribute_row(known)->flags & ATTRIBUTE_OURS) || known == ATTRIBUTE_ID))
-            work_error(work, node->key_at, trail, "only intertie writes `%.*s`", VALUE_SHOWN(node->key));
+            work_error(work, node->key_at, trail, "only intertie writes `%.*s`", SCALAR_SHOWN(node->key));
         return;
     }
     struct slice names[CANDIDATES_MAX];
@@ -89,10 +89,10 @@ static void attribute_name(struct work *work, const struct node *node, const str
     struct slice nearest = near >= 0 ? names[near] : SLICE_OF("");
     if (near >= 0)
         config_report_add(work->report, false, false, node->key_at, trail_text(trail, path), nearest,
-                          "nobody declared an attribute `%.*s`; did you mean `%.*s`?", VALUE_SHOWN(node->key), SLICE_ARG(nearest));
+                          "nobody declared an attribute `%.*s`; did you mean `%.*s`?", SCALAR_SHOWN(node->key), SLICE_ARG(nearest));
     else
         config_report_add(work->report, false, false, node->key_at, trail_text(trail, path), nearest,
-                          "nobody declared an attribute `%.*s`; yours go under `extensions`", VALUE_SHOWN(node->key));
+                          "nobody declared an attribute `%.*s`; yours go under `extensions`", SCALAR_SHOWN(node->key));
 }
 
 static const struct slice rooms[] = {
@@ -109,16 +109,16 @@ static void room_name(struct work *work, const struct node *node, const struct t
     struct slice nearest = near >= 0 ? rooms[near] : SLICE_OF("");
     if (near >= 0)
         config_report_add(work->report, false, false, node->key_at, trail_text(trail, path), nearest, "no room `%.*s`; did you mean `%.*s`?",
-                          VALUE_SHOWN(node->key), SLICE_ARG(nearest));
+                          SCALAR_SHOWN(node->key), SLICE_ARG(nearest));
     else
-        work_error(work, node->key_at, trail, "no room `%.*s`; docs/architecture.md has them", VALUE_SHOWN(node->key));
+        work_error(work, node->key_at, trail, "no room `%.*s`; docs/architecture.md has them", SCALAR_SHOWN(node->key));
 }
 
 /* The name of an entry of a map that users fill. */
 static void entry_name(struct work *work, const struct node *node, const struct trail *trail) {
     char path[TRAIL_MAX];
     struct slice map = trail_text(trail->up, path);
-    struct value_why why;
+    struct scalar_why why;
     if (slice_is(map, "extensions"))
         extension_name(work, node, trail);
     else if (slice_is(map, "log.levels"))
@@ -127,7 +127,7 @@ static void entry_name(struct work *work, const struct node *node, const struct 
         attribute_name(work, node, trail, true);
     else if (slice_is(trail->up->key, "defaults"))
         attribute_name(work, node, trail, false);
-    else if (!value_name(node->key, &why))
+    else if (!scalar_name(node->key, &why))
         work_why(work, node->key_at, trail, &why);
 }
 
@@ -162,12 +162,12 @@ static void refuse_bound(struct work *work, const struct node *node, const struc
     buffer_init_fixed(&out, text, sizeof text - 1);
     int64_t limit = low ? row->least : row->most;
     if (row->type == ROW_DURATION)
-        value_print_duration(&out, limit);
+        scalar_print_duration(&out, limit);
     else if (row->type == ROW_SIZE)
-        value_print_size(&out, (uint64_t)limit);
+        scalar_print_size(&out, (uint64_t)limit);
     else
         buffer_add_i64(&out, limit);
-    work_error(work, node->at, trail, "`%.*s` is %s %.*s", VALUE_SHOWN(node->text), low ? "below the least," : "above the most,",
+    work_error(work, node->at, trail, "`%.*s` is %s %.*s", SCALAR_SHOWN(node->text), low ? "below the least," : "above the most,",
                SLICE_ARG(buffer_slice(&out)));
 }
 
@@ -179,27 +179,27 @@ static void check_bounds(struct work *work, const struct node *node, const struc
 }
 
 static void check_number(struct work *work, const struct node *node, const struct trail *trail, const struct config_row *row) {
-    struct value_why why;
+    struct scalar_why why;
     int64_t value = 0;
     uint64_t count = 0;
     uint32_t share;
     bool fine;
     if (row->type == ROW_DURATION)
-        fine = value_duration(node->text, &value, &why);
+        fine = scalar_duration(node->text, &value, &why);
     else if (row->type == ROW_INTEGER)
-        fine = value_integer(node->text, &value, &why);
+        fine = scalar_integer(node->text, &value, &why);
     else if (row->type == ROW_SIZE)
-        fine = value_size(node->text, &count, &why);
+        fine = scalar_size(node->text, &count, &why);
     else if (row->type == ROW_RATE)
-        fine = value_rate(node->text, &count, &why);
+        fine = scalar_rate(node->text, &count, &why);
     else if (row->type == ROW_BYTE_RATE)
-        fine = value_byte_rate(node->text, &count, &why);
+        fine = scalar_byte_rate(node->text, &count, &why);
     else if (row->type == ROW_SHARE)
-        fine = value_share(node->text, &share, &why);
+        fine = scalar_share(node->text, &share, &why);
     else if (row->type == ROW_PRIORITY)
-        fine = value_priority(node->text, &count, &why);
+        fine = scalar_priority(node->text, &count, &why);
     else
-        fine = value_count(node->text, &count, &why);
+        fine = scalar_count(node->text, &count, &why);
     if (!fine)
         work_why(work, node->at, trail, &why);
     else
@@ -207,17 +207,17 @@ static void check_number(struct work *work, const struct node *node, const struc
 }
 
 static void check_enum(struct work *work, const struct node *node, const struct trail *trail, const struct config_row *row) {
-    struct value_why why;
+    struct scalar_why why;
     uint32_t index;
     bool planned;
-    if (!value_enum(node->text, row->values, &index, &planned, &why))
+    if (!scalar_enum(node->text, row->values, &index, &planned, &why))
         work_why(work, node->at, trail, &why);
     else if (planned)
-        work_error(work, node->at, trail, "`%.*s` is not supported yet in " CONFIG_VERSION, VALUE_SHOWN(node->text));
+        work_error(work, node->at, trail, "`%.*s` is not supported yet in " CONFIG_VERSION, SCALAR_SHOWN(node->text));
 }
 
 static void check_url(struct work *work, const struct node *node, const struct trail *trail, const struct config_row *row) {
-    struct value_why why;
+    struct scalar_why why;
     struct config_url url;
     bool planned;
     enum url_role role = row->type == ROW_HTTP_URL ? URL_PREFIX
@@ -245,18 +245,18 @@ static void check_pattern(struct work *work, const struct node *node, const stru
     enum attribute_type type;
     enum attribute known;
     struct config_pattern pattern;
-    struct value_why why;
+    struct scalar_why why;
     uint32_t index;
     bool planned;
     if (!work_attribute(work, trail->key, &type, &known))
         return;
-    if (!value_pattern(node->text, type, known == ATTRIBUTE_PRIORITY, &pattern, &why)) {
+    if (!scalar_pattern(node->text, type, known == ATTRIBUTE_PRIORITY, &pattern, &why)) {
         work_why(work, node->at, trail, &why);
         return;
     }
     if (pattern.kind != CONFIG_PATTERN_EXACT)
         return;
-    if (known == ATTRIBUTE_MESSAGETYPE && !value_enum(node->text, kinds, &index, &planned, &why))
+    if (known == ATTRIBUTE_MESSAGETYPE && !scalar_enum(node->text, kinds, &index, &planned, &why))
         work_why(work, node->at, trail, &why);
     const struct node *systems = node_get(work->root, SLICE_OF("systems"));
     if (known == ATTRIBUTE_TARGET && !node_get(systems, node->text))
@@ -292,26 +292,26 @@ static void check_when(struct work *work, const struct node *node, const struct 
 }
 
 static void check_text(struct work *work, const struct node *node, const struct trail *trail, const struct config_row *row) {
-    struct value_why why;
+    struct scalar_why why;
     struct cidr cidr;
     struct config_rule rule;
     struct wall wall;
     uint8_t hash[32];
     bool flag, fine = true;
     if (row->type == ROW_BOOLEAN)
-        fine = value_boolean(node->text, &flag, &why);
+        fine = scalar_boolean(node->text, &flag, &why);
     else if (row->type == ROW_NAME)
-        fine = value_name(node->text, &why);
+        fine = scalar_name(node->text, &why);
     else if (row->type == ROW_CIDR)
-        fine = value_cidr(node->text, &cidr, &why);
+        fine = scalar_cidr(node->text, &cidr, &why);
     else if (row->type == ROW_RULE)
-        fine = value_rule(node->text, &rule, &why);
+        fine = scalar_rule(node->text, &rule, &why);
     else if (row->type == ROW_HASH)
-        fine = value_hash(node->text, hash, &why);
+        fine = scalar_hash(node->text, hash, &why);
     else if (row->type == ROW_DATE)
-        fine = value_date(node->text, &wall, &why);
+        fine = scalar_date(node->text, &wall, &why);
     else if (node->text.size == 0)
-        fine = value_refuse(&why, "is empty");
+        fine = scalar_refuse(&why, "is empty");
     if (!fine)
         work_why(work, node->at, trail, &why);
 }
@@ -390,7 +390,7 @@ static void check_list(struct work *work, const struct schema *schema, struct no
         }
         for (const struct node *other = list->first; other != item && list->count <= CANDIDATES_MAX; other = other->next)
             if (other->kind == NODE_SCALAR && slice_equal(other->text, item->text) && !item->unknown && !other->unknown)
-                work_error(work, item->at, trail, "`%.*s` stands in this list twice", VALUE_SHOWN(item->text));
+                work_error(work, item->at, trail, "`%.*s` stands in this list twice", SCALAR_SHOWN(item->text));
         if (list->count > 1 && schema->row->flags & ROW_ALL && slice_is(item->text, "all"))
             work_error(work, item->at, trail, "`all` stands alone, not in a list");
         check_scalar(work, schema, item, trail);
@@ -443,7 +443,7 @@ static void declare(struct work *work) {
     struct attribute_declaration *rows = arena_array(work->arena, map->count + 1u, sizeof *rows);
     static const enum attribute_type types[] = {ATTRIBUTE_STRING, ATTRIBUTE_INTEGER, ATTRIBUTE_BOOLEAN,
                                                 ATTRIBUTE_BINARY, ATTRIBUTE_URI,     ATTRIBUTE_TIMESTAMP};
-    struct value_why why;
+    struct scalar_why why;
     uint32_t index;
     bool planned;
     size_t count = 0;
@@ -453,7 +453,7 @@ static void declare(struct work *work) {
     }
     for (const struct node *child = map->first; child; child = child->next) {
         bool typed = child->kind == NODE_SCALAR &&
-                     value_enum(child->text, "string|integer|boolean|binary|uri|timestamp", &index, &planned, &why);
+                     scalar_enum(child->text, "string|integer|boolean|binary|uri|timestamp", &index, &planned, &why);
         rows[count++] = (struct attribute_declaration){child->key, typed ? types[index] : ATTRIBUTE_STRING};
     }
     work->declared = (struct attribute_declared){rows, count};

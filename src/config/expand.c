@@ -11,7 +11,7 @@ struct filling {
 };
 
 static void refuse(struct filling *filling, struct slice shown, const char *what) {
-    work_error(filling->work, filling->node->at, filling->trail, "`%.*s`: %s", VALUE_SHOWN(shown), what);
+    work_error(filling->work, filling->node->at, filling->trail, "`%.*s`: %s", SCALAR_SHOWN(shown), what);
     filling->failed = true;
 }
 
@@ -41,9 +41,9 @@ static void from_file(struct filling *filling, struct slice path, struct slice s
     enum status status = options->source->read(options->source->context, path, &bytes, &open, &fault);
     struct slice text = buffer_slice(&bytes);
     if (status != STATUS_OK)
-        work_error(filling->work, node->at, filling->trail, "can't read `%.*s`: %s", VALUE_SHOWN(path), fault.text[0] ? fault.text : status_reason(status));
+        work_error(filling->work, node->at, filling->trail, "can't read `%.*s`: %s", SCALAR_SHOWN(path), fault.text[0] ? fault.text : status_reason(status));
     else if (!text_is_utf8(text) || (text.size && memchr(text.data, 0, text.size)))
-        work_error(filling->work, node->at, filling->trail, "`%.*s` is no UTF-8 text", VALUE_SHOWN(path));
+        work_error(filling->work, node->at, filling->trail, "`%.*s` is no UTF-8 text", SCALAR_SHOWN(path));
     filling->failed |= status != STATUS_OK || !text_is_utf8(text);
     if (text.size && text.data[text.size - 1] == '\n')
         text.size--;
@@ -54,7 +54,7 @@ static void from_file(struct filling *filling, struct slice path, struct slice s
     if (open) {
         char at[TRAIL_MAX];
         config_report_add(filling->work->report, true, false, node->at, trail_text(filling->trail, at), SLICE_OF(""),
-                          "others may read `%.*s`; chmod 600 it", VALUE_SHOWN(path));
+                          "others may read `%.*s`; chmod 600 it", SCALAR_SHOWN(path));
     }
     buffer_done(&bytes);
 }

@@ -52,7 +52,7 @@ static struct slice join(struct loading *loading, struct slice directory, struct
 static struct node *load_file(struct loading *loading, struct slice path, const struct node *includer, unsigned depth);
 
 static void refuse_include(struct loading *loading, const struct node *at, const char *what, struct slice path) {
-    work_say(&loading->work, false, at->at, "include", "%s `%.*s`", what, VALUE_SHOWN(path));
+    work_say(&loading->work, false, at->at, "include", "%s `%.*s`", what, SCALAR_SHOWN(path));
     loading->broken = true;
 }
 
@@ -152,9 +152,9 @@ static uint32_t read_file(struct loading *loading, struct slice path, const stru
         return file;
     struct config_place at = includer ? includer->at : nowhere(loading, file);
     if (status == STATUS_TOO_LARGE)
-        work_say(&loading->work, false, at, "", "`%.*s` is larger than 1 MiB", VALUE_SHOWN(path));
+        work_say(&loading->work, false, at, "", "`%.*s` is larger than 1 MiB", SCALAR_SHOWN(path));
     else
-        work_say(&loading->work, false, at, "", "can't read `%.*s`: %s", VALUE_SHOWN(path), fault.text[0] ? fault.text : status_row(status)->title);
+        work_say(&loading->work, false, at, "", "can't read `%.*s`: %s", SCALAR_SHOWN(path), fault.text[0] ? fault.text : status_row(status)->title);
     loading->broken = true;
     return UINT32_MAX;
 }
@@ -186,14 +186,14 @@ static void check_environments(struct loading *loading) {
     struct work *work = &loading->work;
     struct trail root = {NULL, {NULL, 0}}, all = {&root, SLICE_OF("environments")};
     struct node *environments = loading->environments;
-    struct value_why why;
+    struct scalar_why why;
     if (environments && environments->kind != NODE_MAP && environments->kind != NODE_NULL)
         work_error(work, environments->at, &all, "a map of keys is due here");
     if (environments && environments->kind != NODE_MAP)
         loading->environments = environments = NULL;
     for (struct node *environment = environments ? environments->first : NULL; environment; environment = environment->next) {
         struct trail here = {&all, environment->key};
-        if (!value_name(environment->key, &why))
+        if (!scalar_name(environment->key, &why))
             work_why(work, environment->key_at, &here, &why);
         if (environment->kind != NODE_MAP && environment->kind != NODE_NULL)
             work_error(work, environment->at, &here, "a map of keys is due here");

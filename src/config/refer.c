@@ -19,9 +19,9 @@ void refer_unknown(struct work *work, struct config_place at, const struct trail
     }
     if (near)
         config_report_add(work->report, false, false, at, trail_text(trail, path), near->key, "no %s `%.*s`; did you mean `%.*s` (line %u)?", noun,
-                          VALUE_SHOWN(name), SLICE_ARG(near->key), near->key_at.line);
+                          SCALAR_SHOWN(name), SLICE_ARG(near->key), near->key_at.line);
     else
-        config_report_add(work->report, false, false, at, trail_text(trail, path), SLICE_OF(""), "no %s `%.*s`", noun, VALUE_SHOWN(name));
+        config_report_add(work->report, false, false, at, trail_text(trail, path), SLICE_OF(""), "no %s `%.*s`", noun, SCALAR_SHOWN(name));
 }
 
 static const struct node *section(const struct work *work, const char *name) {
@@ -41,7 +41,7 @@ static void brought(struct work *work, const struct schema *schema, const struct
             continue;
         bool is_leaf = child->kind != NODE_MAP || !inner->first;
         if (inner->row && !(inner->row->flags & flag) && (is_leaf || inner->row->type != ROW_GROUP || !inner->first))
-            work_error(work, user->at, trail, "the policy `%.*s` sets `%.*s` (line %u), which means nothing in a %s", VALUE_SHOWN(user->text),
+            work_error(work, user->at, trail, "the policy `%.*s` sets `%.*s` (line %u), which means nothing in a %s", SCALAR_SHOWN(user->text),
                        SLICE_ARG(trail_text(&here, path)), child->key_at.line, flag == ROW_ROUTE ? "route" : "system");
         else if (child->kind == NODE_MAP)
             brought(work, inner, child, user, trail, flag, &here);
@@ -101,7 +101,7 @@ static void check_many(struct work *work, const struct node *route, const struct
         if (kind->kind != NODE_SCALAR || !wants_one(kind->text))
             return;
     if (is_all || to->count > 1)
-        work_error(work, to->at, &here, "a %.*s goes to one system, this names %s", VALUE_SHOWN(kinds->first->text), is_all ? "all" : "several");
+        work_error(work, to->at, &here, "a %.*s goes to one system, this names %s", SCALAR_SHOWN(kinds->first->text), is_all ? "all" : "several");
 }
 
 static void check_except(struct work *work, const struct node *route, const struct trail *trail) {
@@ -129,17 +129,17 @@ static void check_receivers(struct work *work, const struct node *route, const s
         const struct node *system = item->kind == NODE_SCALAR ? node_get(systems, item->text) : NULL;
         if (system && only_sends(system))
             work_error(work, item->at, &here, "the system `%.*s` (line %u) only sends: it has no `url`, `endpoints` or `accept`",
-                       VALUE_SHOWN(item->text), system->key_at.line);
+                       SCALAR_SHOWN(item->text), system->key_at.line);
     }
 }
 
 static void check_ttl(struct work *work, const struct node *route, const struct trail *trail) {
     const struct node *ttl = node_get(route, SLICE_OF("ttl")), *most = node_get(route, SLICE_OF("ttl_max"));
     struct trail here = {trail, SLICE_OF("ttl")};
-    struct value_why why;
+    struct scalar_why why;
     int64_t life, life_max;
-    if (ttl && most && value_duration(ttl->text, &life, &why) && value_duration(most->text, &life_max, &why) && life > life_max)
-        work_error(work, ttl->at, &here, "`%.*s` is above `ttl_max`, %.*s", VALUE_SHOWN(ttl->text), VALUE_SHOWN(most->text));
+    if (ttl && most && scalar_duration(ttl->text, &life, &why) && scalar_duration(most->text, &life_max, &why) && life > life_max)
+        work_error(work, ttl->at, &here, "`%.*s` is above `ttl_max`, %.*s", SCALAR_SHOWN(ttl->text), SCALAR_SHOWN(most->text));
 }
 
 static void check_route(struct work *work, const struct node *route, const struct trail *trail) {
@@ -175,11 +175,11 @@ static void check_rules(struct work *work, const struct node *identity, const st
     const struct node *systems = section(work, "systems");
     struct trail here = {trail, slice_from(name)};
     struct config_rule rule;
-    struct value_why why;
+    struct scalar_why why;
     if (!rules || rules->kind != NODE_LIST)
         return;
     for (const struct node *item = rules->first; item; item = item->next)
-        if (item->kind == NODE_SCALAR && !item->unknown && value_rule(item->text, &rule, &why) && !rule.is_type && !rule.is_prefix &&
+        if (item->kind == NODE_SCALAR && !item->unknown && scalar_rule(item->text, &rule, &why) && !rule.is_type && !rule.is_prefix &&
             !node_get(systems, rule.pattern) && !slice_is(rule.pattern, "all"))
             refer_unknown(work, item->at, &here, "system", rule.pattern, systems);
 }
@@ -210,17 +210,17 @@ static void check_identity(struct work *work, const struct node *identity, const
 static void check_message_limits(struct work *work) {
     const struct node *process = node_find(work->root, "limits.message");
     const struct node *listeners = section(work, "listeners");
-    struct value_why why;
+    struct scalar_why why;
     uint64_t most = 1 << 20, value;
     if (process && process->kind == NODE_SCALAR)
-        value_size(process->text, &most, &why);
+        scalar_size(process->text, &most, &why);
     for (const struct node *listener = listeners ? listeners->first : NULL; listener; listener = listener->next) {
         const struct node *limit = node_get(node_get(listener, SLICE_OF("limits")), SLICE_OF("message"));
-        if (!limit || limit->kind != NODE_SCALAR || !value_size(limit->text, &value, &why) || value <= most)
+        if (!limit || limit->kind != NODE_SCALAR || !scalar_size(limit->text, &value, &why) || value <= most)
             continue;
         struct trail root = {NULL, {NULL, 0}}, at = {&root, SLICE_OF("listeners")}, name = {&at, listener->key}, limits = {&name, SLICE_OF("limits")},
                      here = {&limits, SLICE_OF("message")};
-        work_error(work, limit->at, &here, "`%.*s` is above that of the process; raise `limits.message` too", VALUE_SHOWN(limit->text));
+        work_error(work, limit->at, &here, "`%.*s` is above that of the process; raise `limits.message` too", SCALAR_SHOWN(limit->text));
     }
 }
 

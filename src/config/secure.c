@@ -19,7 +19,7 @@ static bool list_has(const struct node *list, const char *word) {
 static const struct node *url_of(const struct work *work, const struct node *map, enum url_role role, const char *row_path, struct config_url *ret_url) {
     const struct node *node = node_get(map, SLICE_OF("url"));
     const struct schema *schema = schema_find(work->schema, slice_from(row_path));
-    struct value_why why;
+    struct scalar_why why;
     bool planned;
     if (!node || node->kind != NODE_SCALAR || node->unknown || !schema || !schema->row ||
         !url_parse(node->text, role, schema->row->values, ret_url, &planned, &why))
@@ -39,7 +39,7 @@ static void check_open(struct work *work, const struct node *listener, const str
         return;
     if (!auth && !(system && allow) && !is_true(listener, "anonymous"))
         work_error(work, at->at, trail, "`%.*s` is no loopback address: it needs %s`system` with `allow`, or the plain word `anonymous: true`",
-                   VALUE_SHOWN(url->host), carries_keys(url->scheme) ? "`auth`, or " : "");
+                   SCALAR_SHOWN(url->host), carries_keys(url->scheme) ? "`auth`, or " : "");
     if (list_has(auth, "key") && carries_keys(url->scheme) && !is_true(listener, "insecure"))
         work_error(work, auth->at, trail, "keys would cross the network in clear text; if that is meant, write `insecure: true`");
 }
@@ -113,7 +113,7 @@ static void check_defaults(struct work *work, const struct node *listener, const
     struct trail at = {trail, SLICE_OF("defaults")};
     for (const struct node *child = defaults && defaults->kind == NODE_MAP ? defaults->first : NULL; child; child = child->next) {
         struct trail here = {&at, child->key};
-        struct value_why why;
+        struct scalar_why why;
         enum attribute_type type;
         enum attribute known;
         struct config_pattern pattern;
@@ -124,9 +124,9 @@ static void check_defaults(struct work *work, const struct node *listener, const
         const struct node *systems = node_get(work->root, SLICE_OF("systems"));
         if (known == ATTRIBUTE_TARGET && !slice_is(child->text, "all") && !node_get(systems, child->text))
             refer_unknown(work, child->at, &here, "system", child->text, systems);
-        else if (known == ATTRIBUTE_MESSAGETYPE && !value_enum(child->text, "event|request|response|command|query|notification|heartbeat|error", &index, &planned, &why))
+        else if (known == ATTRIBUTE_MESSAGETYPE && !scalar_enum(child->text, "event|request|response|command|query|notification|heartbeat|error", &index, &planned, &why))
             work_why(work, child->at, &here, &why);
-        else if ((type == ATTRIBUTE_INTEGER || type == ATTRIBUTE_BOOLEAN) && (!value_pattern(child->text, type, known == ATTRIBUTE_PRIORITY, &pattern, &why)))
+        else if ((type == ATTRIBUTE_INTEGER || type == ATTRIBUTE_BOOLEAN) && (!scalar_pattern(child->text, type, known == ATTRIBUTE_PRIORITY, &pattern, &why)))
             work_why(work, child->at, &here, &why);
     }
 }

@@ -29,7 +29,7 @@ void work_error(struct work *work, struct config_place at, const struct trail *t
     config_report_add(work->report, false, false, at, trail_text(trail, path), SLICE_OF(""), "%s", text);
 }
 
-void work_why(struct work *work, struct config_place at, const struct trail *trail, const struct value_why *why) {
+void work_why(struct work *work, struct config_place at, const struct trail *trail, const struct scalar_why *why) {
     char path[TRAIL_MAX];
     config_report_add(work->report, false, false, at, trail_text(trail, path), why->nearest, "%s", why->text);
 }

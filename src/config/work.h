@@ -4,7 +4,7 @@
 
 #include "config/load.h"
 #include "config/schema.h"
-#include "config/value.h"
+#include "config/scalar.h"
 
 struct work {
     const struct config_options *options;
@@ -29,7 +29,7 @@ struct slice trail_text(const struct trail *trail, char out[static TRAIL_MAX]);
 /* A mistake in the value at `trail`. */
 __attribute__((format(printf, 4, 5))) void work_error(struct work *work, struct config_place at, const struct trail *trail,
                                                       const char *format, ...);
-void work_why(struct work *work, struct config_place at, const struct trail *trail, const struct value_why *why);
+void work_why(struct work *work, struct config_place at, const struct trail *trail, const struct scalar_why *why);
 /* The same, with the path as text. */
 __attribute__((format(printf, 5, 6))) void work_say(struct work *work, bool is_warning, struct config_place at, const char *path,
                                                     const char *format, ...);
