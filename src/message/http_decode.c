@@ -64,30 +64,40 @@ static enum status read_number(struct message *message, const struct store_name 
     return store_number(message, name, name->type, number, fault);
 }
 
+/* Undoes quotes and escapes into `bytes`, which has room for the whole value. */
+static size_t decode_value(uint8_t *bytes, const struct store_name *name, struct slice value) {
+    size_t size = value.size;
+    if (is_quoted(value))
+        size = unquote(bytes, value);
+    else if (size)
+        memcpy(bytes, value.data, size);
+    if (slice_find(slice_make(bytes, size), '%') == size)
+        return size;
+    size = percent_decode(bytes, size);
+    if (keeps_raw(name->type, slice_make(bytes, size), value)) {
+        memcpy(bytes, value.data, value.size);
+        size = value.size;
+    }
+    return size;
+}
+
 static enum status read_value(struct message *message, struct buffer *extra, const struct store_name *name,
                               struct slice value, struct message_fault *fault) {
     uint32_t at;
     uint8_t *bytes = store_extra(message, extra, value.size, &at);
     if (!bytes)
         return store_fault_status(fault, extra->status, "the attributes are too large");
-    size_t size = value.size;
-    if (is_quoted(value))
-        size = unquote(bytes, value);
-    else if (size)
-        memcpy(bytes, value.data, size);
-    size = percent_decode(bytes, size);
-    if (keeps_raw(name->type, slice_make(bytes, size), value)) {
-        memcpy(bytes, value.data, value.size);
-        size = value.size;
-    }
+    size_t size = decode_value(bytes, name, value);
     store_extra_trim(message, extra, value.size - size);
     struct slice text = slice_make(bytes, size);
-    if (!text_is_utf8(text))
-        return store_fault(fault, name->text, "must be UTF-8");
     if (name->type == ATTRIBUTE_INTEGER || name->type == ATTRIBUTE_BOOLEAN) {
         store_extra_trim(message, extra, size);
         return read_number(message, name, text, fault);
     }
+    if (name->known != ATTRIBUTE_OTHER && store_known_text(message, name->known, name->type, text, at))
+        return STATUS_OK;
+    if (!text_is_utf8(text))
+        return store_fault(fault, name->text, "must be UTF-8");
     return store_text(message, name, name->type, text, at, fault);
 }
 

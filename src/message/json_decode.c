@@ -136,26 +136,43 @@ static enum status read_boolean(struct decoder *d, const struct store_name *name
     return store_number(d->message, name, ATTRIBUTE_BOOLEAN, value, d->fault);
 }
 
-static enum status read_attribute(struct decoder *d, const struct store_name *name) {
-    struct json_item item;
-    enum json_type type = json_next(&d->json, &item);
-    if (type == JSON_ERROR)
-        return syntax_fault(d);
-    if (type == JSON_NULL)
+static enum status read_value(struct decoder *d, const struct store_name *name, const struct json_item *item) {
+    if (item->type == JSON_NULL)
         return read_null(d, name);
     if ((d->message->marks & MARK_NULLS) && was_null(d, name))
         return store_fault(d->fault, name->text, "is there twice");
-    if (type == JSON_STRING)
-        return read_string(d, name, &item);
-    if (type == JSON_NUMBER)
-        return read_number(d, name, &item);
-    if (type == JSON_TRUE || type == JSON_FALSE)
-        return read_boolean(d, name, type == JSON_TRUE);
-    return store_fault(d->fault, name->text, "must not be an %s", type == JSON_ARRAY ? "array" : "object");
+    if (item->type == JSON_STRING)
+        return read_string(d, name, item);
+    if (item->type == JSON_NUMBER)
+        return read_number(d, name, item);
+    if (item->type == JSON_TRUE || item->type == JSON_FALSE)
+        return read_boolean(d, name, item->type == JSON_TRUE);
+    return store_fault(d->fault, name->text, "must not be an %s", item->type == JSON_ARRAY ? "array" : "object");
+}
+
+/* What most attributes are: known, a string, verbatim. False: nothing was done. */
+static bool read_plainly(struct decoder *d, unsigned known, const struct json_item *item) {
+    if (known == ATTRIBUTE_OTHER || item->type != JSON_STRING || item->has_escapes || (d->message->marks & MARK_NULLS))
+        return false;
+    unsigned type = attribute_row(known)->type;
+    return type != ATTRIBUTE_INTEGER && type != ATTRIBUTE_BOOLEAN &&
+           store_known_text(d->message, known, type, item->raw, (uint32_t)(item->raw.data - d->base));
+}
+
+static enum status read_attribute(struct decoder *d, struct slice text, uint32_t at) {
+    struct store_name name;
+    struct json_item item;
+    unsigned known = attribute_find(text);
+    if (json_next(&d->json, &item) == JSON_ERROR)
+        return syntax_fault(d);
+    if (read_plainly(d, known, &item))
+        return STATUS_OK;
+    enum status status = store_name_known(&name, known, text, d->rules, d->fault);
+    name.at = at;
+    return status == STATUS_OK ? read_value(d, &name, &item) : status;
 }
 
 static enum status read_member(struct decoder *d, const struct json_item *item) {
-    struct store_name name;
     struct slice text;
     uint32_t at;
     enum status status = text_of(d, item, &text, &at);
@@ -169,9 +186,7 @@ static enum status read_member(struct decoder *d, const struct json_item *item) 
         if (memcmp(text.data, "data_base64", 11) == 0)
             return read_data(d, true);
     }
-    status = store_name(&name, text, d->rules, d->fault);
-    name.at = at;
-    return status != STATUS_OK ? status : read_attribute(d, &name);
+    return read_attribute(d, text, at);
 }
 
 static enum status finish_base64(struct decoder *d) {
