@@ -126,6 +126,7 @@ static struct connection *new_connection(struct net *net, const struct protocol 
 
 static void open_protocol(struct connection *c, struct now now) {
     c->status = CONNECTION_OPEN;
+    c->was_open = true;
     c->opened = now.mono;
     c->until = MONO_NEVER;
     c->protocol->open(c->state, c->setup, &c->net->worker, &c->sink, &c->peer, now);
@@ -291,15 +292,19 @@ static void look_after(struct connection *c, struct now now) {
     (void)now;
 }
 
-const struct net_action *net_finish(struct net *net, struct now now, uint32_t *ret_count) {
+void net_settle(struct net *net, struct now now) {
     net->now = now;
-    struct list_node *node;
-    while ((node = list_take_first(&net->dirty))) {
-        struct connection *c = LIST_ENTRY(node, struct connection, dirty);
+    for (size_t left = net->dirty.count; left > 0 && net->dirty.count; left--) {
+        struct connection *c = LIST_ENTRY(list_take_first(&net->dirty), struct connection, dirty);
         net_resume(c, now);
         if (c->status != CONNECTION_CLOSED && !list_node_is_linked(&c->dirty))
             look_after(c, now);
     }
+}
+
+const struct net_action *net_finish(struct net *net, struct now now, uint32_t *ret_count) {
+    net_settle(net, now);
+    struct list_node *node;
     while ((node = list_take_first(&net->dead)))
         free_connection(net, LIST_ENTRY(node, struct connection, node));
     *ret_count = net->action_count;

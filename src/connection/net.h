@@ -38,6 +38,7 @@ struct connection {
     bool reads_off; /* as told to the world */
     bool flushed;   /* has a FLUSH out that the world hasn't answered by net_written() */
     bool peer_ended;
+    bool was_open; /* it got past dialling */
     struct mono opened;
     struct mono until; /* dialling or closing: when we give up */
     uint64_t bytes_in;
@@ -119,6 +120,8 @@ void net_lost(struct net *net, uint64_t handle, enum status status, struct now n
 /* Deadlines. */
 void net_tick(struct net *net, struct now now);
 struct mono net_due(const struct net *net);
+/* Looks once at each connection that was touched: feeds what waited, notices what is to be done. */
+void net_settle(struct net *net, struct now now);
 /* Ends a turn: resumes what was paused, frees the dead, lists what to do. The list lives until the next call. */
 const struct net_action *net_finish(struct net *net, struct now now, uint32_t *ret_count);
 

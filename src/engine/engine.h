@@ -148,7 +148,7 @@ void engine_system_view(const struct engine *engine, size_t index, struct engine
 struct engine_totals {
     uint64_t received, accepted, invalid;
     uint64_t endings[ENDING_COUNT][STATUS_COUNT];
-    uint64_t held, held_bytes, in_flight, asked, waiting; /* gauges: messages that were accepted, or wait to be */
+    uint64_t held, held_bytes, in_flight, waiting; /* gauges: messages that were accepted, or wait to be */
     uint64_t cut_through;
     uint64_t connections;
 };

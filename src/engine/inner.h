@@ -3,11 +3,21 @@
 #define ENGINE_INNER_H
 
 #include "base/map.h"
+#include "base/assert.h"
+#include "base/memory.h"
 #include "engine/engine.h"
 #include "policy/lanes.h"
+#include "security/verdict.h"
 
 struct recipient;
 struct session;
+
+/* What a deadline of the engine belongs to. */
+enum timer_kind { TIMER_DELIVERY, TIMER_WAITER, TIMER_SWEEP, TIMER_REDIAL, TIMER_ACKS };
+struct timer {
+    struct deadline deadline;
+    uint8_t kind; /* enum timer_kind */
+};
 
 /* One message for one recipient, from its acceptance to its ending. Each state is a list. */
 enum delivery_state {
@@ -27,19 +37,18 @@ struct delivery {
     struct session *asker;   /* who waits for the reply; NULL: nobody (any more) here */
     struct list_node asker_node;
     uint64_t asker_token;
-    struct deadline deadline;
+    struct timer timer;
     struct mono received;
     struct mono request_due; /* asks: when the reply must be there */
     uint32_t from;           /* sending system, or CONFIG_NONE */
-    uint32_t route_ack_ms;
     uint32_t worker;         /* REMOTE: who has it */
     uint64_t mail_id;        /* REMOTE: its name in the mail */
     uint8_t state;
     uint8_t attempt; /* 1 at the first send */
     uint8_t priority;
     bool asks;
+    struct map *pending_map;
     bool pending;  /* in its system's map of pending replies */
-    bool replied;  /* the reply came before the outcome did */
     bool key_head; /* it holds its partition key */
     struct key_lane *key;
 };
@@ -59,8 +68,9 @@ struct waiter {
     struct session *session;
     struct recipient *recipient;
     uint64_t token;
-    struct deadline deadline;
+    struct timer timer;
     struct mono received;
+    uint32_t from;
 };
 
 /* A place that takes messages for a recipient: all connections of one endpoint, or one dialled-in session. */
@@ -105,7 +115,7 @@ struct recipient {
     struct list outlets_ready;
     struct list members;
     struct map keys;
-    struct deadline sweep; /* when the next queued message expires or waits too long */
+    struct timer sweep; /* when the next queued message expires or waits too long */
     struct list_node pump_node;
     uint64_t in_flight;
     uint64_t endings[ENDING_COUNT];
@@ -113,7 +123,8 @@ struct recipient {
     /* a subscription's */
     struct list_node node; /* in engine->subscriptions */
     struct arena arena;
-    struct cesql *filter;
+    const struct cesql *filter;
+    uint32_t identity;
     struct slice filter_text;
     struct slice group;
     uint32_t remote_owner; /* group whose home is another worker; workers = none */
@@ -127,7 +138,7 @@ struct endpoint {
     uint32_t connections; /* dialling and open */
     uint32_t open;
     struct mono next_dial;
-    struct deadline redial;
+    struct timer redial;
     uint32_t failures;
     enum status last_failure;
     struct mono last_failed;
@@ -157,7 +168,8 @@ struct flight {
     struct member *member;     /* NULL: an answer */
     struct mono sent;
     uint8_t priority;
-    bool done; /* settled out of turn */
+    bool acked; /* settled by the peer, before others that were sent earlier */
+    bool over;  /* nothing is owed any more: replied, given up */
     uint32_t size;
 };
 
@@ -184,7 +196,7 @@ struct memo {
     uint8_t attributes[MEMO_ATTRIBUTES];
     uint16_t used;
     uint32_t from;
-    uint64_t present;
+    uint8_t priority;
     struct routing routing;
     uint8_t bytes[MEMO_BYTES];
 };
@@ -196,7 +208,7 @@ struct session {
     struct endpoint *endpoint;   /* dialled */
     const struct plan_listener *listener;
     uint32_t system;             /* whom it acts as; CONFIG_NONE */
-    int32_t identity;            /* index in plan->security, -1 anonymous */
+    uint32_t identity;           /* index, or SECURITY_NONE: anonymous */
     bool said_hello;
     bool serving;
     struct list members;
@@ -209,6 +221,7 @@ struct session {
     uint32_t flight_first, flight_count, flight_capacity;
     uint64_t flight_base;   /* token of the first */
     uint64_t flight_next;   /* token of the next */
+    struct timer acks; /* when the oldest flight has waited too long for its ack */
     struct memo *memo;
     uint64_t received;
 };
@@ -235,19 +248,18 @@ struct engine {
     struct routing routing; /* scratch */
     char detail[200];       /* words for the refusal that is being told */
     bool draining;
+    struct key_hasher *hasher;
     struct post *post; /* mail */
 };
-
-/* What `deadline` belongs to, told by its place: kept in a small header before it would cost more than this. */
-enum deadline_kind { DEADLINE_DELIVERY, DEADLINE_WAITER, DEADLINE_SWEEP, DEADLINE_REDIAL };
 
 /* router.c */
 void router_find(struct engine *engine, const struct session *session, const struct message *message, uint32_t from,
                  struct routing *ret_routing);
 
+bool router_skips(const struct engine *engine, const struct routing *routing, uint32_t system, uint32_t from);
+
 /* intake.c */
 void intake_message(void *connection, uint64_t token, struct message *message, uint64_t reply_to);
-uint32_t intake_sender(const struct engine *engine, const struct session *session, const struct message *message);
 
 /* offer.c */
 enum offer { OFFER_TAKEN, OFFER_LATER, OFFER_REFUSED };
@@ -255,7 +267,7 @@ enum offer offer_message(struct engine *engine, struct session *session, uint64_
                          const struct routing *routing, uint32_t from, struct mono received,
                          struct recipient **ret_full, enum status *ret_status);
 void offer_wait(struct engine *engine, struct session *session, uint64_t token, const struct message *message,
-                struct recipient *full, int64_t limit_ns);
+                uint32_t from, struct recipient *full, int64_t limit_ns);
 void offer_again(struct engine *engine, struct recipient *recipient);
 void waiter_free(struct engine *engine, struct waiter *waiter);
 void waiter_late(struct engine *engine, struct waiter *waiter);
@@ -278,15 +290,18 @@ void member_look(struct engine *engine, struct member *member);
 void key_release(struct engine *engine, struct delivery *delivery);
 
 /* flight.c */
+enum status member_send(struct engine *engine, struct member *member, const struct message *message,
+                        struct delivery *delivery, uint8_t attempt, uint32_t from);
 enum status flight_send(struct engine *engine, struct member *member, const struct message *message,
                         struct delivery *delivery, uint8_t attempt, uint32_t from);
 enum status flight_answer(struct engine *engine, struct session *session, const struct message *message,
-                          const struct overlay *overlay, struct delivery *answer, uint64_t reply_to);
+                          const struct overlay *overlay, uint64_t reply_to);
 void flight_progress(struct engine *engine, struct session *session);
 void flight_outcome(void *connection, uint64_t first, uint64_t last, struct protocol_outcome outcome);
 void flight_abandon(struct engine *engine, struct session *session);
 struct flight *flight_find(struct session *session, uint64_t token);
 void flight_forget(struct session *session, struct delivery *delivery);
+void flight_acks_late(struct engine *engine, struct session *session);
 
 /* reply.c */
 bool reply_take(struct engine *engine, struct session *session, const struct message *reply, uint64_t reply_to,
@@ -304,7 +319,7 @@ void delivery_end(struct engine *engine, struct delivery *delivery, enum engine_
 void ending_count(struct engine *engine, struct recipient *recipient, enum engine_ending ending, enum status status);
 void ending_tell(struct engine *engine, const struct message *message, struct recipient *recipient, uint32_t from,
                  enum engine_ending ending, enum status status, uint8_t attempt, int64_t duration_ns);
-void delivery_deadline(struct engine *engine, struct delivery *delivery, struct mono at);
+void timer_set(struct engine *engine, struct timer *timer, struct mono at);
 void delivery_late(struct engine *engine, struct delivery *delivery);
 
 /* session.c */
@@ -318,19 +333,36 @@ void session_unsubscribe(void *connection, uint32_t sub);
 void session_accept(struct engine *engine, struct session *session, uint64_t token);
 void session_refuse(struct engine *engine, struct session *session, uint64_t token, enum status status,
                     uint32_t retry_ms);
+void session_cancelled(void *connection, uint64_t token);
+void session_invalid(void *connection, const struct message_fault *fault);
+void session_room(void *connection);
+void session_request(void *connection, uint64_t token, const struct protocol_request *request);
+size_t session_detail(void *connection, uint64_t token, enum status status, char *out, size_t room);
 void session_settle_all(struct engine *engine);
 void session_look(struct engine *engine, struct session *session);
+
+void subscription_end(struct engine *engine, struct recipient *recipient);
+void subscription_reads(struct engine *engine);
+
+/* admission.c */
+enum status security_admit(struct engine *engine, struct session *session, const struct protocol_hello *hello,
+                           uint32_t *ret_system);
+struct verdict security_verdict(const struct engine *engine, const struct session *session,
+                                const struct message *message);
 
 /* endpoint.c */
 struct endpoint *endpoint_new(struct engine *engine, struct system *system, const struct plan_endpoint *plan);
 void endpoint_want(struct engine *engine, struct system *system);
 void endpoint_start(struct engine *engine, struct endpoint *endpoint);
 void endpoint_opened(struct engine *engine, struct endpoint *endpoint);
-void endpoint_closed(struct engine *engine, struct endpoint *endpoint, struct connection *connection);
+void endpoint_closed(struct engine *engine, struct endpoint *endpoint, const struct connection *connection);
 void endpoint_redial(struct engine *engine, struct endpoint *endpoint);
+void endpoint_free(struct engine *engine, struct endpoint *endpoint);
+void fail_askers(struct engine *engine, struct system *system);
 bool system_is_hopeless(const struct system *system, struct mono since);
 
 /* configure.c */
+void system_free(struct engine *engine, struct system *system);
 void configure(struct engine *engine, const struct plan *plan);
 
 static inline struct system *engine_system(const struct engine *engine, uint32_t index) {

@@ -5,6 +5,7 @@
 #define ENGINE_PLAN_H
 
 #include "base/fault.h"
+#include "base/map.h"
 #include "config/config.h"
 #include "connection/net.h"
 #include "policy/match.h"
@@ -32,7 +33,7 @@ struct plan_listener {
     const struct config_listener *config;
     const struct protocol *protocol;
     struct protocol_setup setup;
-    struct cidr *allow;
+    const struct cidr *allow;
     size_t allow_count;
 };
 
@@ -44,10 +45,9 @@ struct plan {
     struct plan_endpoint **endpoints;  /* by system index, then endpoint index */
     struct plan_route *routes;         /* by config index */
     struct plan_target *direct;        /* by system index: by the target alone */
-    struct match_table *match;
-    struct security_table security; /* identities */
+    const struct match_table *match;
+    const struct security *security;
     struct map system_names;        /* name -> &direct[i] */
-    struct map source_prefixes;     /* prefix -> &direct[i] */
     struct protocol_setup admin;    /* http1, is_admin */
     uint64_t reads; /* known attributes that any rule reads */
     bool memo_ok;   /* no rule reads data, time or other attributes */

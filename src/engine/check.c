@@ -1,0 +1,58 @@
+/* The engine's invariants, looked at from outside the step: for the simulation and tests. */
+#include "engine/inner.h"
+
+static const char *check_recipient(const struct recipient *r, uint64_t *held) {
+    uint64_t queued = 0;
+    for (int lane = 0; lane < PRIORITY_COUNT; lane++) {
+        queued += r->queue[lane].count;
+        for (struct list_node *node = list_first(&r->queue[lane]); node; node = list_next(&r->queue[lane], node)) {
+            const struct delivery *d = LIST_ENTRY(node, struct delivery, node);
+            if (d->state != DELIVERY_QUEUED || d->recipient != r)
+                return "a delivery in a lane isn't queued there";
+        }
+    }
+    size_t position = 0;
+    struct key_lane *key;
+    while ((key = map_next(&r->keys, &position))) {
+        queued += key->blocked.count;
+        if (!key->head)
+            return "a partition key without the delivery that holds it";
+    }
+    if (queued != r->queued)
+        return "a recipient's queue count is off";
+    if (r->queued > r->queue_messages_max + r->in_flight + 1024)
+        return "a queue is over its limit";
+    *held += queued + r->sent.count + r->asked.count;
+    for (struct list_node *node = list_first(&r->members); node; node = list_next(&r->members, node)) {
+        const struct member *m = LIST_ENTRY(node, struct member, recipient_node);
+        bool can = connection_has_room(m->session->connection) &&
+                   (!m->session->connection->sink.terms.acks || m->in_flight < m->limit);
+        if (can && (r->queue[0].count || r->queue[1].count || r->queue[2].count || r->queue[3].count || r->queue[4].count))
+            return "a lane waits although somebody has room";
+    }
+    return NULL;
+}
+
+const char *engine_check(const struct engine *engine) {
+    uint64_t held = 0;
+    const char *wrong;
+    for (size_t i = 0; i < engine->system_count; i++)
+        if ((wrong = check_recipient(&engine->systems[i]->recipient, &held)))
+            return wrong;
+    for (struct list_node *node = list_first(&engine->subscriptions); node; node = list_next(&engine->subscriptions, node))
+        if ((wrong = check_recipient(LIST_ENTRY(node, struct recipient, node), &held)))
+            return wrong;
+    for (struct list_node *node = list_first(&engine->net.open); node; node = list_next(&engine->net.open, node)) {
+        const struct connection *c = LIST_ENTRY(node, struct connection, node);
+        const struct session *s = c->was_open ? c->owner : NULL;
+        if (c->deadline.at.ns == INT64_MAX && !c->protocol->is_datagram && !c->protocol->keeps_open)
+            return "a connection has no deadline";
+        if (c->stopped && s && s->waiters.count == 0)
+            return "a connection's reads are off and nothing will turn them on";
+        if (s)
+            held += s->answers.count;
+    }
+    if (held != engine->totals.held)
+        return "held messages don't add up";
+    return NULL;
+}

@@ -1,0 +1,208 @@
+/* Puts a plan in force: systems keep what they hold, by name; endpoints by system and url. */
+#include "engine/inner.h"
+
+static struct system *system_new(struct engine *engine, const struct config_system *config, uint32_t index) {
+    struct system *system = memory_new(sizeof *system);
+    char *name = memory_copy_text((const char *)config->name.data, config->name.size);
+    if (!system || !name) {
+        memory_free(system);
+        memory_free(name);
+        return NULL;
+    }
+    system->name = slice_make(name, config->name.size);
+    recipient_init(&system->recipient, index, system->name, 0, 0, rng_next(&engine->rng));
+    map_init(&system->pending, rng_next(&engine->rng));
+    return system;
+}
+
+void system_free(struct engine *engine, struct system *system) {
+    for (size_t i = 0; i < system->endpoint_count; i++)
+        endpoint_free(engine, system->endpoints[i]);
+    recipient_done(engine, &system->recipient);
+    map_done(&system->pending);
+    message_unref(system->heartbeat);
+    memory_free(system->endpoints);
+    memory_free((void *)(uintptr_t)system->name.data);
+    memory_free(system);
+}
+
+static struct endpoint *keep_endpoint(struct system *system, const struct plan_endpoint *plan) {
+    for (size_t i = 0; i < system->endpoint_count; i++) {
+        struct endpoint *e = system->endpoints[i];
+        if (e && slice_equal(e->plan->config->url.text, plan->config->url.text)) {
+            system->endpoints[i] = NULL;
+            return e;
+        }
+    }
+    return NULL;
+}
+
+/* Connections of an endpoint that is gone finish what they have. */
+static void retire(struct engine *engine, struct endpoint *e) {
+    e->removed = true;
+    deadlines_clear(&engine->deadlines, &e->redial.deadline);
+    if (e->connections == 0) {
+        endpoint_free(engine, e);
+        return;
+    }
+    for (struct list_node *node = list_first(&engine->net.open); node;) {
+        struct connection *c = LIST_ENTRY(node, struct connection, node);
+        node = list_next(&engine->net.open, node);
+        bool dialling = c->status == CONNECTION_DIALLING && c->owner == e;
+        const struct session *s = c->was_open ? c->owner : NULL;
+        if (dialling || (s && s->endpoint == e))
+            connection_shut(c, STATUS_GOING_AWAY, engine->plan->config->drain.grace_ns);
+    }
+}
+
+static bool endpoints_set(struct engine *engine, struct system *system, const struct plan *plan, uint32_t index) {
+    const struct config_system *config = &plan->config->systems[index];
+    struct endpoint **fresh = config->endpoint_count ? memory_array(config->endpoint_count, sizeof(struct endpoint *)) : NULL;
+    if (config->endpoint_count && !fresh)
+        return false;
+    for (size_t i = 0; i < config->endpoint_count; i++) {
+        const struct plan_endpoint *wanted = &plan->endpoints[index][i];
+        fresh[i] = keep_endpoint(system, wanted);
+        if (!fresh[i])
+            fresh[i] = endpoint_new(engine, system, wanted);
+        ASSERT(fresh[i]); /* a plan half in force helps nobody */
+        fresh[i]->plan = wanted;
+    }
+    for (size_t i = 0; i < system->endpoint_count; i++)
+        if (system->endpoints[i])
+            retire(engine, system->endpoints[i]);
+    memory_free(system->endpoints);
+    system->endpoints = fresh;
+    system->endpoint_count = config->endpoint_count;
+    return true;
+}
+
+static void end_all(struct engine *engine, struct list *list, enum status status) {
+    while (list->count)
+        delivery_end(engine, LIST_ENTRY(list_first(list), struct delivery, node), ENDING_DEAD, status);
+}
+
+/* What a removed system holds has nowhere to go. */
+static void remove_system(struct engine *engine, struct system *system) {
+    struct recipient *r = &system->recipient;
+    for (size_t i = 0; i < system->endpoint_count; i++)
+        retire(engine, system->endpoints[i]);
+    system->endpoint_count = 0;
+    while (r->members.count) {
+        struct member *m = LIST_ENTRY(list_first(&r->members), struct member, recipient_node);
+        struct connection *c = m->session->connection;
+        connection_close(c, STATUS_SYSTEM_REMOVED);
+    }
+    for (int lane = 0; lane < PRIORITY_COUNT; lane++)
+        end_all(engine, &r->queue[lane], STATUS_SYSTEM_REMOVED);
+    end_all(engine, &r->sent, STATUS_SYSTEM_REMOVED);
+    end_all(engine, &r->asked, STATUS_SYSTEM_REMOVED);
+    while (r->waiters.count) {
+        struct waiter *w = LIST_ENTRY(list_first(&r->waiters), struct waiter, node);
+        session_refuse(engine, w->session, w->token, STATUS_SYSTEM_REMOVED, 0);
+        ending_tell(engine, w->message, r, w->from, ENDING_REJECTED, STATUS_SYSTEM_REMOVED, 1, 0);
+        waiter_free(engine, w);
+    }
+    system_free(engine, system);
+}
+
+static struct system *take_old(struct engine *engine, struct slice name) {
+    for (size_t i = 0; i < engine->system_count; i++) {
+        struct system *system = engine->systems[i];
+        if (system && slice_equal(system->name, name)) {
+            engine->systems[i] = NULL;
+            return system;
+        }
+    }
+    return NULL;
+}
+
+/* Sessions know systems and listeners by index: those change with the plan. */
+static void renumber(struct engine *engine, const struct plan *old) {
+    for (struct list_node *node = list_first(&engine->net.open); node; node = list_next(&engine->net.open, node)) {
+        struct connection *c = LIST_ENTRY(node, struct connection, node);
+        struct session *s = c->was_open ? c->owner : NULL;
+        if (!s)
+            continue;
+        if (s->memo)
+            s->memo->generation = 0;
+        if (old && s->system != CONFIG_NONE && s->system < old->config->system_count)
+            s->system = plan_system(engine->plan, old->config->systems[s->system].name);
+        if (old && c->listener < old->config->listener_count) {
+            c->listener = config_listener_find(engine->plan->config, old->config->listeners[c->listener].name);
+            s->listener = c->listener == CONFIG_NONE ? NULL : &engine->plan->listeners[c->listener];
+        }
+        if (old && s->identity != SECURITY_NONE) {
+            struct slice name = old->config->identities[s->identity].name;
+            s->identity = SECURITY_NONE;
+            for (size_t i = 0; i < engine->plan->config->identity_count; i++)
+                if (slice_equal(engine->plan->config->identities[i].name, name))
+                    s->identity = (uint32_t)i;
+            if (s->identity == SECURITY_NONE)
+                connection_shut(c, STATUS_AUTH_EXPIRED, NS_PER_S);
+        }
+    }
+}
+
+static uint32_t new_index(const struct plan *old, const struct plan *plan, uint32_t system) {
+    return old && system < old->config->system_count ? plan_system(plan, old->config->systems[system].name) : CONFIG_NONE;
+}
+
+static void renumber_held(struct list *list, const struct plan *old, const struct plan *plan) {
+    for (struct list_node *node = list_first(list); node; node = list_next(list, node)) {
+        struct delivery *d = LIST_ENTRY(node, struct delivery, node);
+        d->from = new_index(old, plan, d->from);
+    }
+}
+
+void configure(struct engine *engine, const struct plan *plan) {
+    const struct plan *old = engine->plan;
+    const struct config *config = plan->config;
+    struct system **systems = memory_array(config->system_count + 1, sizeof(struct system *));
+    ASSERT(systems);
+    for (uint32_t i = 0; i < config->system_count; i++) {
+        struct system *system = take_old(engine, config->systems[i].name);
+        if (!system)
+            system = system_new(engine, &config->systems[i], i);
+        ASSERT(system);
+        systems[i] = system;
+    }
+    engine->plan = plan; /* from here on everything reads the new one */
+    engine->generation++;
+    for (uint32_t i = 0; i < config->system_count; i++) {
+        struct system *system = systems[i];
+        struct recipient *r = &system->recipient;
+        system->config = &config->systems[i];
+        system->index = r->system = i;
+        r->queue_messages_max = system->config->policy.limits.queue_messages;
+        r->queue_bytes_max = system->config->policy.limits.queue_bytes;
+        for (int lane = 0; lane < PRIORITY_COUNT; lane++)
+            renumber_held(&r->queue[lane], old, plan);
+        renumber_held(&r->sent, old, plan);
+        renumber_held(&r->asked, old, plan);
+        bool done = endpoints_set(engine, system, plan, i);
+        ASSERT(done);
+    }
+    struct system **gone = engine->systems;
+    size_t gone_count = engine->system_count;
+    engine->systems = systems;
+    engine->system_count = config->system_count;
+    for (struct list_node *node = list_first(&engine->subscriptions); node; node = list_next(&engine->subscriptions, node)) {
+        struct recipient *r = LIST_ENTRY(node, struct recipient, node);
+        r->system = new_index(old, plan, r->system);
+        if (r->system == CONFIG_NONE || !engine->systems[r->system])
+            r->name = SLICE_OF("-");
+        else
+            r->name = engine->systems[r->system]->name;
+    }
+    for (size_t i = 0; i < gone_count; i++)
+        if (gone[i])
+            remove_system(engine, gone[i]);
+    memory_free(gone);
+    renumber(engine, old);
+    for (size_t i = 0; i < engine->system_count; i++) {
+        for (size_t k = 0; k < engine->systems[i]->endpoint_count; k++)
+            endpoint_start(engine, engine->systems[i]->endpoints[k]);
+        recipient_wake(engine, &engine->systems[i]->recipient);
+    }
+}

@@ -1,0 +1,122 @@
+/* How messages end: one function frees a delivery, counts it and tells of it. */
+#include "engine/inner.h"
+
+const char *engine_ending_name(enum engine_ending ending) {
+    static const char *const names[ENDING_COUNT] = {"delivered", "replied", "expired", "rejected", "dead", "dropped"};
+    return names[ending];
+}
+
+struct delivery *delivery_new(struct engine *engine, struct recipient *recipient, const struct message *message) {
+    struct delivery *d = engine->spare_deliveries;
+    if (d)
+        engine->spare_deliveries = (struct delivery *)(void *)d->node.next;
+    else if (!(d = memory_alloc(sizeof *d)))
+        return NULL;
+    *d = (struct delivery){
+        .recipient = recipient, .priority = message->priority, .attempt = 1, .from = CONFIG_NONE,
+        .timer = {.deadline = {.at = MONO_NEVER}, .kind = TIMER_DELIVERY}, .request_due = MONO_NEVER,
+        .received = engine->now.mono};
+    d->message = message->block ? message_ref((struct message *)(uintptr_t)message)
+                                : message_keep(message, &engine->kept_bytes);
+    if (!d->message) {
+        d->node.next = (struct list_node *)(void *)engine->spare_deliveries;
+        engine->spare_deliveries = d;
+        return NULL;
+    }
+    engine->totals.held++;
+    engine->totals.held_bytes += message_kept_size(d->message);
+    return d;
+}
+
+/* Takes it out of whatever list its state put it into, and back to the spare ones. */
+void delivery_free(struct engine *engine, struct delivery *d) {
+    deadlines_clear(&engine->deadlines, &d->timer.deadline);
+    if (d->asker)
+        list_remove(&d->asker->asked, &d->asker_node);
+    reply_unexpect(d);
+    engine->totals.held--;
+    engine->totals.held_bytes -= message_kept_size(d->message);
+    message_unref(d->message);
+    d->node.next = (struct list_node *)(void *)engine->spare_deliveries;
+    engine->spare_deliveries = d;
+}
+
+void ending_count(struct engine *engine, struct recipient *recipient, enum engine_ending ending, enum status status) {
+    engine->totals.endings[ending][status]++;
+    if (recipient)
+        recipient->endings[ending]++;
+}
+
+void ending_tell(struct engine *engine, const struct message *message, struct recipient *recipient, uint32_t from,
+                 enum engine_ending ending, enum status status, uint8_t attempt, int64_t duration_ns) {
+    ending_count(engine, recipient, ending, status);
+    if (ending <= ENDING_REPLIED || !engine->options.calls || !engine->options.calls->ended)
+        return;
+    const struct system *sender = engine_system(engine, from);
+    struct engine_report report = {
+        .ending = ending, .status = status, .message = message, .attempt = attempt, .duration_ns = duration_ns,
+        .system = recipient ? recipient->name : slice_make("", 0), .from = sender ? sender->name : slice_make("", 0)};
+    engine->options.calls->ended(engine->options.user, &report);
+}
+
+void delivery_end(struct engine *engine, struct delivery *d, enum engine_ending ending, enum status status) {
+    struct recipient *recipient = d->recipient;
+    switch ((enum delivery_state)d->state) {
+    case DELIVERY_QUEUED:
+    case DELIVERY_BLOCKED:
+        recipient_unqueue(d);
+        break;
+    case DELIVERY_SENT:
+        list_remove(&recipient->sent, &d->node);
+        flight_forget(d->session, d);
+        break;
+    case DELIVERY_ASKED:
+    case DELIVERY_REMOTE:
+        list_remove(&recipient->asked, &d->node);
+        break;
+    case DELIVERY_ANSWER:
+        list_remove(&d->session->answers, &d->node);
+        break;
+    }
+    if (d->asker && d->asks && ending != ENDING_REPLIED)
+        reply_fail(engine, d, status);
+    ending_tell(engine, d->message, recipient, d->from, ending, status, d->attempt,
+                engine->now.mono.ns - d->received.ns);
+    key_release(engine, d);
+    delivery_free(engine, d);
+    if (recipient && recipient->waiters.count)
+        recipient_wake(engine, recipient);
+}
+
+void timer_set(struct engine *engine, struct timer *timer, struct mono at) {
+    /* Without memory for the heap the deadline would be lost; then now is the only honest time. */
+    if (!deadlines_set(&engine->deadlines, &timer->deadline, at))
+        ASSERT(at.ns == INT64_MAX || !"no memory for a deadline");
+}
+
+/* Its deadline has come, whatever it is waiting for. */
+void delivery_late(struct engine *engine, struct delivery *d) {
+    if (d->message->expiry.ns <= engine->now.wall.ns && !d->asks) {
+        delivery_end(engine, d, ENDING_EXPIRED, STATUS_EXPIRED);
+        return;
+    }
+    if (!d->asks)
+        return;
+    bool at_last = mono_due(d->request_due, engine->now.mono);
+    if (d->state == DELIVERY_QUEUED || d->state == DELIVERY_BLOCKED) {
+        bool nobody = d->recipient->members.count == 0;
+        delivery_end(engine, d, at_last ? ENDING_EXPIRED : ENDING_DEAD,
+                     nobody ? STATUS_TARGET_UNAVAILABLE : at_last ? STATUS_REPLY_TIMEOUT : STATUS_OVERLOADED);
+        return;
+    }
+    if (d->state == DELIVERY_SENT) {
+        struct session *session = d->session;
+        struct flight *flight = NULL;
+        for (uint32_t i = 0; i < session->flight_count && !flight; i++) {
+            struct flight *f = flight_find(session, session->flight_base + i);
+            if (f && f->delivery == d)
+                connection_cancel(session->connection, session->flight_base + i), flight = f;
+        }
+    }
+    delivery_end(engine, d, ENDING_EXPIRED, STATUS_REPLY_TIMEOUT);
+}

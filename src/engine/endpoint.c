@@ -1,0 +1,139 @@
+/* Endpoints that we dial: when, how many connections, and how long to stay away after a failure. */
+#include "engine/inner.h"
+
+#define BACKOFF_BASE_NS (500 * NS_PER_MS)
+#define BACKOFF_MAX_NS (60 * NS_PER_S)
+
+struct endpoint *endpoint_new(struct engine *engine, struct system *system, const struct plan_endpoint *plan) {
+    (void)engine;
+    struct endpoint *e = memory_new(sizeof *e);
+    if (!e)
+        return NULL;
+    e->plan = plan;
+    e->system = system;
+    e->outlet.endpoint = e;
+    e->outlet.recipient = &system->recipient;
+    list_init(&e->outlet.ready);
+    e->redial = (struct timer){.deadline = {.at = MONO_NEVER}, .kind = TIMER_REDIAL};
+    return e;
+}
+
+static uint32_t connections_max(const struct endpoint *e) {
+    uint64_t max = e->system->config->pool.max;
+    if (e->plan->protocol->pool_max && e->plan->protocol->pool_max < max)
+        max = e->plan->protocol->pool_max;
+    return max > UINT32_MAX ? UINT32_MAX : (uint32_t)max;
+}
+
+static bool may_dial(const struct engine *engine, const struct endpoint *e) {
+    return !e->removed && e->plan->config->enabled && e->connections < connections_max(e) &&
+           mono_due(e->next_dial, engine->now.mono);
+}
+
+static void dial(struct engine *engine, struct endpoint *e) {
+    uint64_t place = (uint64_t)e->plan->system << 32 | (uint32_t)(e->plan - engine->plan->endpoints[e->plan->system]);
+    e->connections++;
+    if (!net_dial(&engine->net, e->plan->protocol, &e->plan->setup, place,
+                  e->system->config->policy.timeouts.connect_ns, e, engine->now)) {
+        e->connections--;
+        e->next_dial = mono_after(engine->now.mono, BACKOFF_BASE_NS);
+        timer_set(engine, &e->redial, e->next_dial);
+    }
+}
+
+/* Somebody waits for this system: dial where nothing is under way, round robin; one more where all are busy. */
+void endpoint_want(struct engine *engine, struct system *system) {
+    if (system->endpoint_count == 0)
+        return;
+    uint64_t dialling = 0;
+    for (size_t i = 0; i < system->endpoint_count; i++)
+        dialling += system->endpoints[i]->connections - system->endpoints[i]->open;
+    uint64_t waiting = system->recipient.queued + system->recipient.waiters.count;
+    for (size_t i = 0; i < system->endpoint_count && dialling < waiting; i++) {
+        struct endpoint *e = system->endpoints[(system->dial_cursor + i) % system->endpoint_count];
+        if (!may_dial(engine, e)) {
+            if (e->connections == 0 && !e->removed && e->plan->config->enabled)
+                timer_set(engine, &e->redial, e->next_dial);
+            continue;
+        }
+        dial(engine, e);
+        dialling++;
+    }
+    system->dial_cursor++;
+}
+
+/* Protocols that keep a connection are dialled at once: the system may send, too. One worker does. */
+void endpoint_start(struct engine *engine, struct endpoint *e) {
+    if (e->plan->protocol->keeps_open && engine->options.worker == 0 && e->connections == 0 && may_dial(engine, e))
+        dial(engine, e);
+}
+
+void endpoint_opened(struct engine *engine, struct endpoint *e) {
+    (void)engine;
+    e->open++;
+    e->failures = 0;
+    e->next_dial = (struct mono){0};
+}
+
+void endpoint_closed(struct engine *engine, struct endpoint *e, const struct connection *c) {
+    bool was_open = c->was_open;
+    e->connections--;
+    if (was_open)
+        e->open--;
+    if (!was_open) {
+        int64_t delay = BACKOFF_BASE_NS << (e->failures < 7 ? e->failures : 7);
+        if (delay > BACKOFF_MAX_NS)
+            delay = BACKOFF_MAX_NS;
+        delay = delay / 2 + (int64_t)rng_below(&engine->rng, (uint64_t)(delay / 2)); /* jitter, but never at once */
+        e->failures++;
+        e->last_failure = c->reason;
+        e->last_failed = engine->now.mono;
+        e->next_dial = mono_after(engine->now.mono, delay);
+        fail_askers(engine, e->system);
+    } else if (c->reason != STATUS_IDLE_TIMEOUT && c->reason != STATUS_GOING_AWAY) {
+        e->next_dial = mono_after(engine->now.mono, 10 * NS_PER_MS); /* a peer that drops us at once is no loop */
+    }
+    if (e->removed) {
+        if (e->connections == 0)
+            endpoint_free(engine, e);
+        return;
+    }
+    if (e->connections == 0 && (e->plan->protocol->keeps_open || e->system->recipient.queued))
+        timer_set(engine, &e->redial, e->next_dial);
+}
+
+void endpoint_free(struct engine *engine, struct endpoint *e) {
+    deadlines_clear(&engine->deadlines, &e->redial.deadline);
+    memory_free(e);
+}
+
+void endpoint_redial(struct engine *engine, struct endpoint *e) {
+    if (engine->draining && e->system->recipient.queued == 0)
+        return;
+    if (e->system->recipient.queued || e->system->recipient.waiters.count)
+        recipient_wake(engine, &e->system->recipient);
+    else
+        endpoint_start(engine, e);
+}
+
+/* Every dialled endpoint failed since `since`, and nobody dialled in: waiting longer helps nobody who waits for a reply. */
+bool system_is_hopeless(const struct system *system, struct mono since) {
+    if (system->endpoint_count == 0 || system->recipient.members.count)
+        return false;
+    for (size_t i = 0; i < system->endpoint_count; i++)
+        if (system->endpoints[i]->failures == 0 || system->endpoints[i]->last_failed.ns < since.ns)
+            return false;
+    return true;
+}
+
+void fail_askers(struct engine *engine, struct system *system) {
+    struct recipient *r = &system->recipient;
+    for (int lane = 0; lane < PRIORITY_COUNT; lane++) {
+        for (struct list_node *node = list_first(&r->queue[lane]); node;) {
+            struct delivery *d = LIST_ENTRY(node, struct delivery, node);
+            node = list_next(&r->queue[lane], node);
+            if (d->asks && system_is_hopeless(system, d->received))
+                delivery_end(engine, d, ENDING_DEAD, STATUS_TARGET_UNAVAILABLE);
+        }
+    }
+}

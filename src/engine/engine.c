@@ -1,0 +1,288 @@
+/* The step: inputs are handed to whom they concern, the turn is ended, actions are listed. It decides nothing itself. */
+#include "engine/inner.h"
+
+static const struct net_calls calls = {
+    .protocol =
+        {
+            .message = intake_message,
+            .invalid = session_invalid,
+            .outcome = flight_outcome,
+            .cancelled = session_cancelled,
+            .room = session_room,
+            .hello = session_hello,
+            .subscribe = session_subscribe,
+            .unsubscribe = session_unsubscribe,
+            .request = session_request,
+            .detail = session_detail,
+        },
+    .opened = session_opened,
+    .progress = session_progress,
+    .closed = session_closed,
+};
+
+struct engine *engine_new(const struct engine_options *options) {
+    struct engine *engine = memory_new(sizeof *engine);
+    if (!engine)
+        return NULL;
+    engine->options = *options;
+    rng_init(&engine->rng, options->seed);
+    list_init(&engine->removed_systems);
+    list_init(&engine->subscriptions);
+    list_init(&engine->pumps);
+    list_init(&engine->settles);
+    deadlines_init(&engine->deadlines);
+    engine->generation = 1;
+    engine->subscription_memo_ok = true;
+    engine->hasher = memory_new(sizeof *engine->hasher);
+    if (!engine->hasher || key_hasher_init(engine->hasher) != STATUS_OK) {
+        memory_free(engine->hasher);
+        memory_free(engine);
+        return NULL;
+    }
+    if (!net_init(&engine->net, &calls, engine, options->connections_max ? options->connections_max : UINT32_MAX,
+                  rng_next(&engine->rng))) {
+        engine_free(engine);
+        return NULL;
+    }
+    return engine;
+}
+
+void engine_free(struct engine *engine) {
+    if (!engine)
+        return;
+    engine->options.calls = NULL;
+    while (engine->net.open.count) {
+        struct connection *c = LIST_ENTRY(list_first(&engine->net.open), struct connection, node);
+        connection_close(c, STATUS_SHUTDOWN);
+    }
+    for (size_t i = 0; i < engine->system_count; i++) {
+        struct recipient *r = &engine->systems[i]->recipient;
+        for (int lane = 0; lane < PRIORITY_COUNT; lane++)
+            while (r->queue[lane].count)
+                delivery_end(engine, LIST_ENTRY(list_first(&r->queue[lane]), struct delivery, node), ENDING_DEAD,
+                             STATUS_SHUTDOWN);
+        while (r->asked.count)
+            delivery_end(engine, LIST_ENTRY(list_first(&r->asked), struct delivery, node), ENDING_DEAD, STATUS_SHUTDOWN);
+        system_free(engine, engine->systems[i]);
+    }
+    memory_free(engine->systems);
+    uint32_t count;
+    if (engine->net.calls)
+        net_finish(&engine->net, engine->now, &count);
+    net_done(&engine->net);
+    deadlines_done(&engine->deadlines);
+    while (engine->spare_deliveries) {
+        struct delivery *next = (struct delivery *)(void *)engine->spare_deliveries->node.next;
+        memory_free(engine->spare_deliveries);
+        engine->spare_deliveries = next;
+    }
+    key_hasher_done(engine->hasher);
+    memory_free(engine->hasher);
+    memory_free(engine);
+}
+
+struct net *engine_net(struct engine *engine) {
+    return &engine->net;
+}
+
+const struct plan *engine_plan(const struct engine *engine) {
+    return engine->plan;
+}
+
+const struct plan_endpoint *engine_place(const struct engine *engine, uint64_t place) {
+    return &engine->plan->endpoints[place >> 32][(uint32_t)place];
+}
+
+static bool is_allowed(const struct plan_listener *listener, const struct address *peer) {
+    for (size_t i = 0; i < listener->allow_count; i++)
+        if (peer && cidr_has(&listener->allow[i], peer))
+            return true;
+    return listener->allow_count == 0;
+}
+
+static void accept_peer(struct engine *engine, struct engine_input *input) {
+    const struct plan *plan = engine->plan;
+    const struct protocol_setup *setup = &plan->admin;
+    const struct protocol *protocol = protocol_find(SLICE_OF("http1"));
+    input->ret_connection = 0;
+    if (input->listener != ENGINE_ADMIN_LISTENER) {
+        if (input->listener >= plan->config->listener_count)
+            return;
+        const struct plan_listener *listener = &plan->listeners[input->listener];
+        setup = &listener->setup;
+        protocol = listener->protocol;
+        if (!protocol->is_datagram && !is_allowed(listener, input->peer))
+            return;
+    }
+    struct connection *c = net_accept(&engine->net, protocol, setup, input->listener, input->peer, engine->now);
+    if (c)
+        input->ret_connection = c->handle;
+}
+
+static void take_datagrams(struct engine *engine, const struct engine_input *input) {
+    struct connection *c = net_find(&engine->net, input->connection);
+    if (!c)
+        return;
+    const struct plan_listener *listener =
+        c->listener < engine->plan->config->listener_count ? &engine->plan->listeners[c->listener] : NULL;
+    for (uint32_t i = 0; i < input->count; i++) {
+        if (listener && !is_allowed(listener, &input->datagrams[i].from)) {
+            engine->totals.invalid++;
+            engine->totals.endings[ENDING_REJECTED][STATUS_FORBIDDEN]++;
+            continue;
+        }
+        net_datagram(&engine->net, input->connection, input->datagrams[i].bytes, &input->datagrams[i].from, engine->now);
+    }
+}
+
+static void drain(struct engine *engine) {
+    if (engine->draining)
+        return;
+    engine->draining = true;
+    engine->generation++;
+    int64_t grace = engine->plan ? engine->plan->config->drain.grace_ns : 0;
+    for (struct list_node *node = list_first(&engine->net.open); node;) {
+        struct connection *c = LIST_ENTRY(node, struct connection, node);
+        node = list_next(&engine->net.open, node);
+        if (c->listener != UINT32_MAX && c->listener != ENGINE_ADMIN_LISTENER)
+            connection_shut(c, STATUS_GOING_AWAY, grace);
+    }
+}
+
+void engine_input(struct engine *engine, struct engine_input *input, struct now now) {
+    struct net *net = &engine->net;
+    engine->now = now;
+    net->now = now;
+    switch (input->kind) {
+    case INPUT_OPENED:
+        accept_peer(engine, input);
+        break;
+    case INPUT_CONNECTED:
+        net_connected(net, input->connection, input->peer, now);
+        break;
+    case INPUT_BYTES:
+        net_bytes(net, input->connection, input->bytes, now);
+        break;
+    case INPUT_DATAGRAMS:
+        take_datagrams(engine, input);
+        break;
+    case INPUT_ENDED:
+        net_ended(net, input->connection, now);
+        break;
+    case INPUT_WRITTEN:
+        net_written(net, input->connection, input->size, input->pieces, now);
+        break;
+    case INPUT_CLOSED:
+        net_lost(net, input->connection, input->status, now);
+        break;
+    case INPUT_MAIL:
+        break;
+    case INPUT_CONFIG:
+        configure(engine, input->plan);
+        break;
+    case INPUT_DRAIN:
+        drain(engine);
+        break;
+    case INPUT_TIME:
+        break;
+    }
+}
+
+static void ring(struct engine *engine) {
+    struct deadline *due;
+    while ((due = deadlines_take(&engine->deadlines, engine->now.mono))) {
+        struct timer *timer = LIST_ENTRY(due, struct timer, deadline);
+        switch ((enum timer_kind)timer->kind) {
+        case TIMER_DELIVERY:
+            delivery_late(engine, LIST_ENTRY(timer, struct delivery, timer));
+            break;
+        case TIMER_WAITER:
+            waiter_late(engine, LIST_ENTRY(timer, struct waiter, timer));
+            break;
+        case TIMER_SWEEP:
+            recipient_sweep(engine, LIST_ENTRY(timer, struct recipient, sweep));
+            break;
+        case TIMER_REDIAL:
+            endpoint_redial(engine, LIST_ENTRY(timer, struct endpoint, redial));
+            break;
+        case TIMER_ACKS:
+            flight_acks_late(engine, LIST_ENTRY(timer, struct session, acks));
+            break;
+        }
+    }
+}
+
+static void pump(struct engine *engine) {
+    struct list_node *node;
+    while ((node = list_take_first(&engine->pumps)))
+        recipient_pump(engine, LIST_ENTRY(node, struct recipient, pump_node));
+}
+
+/* What one part wakes in another is settled within the turn: the rounds end because each moves messages on. */
+#define ROUNDS_MAX 64
+
+void engine_finish(struct engine *engine, struct now now, struct engine_actions *ret) {
+    engine->now = now;
+    net_tick(&engine->net, now);
+    ring(engine);
+    for (int i = 0; i < ROUNDS_MAX && (engine->pumps.count || engine->settles.count || engine->net.dirty.count); i++) {
+        pump(engine);
+        session_settle_all(engine);
+        net_settle(&engine->net, now);
+    }
+    *ret = (struct engine_actions){0};
+    ret->net = net_finish(&engine->net, now, &ret->net_count);
+    ret->due = mono_min(net_due(&engine->net), deadlines_next(&engine->deadlines));
+    if (engine->pumps.count || engine->settles.count)
+        ret->due = now.mono;
+}
+
+void engine_step(struct engine *engine, struct engine_input *inputs, size_t count, struct now now,
+                 struct engine_actions *ret) {
+    for (size_t i = 0; i < count; i++)
+        engine_input(engine, &inputs[i], now);
+    engine_finish(engine, now, ret);
+}
+
+const struct engine_totals *engine_totals(const struct engine *engine) {
+    return &engine->totals;
+}
+
+size_t engine_system_count(const struct engine *engine) {
+    return engine->system_count;
+}
+
+void engine_system_view(const struct engine *engine, size_t index, struct engine_system_view *ret) {
+    const struct system *system = engine->systems[index];
+    const struct recipient *r = &system->recipient;
+    *ret = (struct engine_system_view){.name = system->name, .endpoints = (uint32_t)system->endpoint_count,
+                                       .sessions = system->sessions, .held_bytes = r->queued_bytes,
+                                       .in_flight = r->in_flight, .awaiting_reply = r->asked.count,
+                                       .received = system->received, .holding_since = r->holding_since,
+                                       .heartbeat = system->heartbeat_at};
+    for (size_t i = 0; i < system->endpoint_count; i++) {
+        ret->endpoints_up += system->endpoints[i]->open > 0;
+        ret->connections += system->endpoints[i]->open;
+    }
+    ret->held[0] = r->queued;
+    for (int i = 0; i < PRIORITY_COUNT; i++)
+        ret->held[i + 1] = r->queue[i].count;
+    memcpy(ret->endings, r->endings, sizeof ret->endings);
+}
+
+bool engine_is_quiet(const struct engine *engine) {
+    if (engine->totals.waiting || engine->settles.count)
+        return false;
+    for (size_t i = 0; i < engine->system_count; i++) {
+        const struct recipient *r = &engine->systems[i]->recipient;
+        bool somebody = r->members.count || engine->systems[i]->endpoint_count;
+        if (r->in_flight || r->asked.count || (r->queued && somebody))
+            return false;
+    }
+    for (struct list_node *node = list_first(&engine->subscriptions); node; node = list_next(&engine->subscriptions, node)) {
+        const struct recipient *r = LIST_ENTRY(node, struct recipient, node);
+        if (r->in_flight || r->queued)
+            return false;
+    }
+    return true;
+}

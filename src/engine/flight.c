@@ -1,0 +1,309 @@
+/* Messages on their way out of a connection: a ring by outbound token. They end when the peer settles them, or, where
+ * nobody acknowledges, when their last byte is written; a connection that ends gives them back. */
+#include "engine/inner.h"
+
+#define ATTEMPTS_MAX 20
+
+struct flight *flight_find(struct session *s, uint64_t token) {
+    uint64_t index = token - s->flight_base;
+    if (index >= s->flight_count)
+        return NULL;
+    return &s->flights[(s->flight_first + (uint32_t)index) & (s->flight_capacity - 1)];
+}
+
+static bool reserve(struct session *s) {
+    if (s->flight_count < s->flight_capacity)
+        return true;
+    uint32_t capacity = s->flight_capacity ? s->flight_capacity * 2 : 8;
+    struct flight *flights = memory_array(capacity, sizeof *flights);
+    if (!flights)
+        return false;
+    for (uint32_t i = 0; i < s->flight_count; i++)
+        flights[i] = *flight_find(s, s->flight_base + i);
+    memory_free(s->flights);
+    s->flights = flights;
+    s->flight_first = 0;
+    s->flight_capacity = capacity;
+    return true;
+}
+
+static struct flight *push(struct session *s) {
+    uint32_t index = (s->flight_first + s->flight_count++) & (s->flight_capacity - 1);
+    struct flight *f = &s->flights[index];
+    *f = (struct flight){.end = s->connection->out.added};
+    s->flight_next++;
+    return f;
+}
+
+static void pop(struct session *s) {
+    s->flight_first = (s->flight_first + 1) & (s->flight_capacity - 1);
+    s->flight_count--;
+    s->flight_base++;
+}
+
+/* Attributes that only intertie may set never pass through from peers. */
+static void strip(const struct message *message, struct overlay *overlay) {
+    uint64_t ours = attribute_ours();
+    for (unsigned i = 0; i < message->value_count; i++) {
+        uint8_t known = message->values[i].known;
+        if (known < ATTRIBUTE_COUNT && ours & ATTRIBUTE_BIT(known))
+            overlay_remove(overlay, (enum attribute)known);
+    }
+}
+
+static void count_hop(const struct message *message, struct overlay *overlay) {
+    const struct value *value = message_value(message, ATTRIBUTE_INTERTIEHOPS);
+    int32_t hops = 0;
+    if (value)
+        value_number(message, value, &hops);
+    overlay_set_number(overlay, ATTRIBUTE_INTERTIEHOPS, hops + 1);
+}
+
+static void stamp(struct engine *engine, uint32_t from, struct overlay *overlay) {
+    const struct system *sender = engine_system(engine, from);
+    overlay_set_text(overlay, ATTRIBUTE_AUTHTYPE, sender ? SLICE_OF("system") : SLICE_OF("unauthenticated"));
+    if (sender)
+        overlay_set_text(overlay, ATTRIBUTE_AUTHID, sender->name);
+}
+
+enum status flight_send(struct engine *engine, struct member *m, const struct message *message,
+                        struct delivery *delivery, uint8_t attempt, uint32_t from) {
+    struct session *s = m->session;
+    struct connection *c = s->connection;
+    struct overlay overlay;
+    overlay_init(&overlay);
+    strip(message, &overlay);
+    if (attempt > 1)
+        overlay_set_number(&overlay, ATTRIBUTE_DELIVERYATTEMPT, attempt);
+    if (c->sink.terms.is_intertie)
+        count_hop(message, &overlay);
+    const struct system *system = engine_system(engine, m->recipient->system);
+    if (system && system->config->stamp)
+        stamp(engine, from, &overlay);
+    if (!reserve(s))
+        return STATUS_NO_MEMORY;
+    struct protocol_send options = {.token = s->flight_next, .sub = m->sub, .attempt = attempt,
+                                    .asks = message_kind_asks(message->kind)};
+    uint64_t before = c->out.added;
+    enum status status = connection_send(c, message, &overlay, &options);
+    if (status != STATUS_OK)
+        return status;
+    struct flight *f = push(s);
+    f->size = (uint32_t)(f->end - before);
+    f->delivery = delivery;
+    f->member = m;
+    f->priority = message->priority;
+    f->sent = engine->now.mono;
+    m->in_flight++;
+    m->recipient->in_flight++;
+    engine->totals.in_flight++;
+    if (c->sink.terms.acks && s->acks.deadline.at.ns == INT64_MAX && system)
+        timer_set(engine, &s->acks, mono_after(engine->now.mono, system->config->policy.timeouts.ack_ns));
+    return STATUS_OK;
+}
+
+/* A reply to a peer that asked. */
+enum status flight_answer(struct engine *engine, struct session *s, const struct message *message,
+                          const struct overlay *overlay, uint64_t reply_to) {
+    if (!reserve(s))
+        return STATUS_NO_MEMORY;
+    struct protocol_send options = {.token = s->flight_next, .reply_to = reply_to, .attempt = 1};
+    uint64_t before = s->connection->out.added;
+    enum status status = connection_send(s->connection, message, overlay, &options);
+    if (status != STATUS_OK)
+        return status;
+    struct flight *f = push(s);
+    f->size = (uint32_t)(f->end - before);
+    f->over = true;
+    f->sent = engine->now.mono;
+    return STATUS_OK;
+}
+
+/* The flight is off the connection's hands. */
+static void land(struct engine *engine, struct flight *f) {
+    struct member *m = f->member;
+    if (!m)
+        return;
+    f->member = NULL;
+    m->in_flight--;
+    m->recipient->in_flight--;
+    engine->totals.in_flight--;
+    member_look(engine, m);
+}
+
+/* It arrived. */
+static void delivered(struct engine *engine, struct flight *f, struct recipient *recipient) {
+    struct delivery *d = f->delivery;
+    if (f->over)
+        return;
+    f->over = true;
+    if (!d) {
+        ending_count(engine, recipient, ENDING_DELIVERED, STATUS_OK);
+        return;
+    }
+    f->delivery = NULL;
+    d->session = NULL;
+    if (!d->asks) {
+        list_remove(&recipient->sent, &d->node);
+        d->state = DELIVERY_ASKED; /* any list will do: it ends now */
+        list_add(&recipient->asked, &d->node);
+        delivery_end(engine, d, ENDING_DELIVERED, STATUS_OK);
+        return;
+    }
+    list_remove(&recipient->sent, &d->node);
+    d->state = DELIVERY_ASKED;
+    list_add(&recipient->asked, &d->node);
+    key_release(engine, d);
+}
+
+void flight_progress(struct engine *engine, struct session *s) {
+    if (s->connection->sink.terms.acks)
+        return;
+    while (s->flight_count) {
+        struct flight *f = flight_find(s, s->flight_base);
+        if (f->end > s->connection->out.written)
+            break;
+        struct recipient *recipient = f->member ? f->member->recipient : NULL;
+        struct flight copy = *f;
+        pop(s); /* before anything can send on this session again */
+        land(engine, &copy);
+        delivered(engine, &copy, recipient);
+    }
+}
+
+static void refused(struct engine *engine, struct flight *f, struct recipient *recipient,
+                    struct protocol_outcome outcome) {
+    struct delivery *d = f->delivery;
+    if (f->over)
+        return;
+    f->over = true;
+    enum engine_ending ending = outcome.verdict == VERDICT_EXPIRED ? ENDING_EXPIRED : ENDING_DEAD;
+    enum status status = outcome.status;
+    if (outcome.verdict == VERDICT_RETRY)
+        status = d && d->asks ? outcome.status : STATUS_RETRIES_EXHAUSTED;
+    if (!d) {
+        ending_count(engine, recipient, ending, status);
+        return;
+    }
+    bool drops = d->message->kind == KIND_NOTIFICATION;
+    delivery_end(engine, d, drops && ending == ENDING_DEAD ? ENDING_DROPPED : ending, status);
+}
+
+void flight_outcome(void *connection, uint64_t first, uint64_t last, struct protocol_outcome outcome) {
+    struct connection *c = connection;
+    struct session *s = c->owner;
+    struct engine *engine = s->engine;
+    for (uint64_t token = first; token <= last; token++) {
+        struct flight *f = flight_find(s, token);
+        if (!f || f->acked)
+            continue;
+        f->acked = true;
+        struct recipient *recipient = f->member ? f->member->recipient : NULL;
+        land(engine, f);
+        f = flight_find(s, token);
+        if (outcome.verdict == VERDICT_ACCEPTED)
+            delivered(engine, f, recipient);
+        else
+            refused(engine, f, recipient, outcome);
+    }
+    while (s->flight_count && flight_find(s, s->flight_base)->acked)
+        pop(s);
+}
+
+/* The delivery ends while its flight isn't settled: what comes later about it counts no more. */
+void flight_forget(struct session *s, struct delivery *d) {
+    for (uint32_t i = 0; s && i < s->flight_count; i++) {
+        struct flight *f = flight_find(s, s->flight_base + i);
+        if (f->delivery == d) {
+            f->delivery = NULL;
+            f->over = true;
+        }
+    }
+}
+
+/* The oldest flights weren't acknowledged in time. */
+void flight_acks_late(struct engine *engine, struct session *s) {
+    struct mono next = MONO_NEVER;
+    for (uint32_t i = 0; i < s->flight_count; i++) {
+        struct flight *f = flight_find(s, s->flight_base + i);
+        if (f->over || f->acked || !f->member)
+            continue;
+        const struct system *system = engine_system(engine, f->member->recipient->system);
+        if (!system)
+            continue;
+        struct mono due = mono_after(f->sent, system->config->policy.timeouts.ack_ns);
+        if (!mono_due(due, engine->now.mono)) {
+            next = due;
+            break;
+        }
+        if (f->delivery && f->delivery->asks)
+            continue; /* its own deadline tells */
+        struct delivery *d = f->delivery;
+        f->over = true;
+        f->delivery = NULL;
+        if (d) {
+            delivery_end(engine, d, ENDING_DEAD, STATUS_RETRIES_EXHAUSTED);
+        } else {
+            ending_count(engine, f->member->recipient, ENDING_DEAD, STATUS_RETRIES_EXHAUSTED);
+        }
+    }
+    timer_set(engine, &s->acks, next);
+}
+
+/* Cut-through messages have no record of their own: their bytes still stand in the chain. */
+static struct delivery *recover(struct engine *engine, struct session *s, struct flight *f,
+                                struct recipient *recipient) {
+    struct slice bytes = chain_find(&s->connection->out, f->end - f->size, f->end);
+    struct message message;
+    if (!bytes.data || !s->connection->protocol->recover ||
+        !s->connection->protocol->recover(s->connection->state, bytes, &message))
+        return NULL;
+    struct delivery *d = delivery_new(engine, recipient, &message);
+    if (d) {
+        d->state = DELIVERY_SENT;
+        list_add(&recipient->sent, &d->node);
+    }
+    return d;
+}
+
+static bool may_repeat(const struct delivery *d, bool acks) {
+    if (d->attempt >= ATTEMPTS_MAX)
+        return false;
+    return d->message->kind == KIND_EVENT || d->message->kind == KIND_QUERY ||
+           (d->message->kind == KIND_COMMAND && acks);
+}
+
+static void give_back(struct engine *engine, struct session *s, struct flight *f) {
+    struct recipient *recipient = f->member->recipient;
+    struct delivery *d = f->delivery;
+    bool unsent = f->end - f->size >= s->connection->out.written;
+    land(engine, f);
+    f->over = true;
+    f->delivery = NULL;
+    if (!d && !(d = recover(engine, s, f, recipient))) {
+        ending_count(engine, recipient, ENDING_DEAD, STATUS_OUTCOME_UNKNOWN);
+        return;
+    }
+    d->session = NULL;
+    if (unsent || may_repeat(d, s->connection->sink.terms.acks)) {
+        d->attempt = (uint8_t)(d->attempt + !unsent);
+        list_remove(&recipient->sent, &d->node);
+        recipient_queue(engine, d, true);
+        return;
+    }
+    bool drops = d->message->kind == KIND_NOTIFICATION;
+    delivery_end(engine, d, drops ? ENDING_DROPPED : ENDING_DEAD,
+                 d->attempt >= ATTEMPTS_MAX ? STATUS_RETRIES_EXHAUSTED : STATUS_OUTCOME_UNKNOWN);
+}
+
+/* The connection is over: the newest first, so that the lanes have them in order again. */
+void flight_abandon(struct engine *engine, struct session *s) {
+    for (uint32_t i = s->flight_count; i-- > 0;) {
+        struct flight *f = flight_find(s, s->flight_base + i);
+        if (f->member && !f->over)
+            give_back(engine, s, f);
+        else
+            land(engine, f);
+    }
+    s->flight_count = 0;
+}

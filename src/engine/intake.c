@@ -1,0 +1,228 @@
+/* A message comes in: who sends it, may they, is it still wanted, where does it go. What was decided for the same bytes
+ * on the same connection is remembered. */
+#include <stdio.h>
+
+#include "base/text.h"
+#include "engine/inner.h"
+
+#define HOPS_MAX 16
+
+/* -- memo -- */
+
+static uint64_t memo_reads(const struct engine *engine) {
+    return engine->plan->reads | engine->subscription_reads | VERDICT_READS;
+}
+
+/* What stands for an attribute: its text, or its number as it is in memory; nothing when absent. Texts of four bytes
+ * can't be taken for numbers, because one connection's protocol gives one form only. */
+static struct slice memo_bytes(const struct message *message, enum attribute attribute) {
+    const struct value *value = message_value(message, attribute);
+    if (!value)
+        return slice_make("", 0);
+    return value->form == VALUE_NUMBER ? slice_make(&value->number, sizeof value->number)
+                                       : message_bytes(message, value->span);
+}
+
+static bool memo_hits(const struct engine *engine, const struct session *s, const struct message *message) {
+    const struct memo *memo = s->memo;
+    if (!memo || memo->generation != engine->generation || memo->kind != message->kind ||
+        message_has(message, ATTRIBUTE_INTERTIEHOPS))
+        return false;
+    const uint8_t *at = memo->bytes;
+    for (unsigned i = 0; i < memo->count; i++) {
+        struct slice bytes = memo_bytes(message, (enum attribute)memo->attributes[i]);
+        if (bytes.size != memo->sizes[i] || (bytes.size && memcmp(bytes.data, at, bytes.size) != 0))
+            return false;
+        at += bytes.size;
+    }
+    return true;
+}
+
+static void memo_keep(const struct engine *engine, struct session *s, const struct message *message, uint32_t from,
+                      const struct routing *routing) {
+    if (!engine->options.memo || !engine->plan->memo_ok || !engine->subscription_memo_ok)
+        return;
+    if (!s->memo && !(s->memo = memory_new(sizeof *s->memo)))
+        return;
+    struct memo *memo = s->memo;
+    memo->generation = 0;
+    memo->count = 0;
+    memo->used = 0;
+    for (uint64_t left = memo_reads(engine); left; left &= left - 1) {
+        enum attribute attribute = (enum attribute)__builtin_ctzll(left);
+        struct slice bytes = memo_bytes(message, attribute);
+        if (memo->count == MEMO_ATTRIBUTES || bytes.size > MEMO_BYTES - (size_t)memo->used)
+            return;
+        memo->attributes[memo->count] = (uint8_t)attribute;
+        memo->sizes[memo->count++] = (uint16_t)bytes.size;
+        if (bytes.size)
+            memcpy(memo->bytes + memo->used, bytes.data, bytes.size);
+        memo->used = (uint16_t)(memo->used + bytes.size);
+    }
+    memo->kind = message->kind;
+    memo->from = from;
+    memo->priority = message->priority;
+    memo->routing = *routing;
+    memo->generation = engine->generation;
+}
+
+/* -- checks -- */
+
+static bool loops(const struct message *message) {
+    const struct value *value = message_value(message, ATTRIBUTE_INTERTIEHOPS);
+    int32_t hops;
+    return value && value_number(message, value, &hops) && hops > HOPS_MAX;
+}
+
+/* A target that nobody has may be a slip of the hand; names are told only to those who may act on them. */
+static void explain_target(struct engine *engine, const struct message *message) {
+    const struct config *config = engine->plan->config;
+    struct slice target = message_text(message, ATTRIBUTE_TARGET);
+    struct slice names[256];
+    size_t count = config->system_count < COUNT_OF(names) ? config->system_count : COUNT_OF(names);
+    for (size_t i = 0; i < count; i++)
+        names[i] = config->systems[i].name;
+    int near = config->identity_count == 0 ? text_nearest(target, names, count) : -1;
+    int used = snprintf(engine->detail, sizeof engine->detail, "no system `%.*s`", SLICE_ARG(slice_head(target, 63)));
+    uint32_t known = plan_system(engine->plan, target);
+    if (known != CONFIG_NONE)
+        snprintf(engine->detail, sizeof engine->detail, "system `%.*s` only sends: it has no url and does not accept",
+                 SLICE_ARG(slice_head(target, 63)));
+    else if (near >= 0)
+        snprintf(engine->detail + used, sizeof engine->detail - (size_t)used, "; did you mean `%.*s`?",
+                 SLICE_ARG(names[near]));
+}
+
+static void refuse(struct engine *engine, struct session *s, uint64_t token, const struct message *message,
+                   uint32_t from, enum status status) {
+    if (status == STATUS_UNKNOWN_TARGET)
+        explain_target(engine, message);
+    else if (status == STATUS_NO_ROUTE)
+        snprintf(engine->detail, sizeof engine->detail, "no route matches type `%.*s` and nobody subscribes to it",
+                 SLICE_ARG(slice_head(message_text(message, ATTRIBUTE_TYPE), 100)));
+    else if (status == STATUS_MANY_TARGETS)
+        snprintf(engine->detail, sizeof engine->detail, "a %.*s goes to one system; this one would go to several",
+                 SLICE_ARG(message_kind_name((enum message_kind)message->kind)));
+    ending_tell(engine, message, NULL, from, status == STATUS_EXPIRED ? ENDING_EXPIRED : ENDING_REJECTED, status, 1, 0);
+    session_refuse(engine, s, token, status, status_row(status)->http == 503 ? 1000 : 0);
+    engine->detail[0] = '\0';
+}
+
+static void heartbeat(struct engine *engine, struct session *s, uint64_t token, const struct message *message,
+                      uint32_t from) {
+    struct system *system = engine_system(engine, from);
+    if (system) {
+        struct message *kept = message_keep(message, &engine->kept_bytes);
+        if (kept) {
+            message_unref(system->heartbeat);
+            system->heartbeat = kept;
+            system->heartbeat_at = engine->now.wall;
+        }
+    }
+    ending_count(engine, system ? &system->recipient : NULL, ENDING_DELIVERED, STATUS_OK);
+    session_accept(engine, s, token);
+}
+
+/* The route's lifetime for messages that brought none, and its cap. */
+static void limit_life(struct engine *engine, struct message *message, const struct routing *routing) {
+    if (routing->target_count == 0)
+        return;
+    const struct config_policy *policy = &routing->targets[0].policy;
+    int64_t ttl = policy->ttl_max_ns;
+    if (message->expiry.ns == INT64_MAX && policy->ttl_ns < ttl)
+        ttl = policy->ttl_ns;
+    if (ttl == CONFIG_FOREVER)
+        return;
+    int64_t latest = engine->now.wall.ns + ttl;
+    if (latest < message->expiry.ns)
+        message->expiry.ns = latest;
+}
+
+static int64_t patience(const struct session *s, const struct routing *routing) {
+    if (s->connection->sink.terms.when_full == PROTOCOL_FULL_WAIT && routing->target_count)
+        return routing->targets[0].policy.timeouts.queue_ns;
+    return INT64_MAX; /* their own credit, or reads that are off, hold them back */
+}
+
+static void offer(struct engine *engine, struct session *s, uint64_t token, struct message *message,
+                  const struct routing *routing, uint32_t from) {
+    struct recipient *full = NULL;
+    enum status status = STATUS_OK;
+    limit_life(engine, message, routing);
+    switch (offer_message(engine, s, token, message, routing, from, engine->now.mono, &full, &status)) {
+    case OFFER_TAKEN:
+        break;
+    case OFFER_REFUSED:
+        refuse(engine, s, token, message, from, status);
+        break;
+    case OFFER_LATER:
+        if (s->connection->sink.terms.when_full == PROTOCOL_FULL_DROP)
+            refuse(engine, s, token, message, from, STATUS_OVERLOADED);
+        else
+            offer_wait(engine, s, token, message, from, full, patience(s, routing));
+        break;
+    }
+}
+
+static void take_reply(struct engine *engine, struct session *s, uint64_t token, const struct message *message,
+                       uint64_t reply_to, uint32_t from) {
+    if (reply_take(engine, s, message, reply_to, from)) {
+        session_accept(engine, s, token);
+        return;
+    }
+    ending_tell(engine, message, NULL, from, ENDING_DROPPED, STATUS_LATE_REPLY, 1, 0);
+    session_refuse(engine, s, token, STATUS_LATE_REPLY, 0);
+}
+
+void intake_message(void *connection, uint64_t token, struct message *message, uint64_t reply_to) {
+    struct connection *c = connection;
+    struct session *s = c->owner;
+    struct engine *engine = s->engine;
+    engine->totals.received++;
+    s->received++;
+    if (message->expiry.ns <= engine->now.wall.ns) {
+        refuse(engine, s, token, message, s->system, STATUS_EXPIRED);
+        return;
+    }
+    if (memo_hits(engine, s, message)) {
+        struct system *sender = engine_system(engine, s->memo->from);
+        if (sender)
+            sender->received++;
+        message->priority = s->memo->priority;
+        offer(engine, s, token, message, &s->memo->routing, s->memo->from);
+        return;
+    }
+    struct verdict verdict = security_verdict(engine, s, message);
+    uint32_t from = verdict.from;
+    struct system *sender = engine_system(engine, from);
+    if (sender)
+        sender->received++;
+    if (verdict.status == STATUS_OK && loops(message))
+        verdict.status = STATUS_LOOP_DETECTED;
+    if (verdict.status == STATUS_OK && engine->draining && !message_kind_replies(message->kind))
+        verdict.status = STATUS_SHUTDOWN;
+    if (verdict.status != STATUS_OK) {
+        if (verdict.text)
+            snprintf(engine->detail, sizeof engine->detail, "%s", verdict.text);
+        refuse(engine, s, token, message, from, verdict.status);
+        return;
+    }
+    message->priority = verdict.priority;
+    if (message->kind == KIND_HEARTBEAT) {
+        heartbeat(engine, s, token, message, from);
+        return;
+    }
+    if (message_kind_replies(message->kind)) {
+        take_reply(engine, s, token, message, reply_to, from);
+        return;
+    }
+    struct routing routing;
+    router_find(engine, s, message, from, &routing);
+    if (routing.status != STATUS_OK) {
+        refuse(engine, s, token, message, from, routing.status);
+        return;
+    }
+    if (!message_has(message, ATTRIBUTE_INTERTIEHOPS) && !engine->draining)
+        memo_keep(engine, s, message, from, &routing);
+    offer(engine, s, token, message, &routing, from);
+}

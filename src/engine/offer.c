@@ -1,0 +1,267 @@
+/* Whether a message is taken: there is room with every recipient, or it waits, or it is refused. Accepted means kept. */
+#include "engine/inner.h"
+
+#define SLOW_CONSUMER_NS (50 * NS_PER_MS)
+
+static struct recipient *recipient_of(const struct engine *engine, uint32_t system) {
+    struct system *found = engine_system(engine, system);
+    return found ? &found->recipient : NULL;
+}
+
+/* Straight through: nothing waits before it and somebody has room. */
+static struct member *straight(const struct engine *engine, struct recipient *r, const struct message *message) {
+    if (!engine->options.cut_through || r->queued || r->waiters.count || message_has(message, ATTRIBUTE_PARTITIONKEY))
+        return NULL;
+    struct member *m = recipient_ready(r);
+    return m && connection_has_room(m->session->connection) ? m : NULL;
+}
+
+/* One copy for one recipient. `*kept` is made when the first needs it and shared by the others. */
+static enum status place(struct engine *engine, struct recipient *r, const struct message *message,
+                         struct message **kept, uint32_t from, struct mono received) {
+    struct member *m = straight(engine, r, message);
+    if (m && !m->session->connection->sink.terms.acks) {
+        engine->totals.cut_through++;
+        enum status status = member_send(engine, m, message, NULL, 1, from);
+        if (status == STATUS_OK)
+            return STATUS_OK;
+        ending_tell(engine, message, r, from, ENDING_DEAD, status, 1, 0);
+        return STATUS_OK; /* it was taken, and this is what became of it */
+    }
+    struct delivery *d = delivery_new(engine, r, *kept ? *kept : message);
+    if (!d)
+        return STATUS_NO_MEMORY;
+    *kept = d->message;
+    d->from = from;
+    d->received = received;
+    if (m) {
+        d->state = DELIVERY_SENT;
+        list_add(&r->sent, &d->node);
+        d->session = m->session;
+        engine->totals.cut_through++;
+        enum status status = member_send(engine, m, d->message, d, 1, from);
+        if (status == STATUS_OK)
+            return STATUS_OK;
+        d->session = NULL;
+        delivery_end(engine, d, ENDING_DEAD, status);
+        return STATUS_OK;
+    }
+    recipient_queue(engine, d, false);
+    return STATUS_OK;
+}
+
+static bool nobody_can(const struct engine *engine, const struct recipient *r) {
+    const struct system *system = engine_system(engine, r->system);
+    return system && system->config->offline == CONFIG_OFFLINE_REFUSE && r->members.count == 0;
+}
+
+/* request and query: the delivery is theirs until the reply. */
+static enum offer ask(struct engine *engine, struct session *s, uint64_t token, const struct message *message,
+                      const struct routing *routing, uint32_t from, struct mono received, enum status *ret_status) {
+    const struct config_policy *policy = &routing->targets[0].policy;
+    struct recipient *r = recipient_of(engine, routing->targets[0].system);
+    struct delivery *d = delivery_new(engine, r, message);
+    *ret_status = STATUS_NO_MEMORY;
+    if (!d)
+        return OFFER_REFUSED;
+    d->asks = true;
+    d->from = from;
+    d->received = received;
+    if (!reply_expect(engine, d)) {
+        delivery_free(engine, d);
+        *ret_status = STATUS_DUPLICATE;
+        return OFFER_REFUSED;
+    }
+    d->asker = s;
+    d->asker_token = token;
+    list_add(&s->asked, &d->asker_node);
+    d->request_due = mono_after(received, policy->timeouts.request_ns);
+    if (message->expiry.ns != INT64_MAX)
+        d->request_due = mono_after(engine->now.mono, message->expiry.ns - engine->now.wall.ns);
+    timer_set(engine, &d->timer, d->request_due);
+    /* What it may fail with must reach an exchange whose message was already taken: accepted first. */
+    session_accept(engine, s, token);
+    struct member *m = straight(engine, r, message);
+    if (!m) {
+        timer_set(engine, &d->timer, mono_min(d->request_due, mono_after(received, policy->timeouts.queue_ns)));
+        recipient_queue(engine, d, false);
+        return OFFER_TAKEN;
+    }
+    d->state = DELIVERY_SENT;
+    list_add(&r->sent, &d->node);
+    d->session = m->session;
+    engine->totals.cut_through++;
+    enum status status = member_send(engine, m, d->message, d, 1, from);
+    if (status != STATUS_OK) {
+        d->session = NULL;
+        delivery_end(engine, d, ENDING_DEAD, status);
+    }
+    return OFFER_TAKEN;
+}
+
+/* Every recipient that the route names must have room; a subscription only slows the sender for a moment. */
+static enum offer check_room(struct engine *engine, const struct message *message, const struct routing *routing,
+                             struct recipient **ret_full, enum status *ret_status) {
+    size_t size = message_kept_size(message);
+    for (uint32_t i = 0; i < routing->target_count; i++) {
+        struct recipient *r = recipient_of(engine, routing->targets[i].system);
+        if (routing->to_all)
+            continue;
+        if (nobody_can(engine, r)) {
+            *ret_status = STATUS_TARGET_UNAVAILABLE;
+            return OFFER_REFUSED;
+        }
+        if (!straight(engine, r, message) && !recipient_has_room(r, size)) {
+            *ret_full = r;
+            return OFFER_LATER;
+        }
+    }
+    for (uint32_t i = 0; i < routing->subscription_count; i++) {
+        struct recipient *r = routing->subscriptions[i];
+        if (!r->slow && !straight(engine, r, message) && !recipient_has_room(r, size)) {
+            *ret_full = r;
+            return OFFER_LATER;
+        }
+    }
+    return OFFER_TAKEN;
+}
+
+enum offer offer_message(struct engine *engine, struct session *s, uint64_t token, const struct message *message,
+                         const struct routing *routing, uint32_t from, struct mono received,
+                         struct recipient **ret_full, enum status *ret_status) {
+    enum offer room = check_room(engine, message, routing, ret_full, ret_status);
+    if (room != OFFER_TAKEN)
+        return room;
+    if (message_kind_asks(message->kind))
+        return ask(engine, s, token, message, routing, from, received, ret_status);
+    struct message *kept = message->block ? (struct message *)(uintptr_t)message : NULL;
+    size_t size = message_kept_size(message);
+    for (uint32_t i = 0; i < routing->target_count; i++) {
+        struct recipient *r = recipient_of(engine, routing->targets[i].system);
+        if (router_skips(engine, routing, routing->targets[i].system, from))
+            continue;
+        if (routing->to_all && ((!straight(engine, r, message) && !recipient_has_room(r, size)) || nobody_can(engine, r))) {
+            ending_tell(engine, message, r, from, ENDING_DEAD,
+                        nobody_can(engine, r) ? STATUS_TARGET_UNAVAILABLE : STATUS_OVERLOADED, 1, 0);
+            continue;
+        }
+        enum status status = place(engine, r, message, &kept, from, received);
+        if (status != STATUS_OK) {
+            if (i == 0) {
+                *ret_status = status;
+                return OFFER_REFUSED;
+            }
+            ending_tell(engine, message, r, from, ENDING_DEAD, status, 1, 0);
+        }
+    }
+    for (uint32_t i = 0; i < routing->subscription_count; i++) {
+        struct recipient *r = routing->subscriptions[i];
+        bool room_now = straight(engine, r, message) || recipient_has_room(r, size);
+        if (r->slow && !room_now) {
+            ending_tell(engine, message, r, from, ENDING_DROPPED, STATUS_SLOW_CONSUMER, 1, 0);
+            continue;
+        }
+        if (place(engine, r, message, &kept, from, received) != STATUS_OK)
+            ending_tell(engine, message, r, from, ENDING_DROPPED, STATUS_NO_MEMORY, 1, 0);
+    }
+    session_accept(engine, s, token);
+    return OFFER_TAKEN;
+}
+
+/* -- those who wait -- */
+
+void offer_wait(struct engine *engine, struct session *s, uint64_t token, const struct message *message,
+                uint32_t from, struct recipient *full, int64_t limit_ns) {
+    struct waiter *w = memory_new(sizeof *w);
+    struct message *kept = w ? message_keep(message, &engine->kept_bytes) : NULL;
+    if (!kept) {
+        memory_free(w);
+        session_refuse(engine, s, token, STATUS_NO_MEMORY, 0);
+        return;
+    }
+    w->message = kept;
+    w->session = s;
+    w->token = token;
+    w->from = from;
+    w->recipient = full;
+    w->received = engine->now.mono;
+    w->timer = (struct timer){.deadline = {.at = MONO_NEVER}, .kind = TIMER_WAITER};
+    list_add(&full->waiters, &w->node);
+    list_add(&s->waiters, &w->session_node);
+    engine->totals.waiting++;
+    if (full->is_subscription && limit_ns > SLOW_CONSUMER_NS)
+        limit_ns = SLOW_CONSUMER_NS;
+    timer_set(engine, &w->timer, mono_after(engine->now.mono, limit_ns));
+    if (s->connection->sink.terms.when_full == PROTOCOL_FULL_STOP)
+        connection_stop(s->connection, true);
+    recipient_wake(engine, full);
+}
+
+void waiter_free(struct engine *engine, struct waiter *w) {
+    list_remove(&w->recipient->waiters, &w->node);
+    list_remove(&w->session->waiters, &w->session_node);
+    deadlines_clear(&engine->deadlines, &w->timer.deadline);
+    engine->totals.waiting--;
+    if (w->session->waiters.count == 0)
+        connection_stop(w->session->connection, false);
+    message_unref(w->message);
+    memory_free(w);
+}
+
+/* Whether it could be settled now, one way or the other. */
+static bool try_again(struct engine *engine, struct waiter *w) {
+    uint32_t from = w->from;
+    struct routing routing;
+    struct recipient *full = NULL;
+    enum status status = STATUS_OK;
+    struct session *s = w->session;
+    uint64_t token = w->token;
+    router_find(engine, s, w->message, from, &routing);
+    enum offer offer = OFFER_REFUSED;
+    if (w->message->expiry.ns <= engine->now.wall.ns)
+        status = STATUS_EXPIRED;
+    else if (routing.status != STATUS_OK)
+        status = routing.status;
+    else {
+        /* the waiters themselves would forbid the straight way: they are served in turn, and it is this one's */
+        list_remove(&w->recipient->waiters, &w->node);
+        offer = offer_message(engine, s, token, w->message, &routing, from, w->received, &full, &status);
+        list_add_first(&w->recipient->waiters, &w->node);
+    }
+    if (offer == OFFER_LATER) {
+        if (full != w->recipient) {
+            list_remove(&w->recipient->waiters, &w->node);
+            w->recipient = full;
+            list_add(&full->waiters, &w->node);
+        }
+        return false;
+    }
+    if (offer == OFFER_REFUSED) {
+        ending_tell(engine, w->message, w->recipient, from, ENDING_REJECTED, status, 1, 0);
+        session_refuse(engine, s, token, status, 0);
+    }
+    waiter_free(engine, w);
+    return true;
+}
+
+void offer_again(struct engine *engine, struct recipient *r) {
+    while (r->waiters.count) {
+        struct waiter *w = LIST_ENTRY(list_first(&r->waiters), struct waiter, node);
+        if (!try_again(engine, w))
+            return;
+    }
+}
+
+void waiter_late(struct engine *engine, struct waiter *w) {
+    struct recipient *r = w->recipient;
+    if (r->is_subscription) {
+        r->slow = true;
+        offer_again(engine, r);
+        return;
+    }
+    bool nobody = r->members.count == 0;
+    enum status status = nobody ? STATUS_TARGET_UNAVAILABLE : STATUS_OVERLOADED;
+    ending_tell(engine, w->message, r, w->from, ENDING_REJECTED, status, 1, 0);
+    session_refuse(engine, w->session, w->token, status, 1000);
+    waiter_free(engine, w);
+}

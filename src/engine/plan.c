@@ -1,0 +1,326 @@
+/* Compiles a configuration for engines. */
+#include "engine/plan.h"
+
+#include "base/memory.h"
+
+#define PLAN_SIZE_MAX (256u << 20)
+#define WINDOW_MESSAGES 256
+#define WINDOW_BYTES (4u << 20)
+#define HEARTBEAT_NS (15 * NS_PER_S)
+
+const struct protocol *plan_protocol(enum config_scheme scheme, enum protocol_role role) {
+    if (scheme == CONFIG_SCHEME_HTTP)
+        return protocol_find(SLICE_OF("http1"));
+    if (scheme == CONFIG_SCHEME_TCP)
+        return protocol_find(role == PROTOCOL_ACCEPTED ? SLICE_OF("stream") : SLICE_OF("ndjson"));
+    if (scheme == CONFIG_SCHEME_INTERTIE)
+        return protocol_find(SLICE_OF("stream1"));
+    if (scheme == CONFIG_SCHEME_UDP)
+        return protocol_find(SLICE_OF("datagram"));
+    return NULL;
+}
+
+uint32_t plan_system(const struct plan *plan, struct slice name) {
+    const struct plan_target *target = map_get(&plan->system_names, name);
+    return target ? target->system : CONFIG_NONE;
+}
+
+static enum status no_memory(struct fault *fault) {
+    return fault_set(fault, STATUS_NO_MEMORY, 0, "no memory for the configuration");
+}
+
+static void common_setup(const struct plan *plan, struct protocol_setup *setup) {
+    const struct config *config = plan->config;
+    setup->node = config->name;
+    setup->public_url = config->public_url;
+    setup->declared = &config->extensions;
+    setup->limits.header = 32u << 10;
+    setup->limits.fields = 100;
+    setup->limits.window = WINDOW_MESSAGES;
+    setup->limits.window_bytes = WINDOW_BYTES;
+    setup->timeouts.head_ns = 10 * NS_PER_S;
+    setup->timeouts.auth_ns = 2 * NS_PER_S;
+    setup->timeouts.idle_ns = 60 * NS_PER_S;
+    setup->timeouts.heartbeat_ns = HEARTBEAT_NS;
+    setup->timeouts.attempt_ns = 5 * NS_PER_S;
+}
+
+static uint32_t small(uint64_t value) {
+    return value > INT32_MAX ? INT32_MAX : (uint32_t)value;
+}
+
+static enum status listener(struct plan *plan, struct plan_listener *out, const struct config_listener *config,
+                            struct fault *fault) {
+    struct protocol_setup *setup = &out->setup;
+    out->config = config;
+    out->protocol = plan_protocol(config->url.scheme, PROTOCOL_ACCEPTED);
+    if (!out->protocol)
+        return fault_set(fault, STATUS_NOT_SUPPORTED, 0, "listeners.%.*s: %s is not supported yet",
+                         SLICE_ARG(config->name), config_scheme_name(config->url.scheme));
+    common_setup(plan, setup);
+    setup->role = PROTOCOL_ACCEPTED;
+    setup->name = config->name;
+    setup->limits.message = small(config->limits.message);
+    setup->limits.header = small(config->limits.header);
+    setup->limits.fields = small(config->limits.fields);
+    setup->timeouts.head_ns = config->timeouts.head_ns;
+    setup->timeouts.auth_ns = config->timeouts.auth_ns;
+    setup->timeouts.idle_ns = config->timeouts.idle_ns;
+    setup->auth = config->auth != 0;
+    setup->is_loopback = config->url.is_loopback;
+    setup->keys_refused = !config->url.is_loopback && !config->insecure;
+    setup->format = config->format == CONFIG_FORMAT_AUTO ? PROTOCOL_FORMAT_AUTO : PROTOCOL_FORMAT_CLOUDEVENTS;
+    setup->answers = config->system != CONFIG_NONE && config->allow_count > 0;
+    if (config->system != CONFIG_NONE)
+        setup->system = plan->config->systems[config->system].name;
+    struct protocol_default *defaults = arena_array(&plan->arena, config->default_count + 1, sizeof *defaults);
+    if (!defaults)
+        return no_memory(fault);
+    for (size_t i = 0; i < config->default_count; i++)
+        defaults[i] = (struct protocol_default){config->defaults[i].name, config->defaults[i].value};
+    setup->defaults = defaults;
+    setup->default_count = config->default_count;
+    out->allow = config->allow;
+    out->allow_count = config->allow_count;
+    return STATUS_OK;
+}
+
+/* SYSTEM/ENDPOINT */
+static struct slice endpoint_name(struct plan *plan, struct slice system, struct slice endpoint) {
+    uint8_t *text = arena_new(&plan->arena, system.size + endpoint.size + 1);
+    if (!text)
+        return slice_make(NULL, 0);
+    memcpy(text, system.data, system.size);
+    text[system.size] = '/';
+    memcpy(text + system.size + 1, endpoint.data, endpoint.size);
+    return slice_make(text, system.size + endpoint.size + 1);
+}
+
+static struct slice host_and_port(struct plan *plan, const struct config_url *url) {
+    struct buffer text;
+    uint8_t bytes[300];
+    buffer_init_fixed(&text, bytes, sizeof bytes);
+    bool v6 = url->is_address && slice_find(url->host, ':') < url->host.size;
+    if (v6)
+        buffer_add_byte(&text, '[');
+    buffer_add(&text, url->host);
+    if (v6)
+        buffer_add_byte(&text, ']');
+    if (url->scheme != CONFIG_SCHEME_HTTP || url->port != 80) {
+        buffer_add_byte(&text, ':');
+        buffer_add_u64(&text, url->port);
+    }
+    return arena_copy(&plan->arena, buffer_slice(&text));
+}
+
+static enum status endpoint(struct plan *plan, struct plan_endpoint *out, uint32_t system,
+                            const struct config_endpoint *config, struct fault *fault) {
+    const struct config_system *owner = &plan->config->systems[system];
+    struct protocol_setup *setup = &out->setup;
+    out->config = config;
+    out->system = system;
+    out->protocol = plan_protocol(config->url.scheme, PROTOCOL_DIALLED);
+    if (!out->protocol)
+        return fault_set(fault, STATUS_NOT_SUPPORTED, 0, "systems.%.*s: %s is not supported yet", SLICE_ARG(owner->name),
+                         config_scheme_name(config->url.scheme));
+    common_setup(plan, setup);
+    setup->role = PROTOCOL_DIALLED;
+    setup->name = endpoint_name(plan, owner->name, config->name);
+    setup->limits.message = out->protocol->is_datagram ? 1200 : small(plan->config->message_max);
+    setup->timeouts.attempt_ns = owner->policy.timeouts.attempt_ns;
+    setup->timeouts.idle_ns = out->protocol->keeps_open ? 5 * 60 * NS_PER_S : owner->pool.idle_ns;
+    setup->is_loopback = config->url.is_loopback;
+    setup->system = owner->name;
+    setup->answers = true;
+    setup->host = host_and_port(plan, &config->url);
+    setup->path = config->url.path.size ? config->url.path : SLICE_OF("/");
+    setup->mode = (enum protocol_content_mode)owner->mode;
+    setup->encoding = owner->encoding == CONFIG_ENCODING_PROTOBUF ? ENCODING_PROTO : ENCODING_JSON;
+    return setup->name.data && setup->host.data ? STATUS_OK : no_memory(fault);
+}
+
+static enum status systems(struct plan *plan, struct fault *fault) {
+    const struct config *config = plan->config;
+    plan->direct = arena_array(&plan->arena, config->system_count + 1, sizeof *plan->direct);
+    plan->endpoints = arena_array(&plan->arena, config->system_count + 1, sizeof(struct plan_endpoint *));
+    if (!plan->direct || !plan->endpoints)
+        return no_memory(fault);
+    for (uint32_t i = 0; i < config->system_count; i++) {
+        const struct config_system *system = &config->systems[i];
+        plan->direct[i] = (struct plan_target){i, config_policy_of(config, NULL, system)};
+        plan->endpoints[i] = arena_array(&plan->arena, system->endpoint_count + 1, sizeof **plan->endpoints);
+        if (!plan->endpoints[i] || !map_put(&plan->system_names, system->name, &plan->direct[i]))
+            return no_memory(fault);
+        for (size_t k = 0; k < system->endpoint_count; k++) {
+            enum status status = endpoint(plan, &plan->endpoints[i][k], i, &system->endpoints[k], fault);
+            if (status != STATUS_OK)
+                return status;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* -- routes -- */
+
+static bool predicates(struct plan *plan, const struct config_route *route, struct match_rule *rule) {
+    struct match_predicate *out = arena_array(&plan->arena, route->match_count + 1, sizeof *out);
+    if (!out)
+        return false;
+    rule->predicates = out;
+    for (size_t i = 0; i < route->match_count; i++) {
+        const struct config_match *match = &route->matches[i];
+        if (match->kind == CONFIG_MATCH_FROM) {
+            rule->from = match->indices;
+            rule->from_count = match->index_count;
+            continue;
+        }
+        if (match->kind == CONFIG_MATCH_LISTENER) {
+            rule->listeners = match->indices;
+            rule->listener_count = match->index_count;
+            continue;
+        }
+        struct match_pattern *patterns = arena_array(&plan->arena, match->pattern_count + 1, sizeof *patterns);
+        if (!patterns)
+            return false;
+        for (size_t k = 0; k < match->pattern_count; k++)
+            patterns[k] = (struct match_pattern){(enum match_pattern_kind)match->patterns[k].kind, match->patterns[k].text,
+                                                 match->patterns[k].low, match->patterns[k].high};
+        out[rule->predicate_count++] = (struct match_predicate){match->attribute, patterns, match->pattern_count};
+    }
+    return true;
+}
+
+static bool targets(struct plan *plan, const struct config_route *route, struct plan_route *out) {
+    const struct config *config = plan->config;
+    bool every = route->to_all || route->has_target;
+    out->config = route;
+    out->target_count = every ? config->system_count : route->to_count;
+    out->targets = arena_array(&plan->arena, out->target_count + 1, sizeof *out->targets);
+    if (!out->targets)
+        return false;
+    for (uint32_t i = 0; i < out->target_count; i++) {
+        uint32_t system = every ? i : route->to[i];
+        out->targets[i] = (struct plan_target){system, config_policy_of(config, route, &config->systems[system])};
+    }
+    return true;
+}
+
+static enum status routes(struct plan *plan, struct fault *fault) {
+    const struct config *config = plan->config;
+    struct match_rule *rules = arena_array(&plan->arena, config->route_count + 1, sizeof *rules);
+    plan->routes = arena_array(&plan->arena, config->route_count + 1, sizeof *plan->routes);
+    size_t count = 0;
+    if (!rules || !plan->routes)
+        return no_memory(fault);
+    for (size_t i = 0; i < config->route_count; i++) {
+        const struct config_route *route = &config->routes[i];
+        if (!route->enabled)
+            continue;
+        if (!predicates(plan, route, &rules[count]) || !targets(plan, route, &plan->routes[count]))
+            return no_memory(fault);
+        if (route->when.size) {
+            struct cesql_options options = {.declared = &config->extensions, .require_declared = true};
+            struct cesql_fault why;
+            if (cesql_compile(route->when, &options, &plan->arena, &rules[count].when, &why, NULL) != STATUS_OK)
+                return fault_set(fault, STATUS_BAD_CONFIG, 0, "routes.%.*s.when: %s", SLICE_ARG(route->name), why.text);
+        }
+        count++;
+    }
+    if (match_compile(rules, count, &plan->arena, &plan->match) != STATUS_OK)
+        return no_memory(fault);
+    struct match_reads reads = match_reads(plan->match);
+    plan->reads = reads.attributes;
+    plan->memo_ok = !reads.others && !reads.data && !reads.time;
+    return STATUS_OK;
+}
+
+/* -- identities -- */
+
+static bool rules_of(struct plan *plan, const struct config_rule *from, size_t count, const struct security_rule **ret) {
+    struct security_rule *rules = arena_array(&plan->arena, count + 1, sizeof *rules);
+    if (!rules)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        rules[i] = (struct security_rule){(enum security_verb)from[i].verb, from[i].is_type, from[i].is_prefix,
+                                          from[i].pattern};
+    *ret = rules;
+    return true;
+}
+
+static bool identity(struct plan *plan, const struct config_identity *from, struct security_identity *out) {
+    struct security_key *keys = arena_array(&plan->arena, from->key_count + 1, sizeof *keys);
+    if (!keys)
+        return false;
+    for (size_t i = 0; i < from->key_count; i++) {
+        memcpy(keys[i].hash, from->keys[i].hash, sizeof keys[i].hash);
+        keys[i].expires = from->keys[i].expires;
+    }
+    *out = (struct security_identity){
+        .name = from->name, .system = from->system, .keys = keys, .key_count = from->key_count,
+        .allow_count = from->allow_count, .deny_count = from->deny_count, .max_priority = (uint8_t)from->max_priority};
+    return rules_of(plan, from->allow, from->allow_count, &out->allow) &&
+           rules_of(plan, from->deny, from->deny_count, &out->deny);
+}
+
+static enum status identities(struct plan *plan, struct fault *fault) {
+    const struct config *config = plan->config;
+    struct security_identity *list = arena_array(&plan->arena, config->identity_count + 1, sizeof *list);
+    struct security_system *names = arena_array(&plan->arena, config->system_count + 1, sizeof *names);
+    struct security_view *view = arena_new(&plan->arena, sizeof *view);
+    if (!list || !names || !view)
+        return no_memory(fault);
+    for (size_t i = 0; i < config->identity_count; i++)
+        if (!identity(plan, &config->identities[i], &list[i]))
+            return no_memory(fault);
+    for (size_t i = 0; i < config->system_count; i++)
+        names[i] = (struct security_system){config->systems[i].name, config->systems[i].source.items,
+                                            config->systems[i].source.count};
+    *view = (struct security_view){.identities = list, .identity_count = config->identity_count, .systems = names,
+                                   .system_count = config->system_count, .public_url = config->public_url};
+    return security_compile(view, &plan->arena, &plan->security) == STATUS_OK ? STATUS_OK : no_memory(fault);
+}
+
+static void admin(struct plan *plan) {
+    struct protocol_setup *setup = &plan->admin;
+    common_setup(plan, setup);
+    setup->role = PROTOCOL_ACCEPTED;
+    setup->name = SLICE_OF("admin");
+    setup->limits.message = 1u << 20;
+    setup->is_loopback = true;
+    setup->is_admin = true;
+}
+
+struct plan *plan_new(const struct config *config, struct fault *fault) {
+    struct plan *plan = memory_new(sizeof *plan);
+    if (!plan) {
+        no_memory(fault);
+        return NULL;
+    }
+    arena_init(&plan->arena, PLAN_SIZE_MAX);
+    map_init(&plan->system_names, 1);
+    plan->config = config;
+    enum status status = systems(plan, fault);
+    plan->listeners = arena_array(&plan->arena, config->listener_count + 1, sizeof *plan->listeners);
+    if (status == STATUS_OK && !plan->listeners)
+        status = no_memory(fault);
+    for (size_t i = 0; status == STATUS_OK && i < config->listener_count; i++)
+        status = listener(plan, &plan->listeners[i], &config->listeners[i], fault);
+    if (status == STATUS_OK)
+        status = routes(plan, fault);
+    if (status == STATUS_OK)
+        status = identities(plan, fault);
+    admin(plan);
+    if (status != STATUS_OK) {
+        plan_free(plan);
+        return NULL;
+    }
+    return plan;
+}
+
+void plan_free(struct plan *plan) {
+    if (!plan)
+        return;
+    map_done(&plan->system_names);
+    arena_done(&plan->arena);
+    memory_free(plan);
+}

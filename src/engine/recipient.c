@@ -1,0 +1,331 @@
+/* Lanes and takers: who can take a message for a recipient now, and what waits until somebody can. */
+#include "engine/inner.h"
+
+#define SWEEP_EVERY_NS (100 * NS_PER_MS)
+#define SESSION_LIMIT 256
+
+void recipient_init(struct recipient *r, uint32_t system, struct slice name, uint64_t messages, uint64_t bytes,
+                    uint64_t seed) {
+    *r = (struct recipient){.system = system, .name = name, .queue_messages_max = messages, .queue_bytes_max = bytes};
+    lanes_init(&r->lanes);
+    for (int i = 0; i < PRIORITY_COUNT; i++)
+        list_init(&r->queue[i]);
+    list_init(&r->sent);
+    list_init(&r->asked);
+    list_init(&r->waiters);
+    list_init(&r->outlets_ready);
+    list_init(&r->members);
+    map_init(&r->keys, seed);
+    r->sweep = (struct timer){.deadline = {.at = MONO_NEVER}, .kind = TIMER_SWEEP};
+}
+
+void recipient_done(struct engine *engine, struct recipient *r) {
+    deadlines_clear(&engine->deadlines, &r->sweep.deadline);
+    if (list_node_is_linked(&r->pump_node))
+        list_remove(&engine->pumps, &r->pump_node);
+    map_done(&r->keys);
+}
+
+bool recipient_has_room(const struct recipient *r, size_t size) {
+    return r->queued < r->queue_messages_max && r->queued_bytes + size <= r->queue_bytes_max;
+}
+
+/* -- takers -- */
+
+static bool member_can_take(const struct member *m) {
+    const struct session *s = m->session;
+    return connection_has_room(s->connection) && (!s->connection->sink.terms.acks || m->in_flight < m->limit);
+}
+
+/* Links or unlinks it among those that are ready. */
+void member_look(struct engine *engine, struct member *m) {
+    bool can = member_can_take(m);
+    bool linked = list_node_is_linked(&m->ready_node);
+    if (can == linked)
+        return;
+    struct outlet *outlet = m->outlet;
+    struct recipient *r = m->recipient;
+    if (can) {
+        list_add(&outlet->ready, &m->ready_node);
+        if (!list_node_is_linked(&outlet->node))
+            list_add(&r->outlets_ready, &outlet->node);
+        if (r->queued || r->waiters.count)
+            recipient_wake(engine, r);
+    } else {
+        list_remove(&outlet->ready, &m->ready_node);
+        if (outlet->ready.count == 0)
+            list_remove(&r->outlets_ready, &outlet->node);
+    }
+}
+
+struct member *recipient_ready(struct recipient *r) {
+    struct list_node *node = list_first(&r->outlets_ready);
+    if (!node)
+        return NULL;
+    struct outlet *outlet = LIST_ENTRY(node, struct outlet, node);
+    return LIST_ENTRY(list_first(&outlet->ready), struct member, ready_node);
+}
+
+/* Round robin: over endpoints and sessions first, then over an endpoint's connections. */
+static void rotate(struct member *m) {
+    struct recipient *r = m->recipient;
+    if (list_node_is_linked(&m->ready_node) && m->outlet->ready.count > 1) {
+        list_remove(&m->outlet->ready, &m->ready_node);
+        list_add(&m->outlet->ready, &m->ready_node);
+    }
+    if (list_node_is_linked(&m->outlet->node) && r->outlets_ready.count > 1) {
+        list_remove(&r->outlets_ready, &m->outlet->node);
+        list_add(&r->outlets_ready, &m->outlet->node);
+    }
+}
+
+enum status member_send(struct engine *engine, struct member *m, const struct message *message,
+                        struct delivery *delivery, uint8_t attempt, uint32_t from) {
+    enum status status = flight_send(engine, m, message, delivery, attempt, from);
+    member_look(engine, m);
+    rotate(m);
+    return status;
+}
+
+struct member *member_new(struct engine *engine, struct session *session, struct recipient *r,
+                          struct endpoint *endpoint, uint32_t sub, uint32_t limit) {
+    struct member *m = memory_new(sizeof *m);
+    if (!m)
+        return NULL;
+    m->session = session;
+    m->recipient = r;
+    m->sub = sub;
+    m->limit = limit ? limit : SESSION_LIMIT;
+    if (endpoint) {
+        m->outlet = &endpoint->outlet;
+    } else {
+        m->outlet = memory_new(sizeof *m->outlet);
+        if (!m->outlet) {
+            memory_free(m);
+            return NULL;
+        }
+        m->own_outlet = true;
+        m->outlet->recipient = r;
+        list_init(&m->outlet->ready);
+    }
+    list_add(&session->members, &m->session_node);
+    list_add(&r->members, &m->recipient_node);
+    r->holding_since.ns = 0;
+    member_look(engine, m);
+    if (r->queued)
+        recipient_wake(engine, r);
+    return m;
+}
+
+void member_free(struct engine *engine, struct member *m) {
+    struct recipient *r = m->recipient;
+    if (list_node_is_linked(&m->ready_node)) {
+        list_remove(&m->outlet->ready, &m->ready_node);
+        if (m->outlet->ready.count == 0)
+            list_remove(&r->outlets_ready, &m->outlet->node);
+    }
+    /* Its flights outlive it on the session only while the session ends; they must not point here. */
+    for (uint32_t i = 0; i < m->session->flight_count; i++) {
+        struct flight *f = flight_find(m->session, m->session->flight_base + i);
+        if (f && f->member == m) {
+            f->member = NULL;
+            r->in_flight--;
+            engine->totals.in_flight--;
+        }
+    }
+    list_remove(&m->session->members, &m->session_node);
+    list_remove(&r->members, &m->recipient_node);
+    if (r->members.count == 0 && r->queued)
+        r->holding_since = engine->now.wall;
+    if (m->own_outlet)
+        memory_free(m->outlet);
+    memory_free(m);
+}
+
+/* -- lanes -- */
+
+static struct slice key_of(const struct delivery *d) {
+    return message_text(d->message, ATTRIBUTE_PARTITIONKEY);
+}
+
+/* Of those with the same partition key and priority only one is under way. True: `d` has to wait for another. */
+static bool key_blocks(struct delivery *d) {
+    struct slice name = key_of(d);
+    struct recipient *r = d->recipient;
+    if (name.size == 0 || d->key_head)
+        return false;
+    uint8_t bytes[1 + 1024];
+    if (name.size > sizeof bytes - 1)
+        name.size = sizeof bytes - 1; /* longer keys share their order: more order than promised, never less */
+    bytes[0] = d->priority;
+    memcpy(bytes + 1, name.data, name.size);
+    struct slice full = slice_make(bytes, name.size + 1);
+    struct key_lane *key = map_get(&r->keys, full);
+    if (key) {
+        d->key = key;
+        list_add(&key->blocked, &d->node);
+        return true;
+    }
+    key = memory_alloc(sizeof *key + full.size);
+    if (!key)
+        return false;
+    memcpy(key + 1, full.data, full.size);
+    key->name = slice_make(key + 1, full.size);
+    key->head = d;
+    list_init(&key->blocked);
+    if (!map_put(&r->keys, key->name, key)) {
+        memory_free(key);
+        return false;
+    }
+    d->key = key;
+    d->key_head = true;
+    return false;
+}
+
+void key_release(struct engine *engine, struct delivery *d) {
+    struct key_lane *key = d->key;
+    if (!key || !d->key_head)
+        return;
+    d->key = NULL;
+    d->key_head = false;
+    struct list_node *node = list_take_first(&key->blocked);
+    if (!node) {
+        map_remove(&d->recipient->keys, key->name);
+        memory_free(key);
+        return;
+    }
+    struct delivery *next = LIST_ENTRY(node, struct delivery, node);
+    key->head = next;
+    next->key_head = true;
+    next->state = DELIVERY_QUEUED;
+    list_add(&next->recipient->queue[next->priority - 1], &next->node);
+    recipient_wake(engine, next->recipient);
+}
+
+static void sweep_at(struct engine *engine, struct recipient *r, const struct delivery *d) {
+    int64_t left = d->message->expiry.ns - engine->now.wall.ns;
+    if (d->message->expiry.ns == INT64_MAX)
+        return;
+    struct mono at = mono_after(engine->now.mono, left > 0 ? left : 0);
+    if (at.ns < r->sweep.deadline.at.ns)
+        timer_set(engine, &r->sweep, at);
+}
+
+/* Into its lane; `first`: at its head, because it came back unsent. */
+void recipient_queue(struct engine *engine, struct delivery *d, bool first) {
+    struct recipient *r = d->recipient;
+    r->queued++;
+    r->queued_bytes += message_kept_size(d->message);
+    if (r->members.count == 0 && r->holding_since.ns == 0)
+        r->holding_since = engine->now.wall;
+    sweep_at(engine, r, d);
+    if (key_blocks(d)) {
+        d->state = DELIVERY_BLOCKED;
+        return;
+    }
+    d->state = DELIVERY_QUEUED;
+    if (first)
+        list_add_first(&r->queue[d->priority - 1], &d->node);
+    else
+        list_add(&r->queue[d->priority - 1], &d->node);
+    recipient_wake(engine, r);
+}
+
+void recipient_unqueue(struct delivery *d) {
+    struct recipient *r = d->recipient;
+    if (d->state == DELIVERY_BLOCKED) {
+        list_remove(&d->key->blocked, &d->node);
+        d->key = NULL;
+    } else {
+        list_remove(&r->queue[d->priority - 1], &d->node);
+    }
+    r->queued--;
+    r->queued_bytes -= message_kept_size(d->message);
+    if (r->queued == 0)
+        r->holding_since.ns = 0;
+    if (r->slow && r->queued * 2 <= r->queue_messages_max && r->queued_bytes * 2 <= r->queue_bytes_max)
+        r->slow = false;
+}
+
+void recipient_wake(struct engine *engine, struct recipient *r) {
+    if (!list_node_is_linked(&r->pump_node))
+        list_add(&engine->pumps, &r->pump_node);
+}
+
+static struct delivery *next_queued(struct recipient *r) {
+    unsigned available = 0;
+    for (unsigned i = 0; i < PRIORITY_COUNT; i++)
+        available |= r->queue[i].count ? LANE_BIT(i + 1) : 0;
+    unsigned priority = lanes_pick(&r->lanes, available);
+    return priority ? LIST_ENTRY(list_first(&r->queue[priority - 1]), struct delivery, node) : NULL;
+}
+
+/* Sends while there is something in the lanes and somebody to take it. */
+void recipient_pump(struct engine *engine, struct recipient *r) {
+    struct member *m;
+    while ((m = recipient_ready(r))) {
+        if (!member_can_take(m)) {
+            member_look(engine, m);
+            continue;
+        }
+        struct delivery *d = next_queued(r);
+        if (!d)
+            break;
+        if (d->message->expiry.ns <= engine->now.wall.ns) {
+            delivery_end(engine, d, ENDING_EXPIRED, STATUS_EXPIRED);
+            continue;
+        }
+        recipient_unqueue(d);
+        d->state = DELIVERY_SENT;
+        list_add(&r->sent, &d->node);
+        d->session = m->session;
+        enum status status = member_send(engine, m, d->message, d, d->attempt, d->from);
+        if (status != STATUS_OK) {
+            list_remove(&r->sent, &d->node);
+            d->session = NULL;
+            r->queued++;
+            r->queued_bytes += message_kept_size(d->message);
+            list_add_first(&r->queue[d->priority - 1], &d->node);
+            d->state = DELIVERY_QUEUED;
+            delivery_end(engine, d, ENDING_DEAD, status);
+        }
+    }
+    if (r->waiters.count)
+        offer_again(engine, r);
+    if ((r->queued || r->waiters.count) && !r->is_subscription) {
+        struct system *system = engine_system(engine, r->system);
+        if (system && &system->recipient == r)
+            endpoint_want(engine, system);
+    }
+}
+
+/* Ends what expired in the lanes while nobody took it. */
+void recipient_sweep(struct engine *engine, struct recipient *r) {
+    int64_t earliest = INT64_MAX;
+    for (int lane = 0; lane < PRIORITY_COUNT; lane++) {
+        for (struct list_node *node = list_first(&r->queue[lane]); node;) {
+            struct delivery *d = LIST_ENTRY(node, struct delivery, node);
+            node = list_next(&r->queue[lane], node);
+            if (d->message->expiry.ns <= engine->now.wall.ns)
+                delivery_end(engine, d, ENDING_EXPIRED, STATUS_EXPIRED);
+            else if (d->message->expiry.ns < earliest)
+                earliest = d->message->expiry.ns;
+        }
+    }
+    size_t position = 0;
+    struct key_lane *key;
+    while ((key = map_next(&r->keys, &position))) {
+        for (struct list_node *node = list_first(&key->blocked); node;) {
+            struct delivery *d = LIST_ENTRY(node, struct delivery, node);
+            node = list_next(&key->blocked, node);
+            if (d->message->expiry.ns <= engine->now.wall.ns)
+                delivery_end(engine, d, ENDING_EXPIRED, STATUS_EXPIRED);
+            else if (d->message->expiry.ns < earliest)
+                earliest = d->message->expiry.ns;
+        }
+    }
+    if (earliest == INT64_MAX)
+        return;
+    int64_t left = earliest - engine->now.wall.ns;
+    timer_set(engine, &r->sweep, mono_after(engine->now.mono, left > SWEEP_EVERY_NS ? left : SWEEP_EVERY_NS));
+}

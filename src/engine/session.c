@@ -1,0 +1,373 @@
+/* One connection as the engine sees it: who it is, what it takes, what it was told. */
+#include <stdio.h>
+
+#include "base/text.h"
+#include "engine/inner.h"
+
+void session_opened(void *user, struct connection *c, struct now now) {
+    struct engine *engine = user;
+    engine->now = now;
+    struct session *s = memory_new(sizeof *s);
+    if (!s) {
+        connection_close(c, STATUS_NO_MEMORY);
+        return;
+    }
+    s->endpoint = c->owner;
+    c->owner = s;
+    s->connection = c;
+    s->engine = engine;
+    s->system = CONFIG_NONE;
+    s->identity = SECURITY_NONE;
+    s->flight_base = s->flight_next = 1;
+    s->acks = (struct timer){.deadline = {.at = MONO_NEVER}, .kind = TIMER_ACKS};
+    list_init(&s->members);
+    list_init(&s->asked);
+    list_init(&s->answers);
+    list_init(&s->waiters);
+    engine->totals.connections++;
+    if (engine->options.calls && engine->options.calls->connection)
+        engine->options.calls->connection(engine->options.user, c, true);
+    if (s->endpoint) {
+        struct system *system = s->endpoint->system;
+        s->system = system->index;
+        endpoint_opened(engine, s->endpoint);
+        if (!member_new(engine, s, &system->recipient, s->endpoint, 0, (uint32_t)system->config->policy.limits.in_flight))
+            connection_close(c, STATUS_NO_MEMORY);
+        return;
+    }
+    if (c->listener < engine->plan->config->listener_count) {
+        s->listener = &engine->plan->listeners[c->listener];
+        s->system = s->listener->config->system;
+    }
+}
+
+void session_progress(void *user, struct connection *c, struct now now) {
+    struct engine *engine = user;
+    engine->now = now;
+    struct session *s = c->owner;
+    if (!s)
+        return;
+    flight_progress(engine, s);
+    session_look(engine, s);
+}
+
+void session_room(void *connection) {
+    struct connection *c = connection;
+    struct session *s = c->owner;
+    if (s)
+        session_look(s->engine, s);
+}
+
+/* What it can take may have changed. */
+void session_look(struct engine *engine, struct session *s) {
+    for (struct list_node *node = list_first(&s->members); node; node = list_next(&s->members, node))
+        member_look(engine, LIST_ENTRY(node, struct member, session_node));
+    if (s->answers.count)
+        reply_flush(engine, s);
+}
+
+static void leave(struct engine *engine, struct member *m) {
+    struct recipient *r = m->recipient;
+    member_free(engine, m);
+    if (r->is_subscription && r->members.count == 0)
+        subscription_end(engine, r);
+}
+
+void session_closed(void *user, struct connection *c, struct now now) {
+    struct engine *engine = user;
+    engine->now = now;
+    struct session *s = c->owner;
+    if (c->status == CONNECTION_CLOSED && engine->options.calls && engine->options.calls->connection)
+        engine->options.calls->connection(engine->options.user, c, false);
+    if (!c->was_open) { /* the dial failed */
+        endpoint_closed(engine, c->owner, c);
+        return;
+    }
+    if (!s)
+        return;
+    engine->totals.connections--;
+    c->owner = NULL;
+    deadlines_clear(&engine->deadlines, &s->acks.deadline);
+    if (list_node_is_linked(&s->settle_node))
+        list_remove(&engine->settles, &s->settle_node);
+    while (s->waiters.count) {
+        struct waiter *w = LIST_ENTRY(list_first(&s->waiters), struct waiter, session_node);
+        ending_tell(engine, w->message, w->recipient, w->from, ENDING_REJECTED,
+                    STATUS_CANCELLED, 1, engine->now.mono.ns - w->received.ns);
+        waiter_free(engine, w);
+    }
+    /* No longer a taker before its messages go back, or they would come straight to it again. */
+    for (struct list_node *node = list_first(&s->members); node; node = list_next(&s->members, node))
+        member_look(engine, LIST_ENTRY(node, struct member, session_node));
+    flight_abandon(engine, s);
+    reply_forget_asker(engine, s);
+    if (s->serving && engine_system(engine, s->system))
+        engine_system(engine, s->system)->sessions--;
+    while (s->members.count)
+        leave(engine, LIST_ENTRY(list_first(&s->members), struct member, session_node));
+    if (s->endpoint)
+        endpoint_closed(engine, s->endpoint, c);
+    memory_free(s->flights);
+    memory_free(s->memo);
+    memory_free(s);
+}
+
+/* -- who it is -- */
+
+/* Offers the session as an endpoint of its system. */
+static enum status serve(struct engine *engine, struct session *s, uint32_t window) {
+    struct system *system = engine_system(engine, s->system);
+    if (!system)
+        return STATUS_UNKNOWN_TARGET;
+    if (s->serving)
+        return STATUS_OK;
+    if (!system->config->accept || system->sessions >= system->config->sessions)
+        return system->config->accept ? STATUS_TOO_MANY_CONNECTIONS : STATUS_FORBIDDEN;
+    uint32_t limit = (uint32_t)system->config->policy.limits.session_in_flight;
+    if (window && window < limit)
+        limit = window;
+    if (!member_new(engine, s, &system->recipient, NULL, 0, limit))
+        return STATUS_NO_MEMORY;
+    s->serving = true;
+    system->sessions++;
+    return STATUS_OK;
+}
+
+enum status session_hello(void *connection, const struct protocol_hello *hello, struct slice *ret_system) {
+    struct connection *c = connection;
+    struct session *s = c->owner;
+    struct engine *engine = s->engine;
+    *ret_system = slice_make("", 0);
+    uint32_t system = CONFIG_NONE;
+    enum status status = security_admit(engine, s, hello, &system);
+    if (status != STATUS_OK)
+        return status;
+    s->said_hello = true;
+    if (system != CONFIG_NONE && s->system != system) {
+        s->system = system;
+        if (s->memo)
+            s->memo->generation = 0;
+    }
+    if (engine_system(engine, s->system))
+        *ret_system = engine_system(engine, s->system)->name;
+    return hello->serves ? serve(engine, s, hello->window) : STATUS_OK;
+}
+
+/* -- what it takes -- */
+
+void subscription_reads(struct engine *engine) {
+    engine->subscription_reads = 0;
+    engine->subscription_memo_ok = true;
+    engine->generation++;
+    for (struct list_node *node = list_first(&engine->subscriptions); node;
+         node = list_next(&engine->subscriptions, node)) {
+        const struct recipient *r = LIST_ENTRY(node, struct recipient, node);
+        if (!r->filter)
+            continue;
+        struct cesql_reads reads = cesql_reads(r->filter);
+        engine->subscription_reads |= reads.attributes;
+        if (reads.others || reads.data || reads.time)
+            engine->subscription_memo_ok = false;
+    }
+}
+
+static struct recipient *subscription_find(struct engine *engine, const struct session *s, struct slice group) {
+    for (struct list_node *node = list_first(&engine->subscriptions); node && group.size;
+         node = list_next(&engine->subscriptions, node)) {
+        struct recipient *r = LIST_ENTRY(node, struct recipient, node);
+        if (r->system == s->system && r->identity == s->identity && slice_equal(r->group, group))
+            return r;
+    }
+    return NULL;
+}
+
+/* Nobody takes from it any more: it ends with what it holds. */
+void subscription_end(struct engine *engine, struct recipient *r) {
+    for (int lane = 0; lane < PRIORITY_COUNT; lane++)
+        while (r->queue[lane].count)
+            delivery_end(engine, LIST_ENTRY(list_first(&r->queue[lane]), struct delivery, node), ENDING_DROPPED,
+                         STATUS_PEER_CLOSED);
+    while (r->sent.count)
+        delivery_end(engine, LIST_ENTRY(list_first(&r->sent), struct delivery, node), ENDING_DROPPED,
+                     STATUS_PEER_CLOSED);
+    list_remove(&engine->subscriptions, &r->node);
+    subscription_reads(engine);
+    while (r->waiters.count) {
+        struct waiter *w = LIST_ENTRY(list_first(&r->waiters), struct waiter, node);
+        /* what waited for it goes on to the others */
+        r->slow = true;
+        offer_again(engine, r);
+        if (r->waiters.count && LIST_ENTRY(list_first(&r->waiters), struct waiter, node) == w)
+            waiter_late(engine, w);
+    }
+    recipient_done(engine, r);
+    arena_done(&r->arena);
+    memory_free(r);
+}
+
+static struct recipient *subscription_new(struct engine *engine, const struct session *s,
+                                          const struct protocol_subscription *sub, struct message_fault *fault) {
+    struct recipient *r = memory_new(sizeof *r);
+    const struct system *system = engine_system(engine, s->system);
+    if (!r)
+        return NULL;
+    struct slice name = system ? system->name : SLICE_OF("-");
+    struct config_policy policy = system ? system->config->policy : engine->plan->config->defaults;
+    recipient_init(r, s->system, name, policy.limits.queue_messages, policy.limits.queue_bytes, rng_next(&engine->rng));
+    r->is_subscription = true;
+    r->identity = s->identity;
+    arena_init(&r->arena, 256u << 10);
+    struct cesql_options options = {.declared = &engine->plan->config->extensions, .require_declared = true};
+    struct cesql_fault why;
+    r->group = arena_copy(&r->arena, sub->group);
+    r->filter_text = arena_copy(&r->arena, sub->filter);
+    enum status status = r->filter_text.data ? STATUS_OK : STATUS_NO_MEMORY;
+    if (status == STATUS_OK)
+        status = cesql_compile(r->filter_text, &options, &r->arena, &r->filter, &why, NULL);
+    if (status == STATUS_OK) {
+        list_add(&engine->subscriptions, &r->node);
+        subscription_reads(engine);
+        return r;
+    }
+    fault->status = status == STATUS_NO_MEMORY ? status : STATUS_MALFORMED_CONTROL;
+    snprintf(fault->text, sizeof fault->text, "filter: %.100s (at %u)", status == STATUS_NO_MEMORY ? "no memory" : why.text,
+             status == STATUS_NO_MEMORY ? 0 : why.offset);
+    arena_done(&r->arena);
+    recipient_done(engine, r);
+    memory_free(r);
+    return NULL;
+}
+
+enum status session_subscribe(void *connection, const struct protocol_subscription *sub, struct message_fault *fault) {
+    struct connection *c = connection;
+    struct session *s = c->owner;
+    struct engine *engine = s->engine;
+    *fault = (struct message_fault){.status = STATUS_OK};
+    if (sub->filter.size == 0) {
+        enum status status = serve(engine, s, sub->max_inflight);
+        if (status == STATUS_FORBIDDEN)
+            snprintf(fault->text, sizeof fault->text, "this system does not accept sessions");
+        else if (status == STATUS_UNKNOWN_TARGET)
+            snprintf(fault->text, sizeof fault->text, "say which system you are: `system` in HELLO");
+        return fault->status = status;
+    }
+    enum status allowed = verdict_subscribe(engine->plan->security, s->identity);
+    if (allowed != STATUS_OK)
+        return fault->status = allowed;
+    struct recipient *r = subscription_find(engine, s, sub->group);
+    if (!r && !(r = subscription_new(engine, s, sub, fault)))
+        return fault->status != STATUS_OK ? fault->status : (fault->status = STATUS_NO_MEMORY);
+    if (!slice_equal(r->filter_text, sub->filter)) {
+        snprintf(fault->text, sizeof fault->text, "group `%.40s` has another filter", (const char *)r->group.data);
+        return fault->status = STATUS_MALFORMED_CONTROL;
+    }
+    if (!member_new(engine, s, r, NULL, sub->sub, sub->max_inflight)) {
+        if (r->members.count == 0)
+            subscription_end(engine, r);
+        return fault->status = STATUS_NO_MEMORY;
+    }
+    return STATUS_OK;
+}
+
+void session_unsubscribe(void *connection, uint32_t sub) {
+    struct connection *c = connection;
+    struct session *s = c->owner;
+    for (struct list_node *node = list_first(&s->members); node; node = list_next(&s->members, node)) {
+        struct member *m = LIST_ENTRY(node, struct member, session_node);
+        if (m->sub != sub)
+            continue;
+        if (!m->recipient->is_subscription && s->serving) {
+            s->serving = false;
+            engine_system(s->engine, s->system)->sessions--;
+        }
+        leave(s->engine, m);
+        return;
+    }
+}
+
+/* -- what it is told -- */
+
+void session_settle_all(struct engine *engine) {
+    struct list_node *node;
+    while ((node = list_take_first(&engine->settles))) {
+        struct session *s = LIST_ENTRY(node, struct session, settle_node);
+        uint64_t first = s->settled_first, last = s->settled_last;
+        s->settled_first = s->settled_last = 0;
+        if (first)
+            connection_settle(s->connection, first, last, STATUS_OK, 0);
+    }
+}
+
+/* Taken: told at the end of the turn, runs of tokens in one call. An inline exchange that asks is told by its reply. */
+void session_accept(struct engine *engine, struct session *s, uint64_t token) {
+    engine->totals.accepted++;
+    if (s->connection->sink.terms.inline_reply && s->asked.count &&
+        LIST_ENTRY(s->asked.head.previous, struct delivery, asker_node)->asker_token == token)
+        return;
+    if (s->settled_first && s->settled_last + 1 == token) {
+        s->settled_last = token;
+        return;
+    }
+    if (s->settled_first) {
+        uint64_t first = s->settled_first, last = s->settled_last;
+        s->settled_first = s->settled_last = token;
+        connection_settle(s->connection, first, last, STATUS_OK, 0);
+        return;
+    }
+    s->settled_first = s->settled_last = token;
+    if (!list_node_is_linked(&s->settle_node))
+        list_add(&engine->settles, &s->settle_node);
+}
+
+void session_refuse(struct engine *engine, struct session *s, uint64_t token, enum status status, uint32_t retry_ms) {
+    (void)engine;
+    connection_settle(s->connection, token, token, status, retry_ms);
+}
+
+size_t session_detail(void *connection, uint64_t token, enum status status, char *out, size_t room) {
+    struct connection *c = connection;
+    struct session *s = c->owner;
+    (void)token;
+    (void)status;
+    if (!s || !s->engine->detail[0])
+        return 0;
+    int size = snprintf(out, room, "%s", s->engine->detail);
+    return size < 0 ? 0 : (size_t)size < room ? (size_t)size : room - 1;
+}
+
+void session_cancelled(void *connection, uint64_t token) {
+    struct connection *c = connection;
+    struct session *s = c->owner;
+    struct engine *engine = s->engine;
+    for (struct list_node *node = list_first(&s->asked); node; node = list_next(&s->asked, node)) {
+        struct delivery *d = LIST_ENTRY(node, struct delivery, asker_node);
+        if (d->asker_token != token)
+            continue;
+        list_remove(&s->asked, &d->asker_node);
+        d->asker = NULL;
+        if (d->state == DELIVERY_QUEUED || d->state == DELIVERY_BLOCKED)
+            delivery_end(engine, d, ENDING_DROPPED, STATUS_CANCELLED);
+        return;
+    }
+}
+
+void session_invalid(void *connection, const struct message_fault *fault) {
+    struct connection *c = connection;
+    struct session *s = c->owner;
+    struct engine *engine = s->engine;
+    engine->totals.invalid++;
+    engine->totals.endings[ENDING_REJECTED][fault->status]++;
+    if (!engine->options.calls || !engine->options.calls->ended)
+        return;
+    const struct system *sender = engine_system(engine, s->system);
+    struct engine_report report = {.ending = ENDING_REJECTED, .status = fault->status, .words = fault->text,
+                                   .from = sender ? sender->name : slice_make("", 0)};
+    engine->options.calls->ended(engine->options.user, &report);
+}
+
+void session_request(void *connection, uint64_t token, const struct protocol_request *request) {
+    struct connection *c = connection;
+    struct session *s = c->owner;
+    if (s->engine->options.calls && s->engine->options.calls->request)
+        s->engine->options.calls->request(s->engine->options.user, c, token, request);
+}
