@@ -1,0 +1,908 @@
+/* Stream v1: handshake, settlement, credit, drain, every error by its code. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "protocol/battery/rig.h"
+#include "protocol/stream/frame.h"
+
+#define PREFACE "\xf5its\x01\0\0\0"
+
+static struct buffer wire; /* what the rig wrote */
+
+static void put_frame(struct buffer *out, unsigned type, unsigned flags, struct slice payload) {
+    uint8_t *at = buffer_reserve(out, FRAME_HEADER + payload.size);
+    frame_put_header(at, (uint32_t)payload.size, (uint8_t)type, (uint8_t)flags);
+    if (payload.size)
+        memcpy(at + FRAME_HEADER, payload.data, payload.size);
+    buffer_added(out, FRAME_HEADER + payload.size);
+}
+
+static void feed_frame(struct rig *rig, unsigned type, unsigned flags, struct slice payload) {
+    struct buffer out;
+    buffer_init(&out, 4u << 20);
+    put_frame(&out, type, flags, payload);
+    rig_feed(rig, buffer_slice(&out));
+    buffer_done(&out);
+}
+
+static void feed_text(struct rig *rig, unsigned type, const char *json) {
+    feed_frame(rig, type, 0, slice_from(json));
+}
+
+static void feed_msg(struct rig *rig, uint64_t seq, unsigned flags, const char *event) {
+    uint8_t payload[4096] = {0};
+    frame_put64(payload, seq);
+    memcpy(payload + FRAME_MSG_HEADER, event, strlen(event));
+    feed_frame(rig, FRAME_MSG, flags, slice_make(payload, FRAME_MSG_HEADER + strlen(event)));
+}
+
+#define EVENT "{\"specversion\":\"1.0\",\"id\":\"a\",\"source\":\"/s\",\"type\":\"t\"}"
+
+static void feed_ack(struct rig *rig, uint64_t cum, unsigned count, const uint8_t (*entries)[FRAME_ACK_ENTRY]) {
+    uint8_t payload[FRAME_ACK_HEADER + 16 * FRAME_ACK_ENTRY] = {0};
+    frame_put64(payload, cum);
+    frame_put16(payload + 8, (uint16_t)count);
+    if (count)
+        memcpy(payload + FRAME_ACK_HEADER, entries, count * FRAME_ACK_ENTRY);
+    feed_frame(rig, FRAME_ACK, 0, slice_make(payload, FRAME_ACK_HEADER + count * FRAME_ACK_ENTRY));
+}
+
+static struct slice output(struct rig *rig) {
+    buffer_clear(&wire);
+    rig_take(rig, &wire);
+    return buffer_slice(&wire);
+}
+
+/* The next frame of `bytes`; its payload. */
+static struct slice next_frame(struct slice *bytes, unsigned *ret_type, unsigned *ret_flags) {
+    assert_true(bytes->size >= FRAME_HEADER);
+    uint32_t size = frame_get32(bytes->data);
+    *ret_type = bytes->data[4];
+    if (ret_flags)
+        *ret_flags = bytes->data[5];
+    assert_true(bytes->size >= FRAME_HEADER + size);
+    struct slice payload = slice_make(bytes->data + FRAME_HEADER, size);
+    *bytes = slice_skip(*bytes, FRAME_HEADER + size);
+    return payload;
+}
+
+static struct slice only_frame(struct rig *rig, unsigned type) {
+    struct slice bytes = output(rig);
+    unsigned got;
+    struct slice payload = next_frame(&bytes, &got, NULL);
+    assert_int_equal(got, type);
+    assert_int_equal(bytes.size, 0);
+    return payload;
+}
+
+static bool contains(struct slice text, const char *part) {
+    return memmem(text.data, text.size, part, strlen(part)) != NULL;
+}
+
+static void assert_error(struct rig *rig, unsigned code, enum status status) {
+    char text[32];
+    struct slice bytes = output(rig), payload = {0};
+    unsigned type = 0;
+    while (bytes.size)
+        payload = next_frame(&bytes, &type, NULL);
+    assert_int_equal(type, FRAME_ERROR);
+    snprintf(text, sizeof text, "\"code\":%u,", code);
+    assert_true(contains(payload, text));
+    assert_true(rig->sink.closing);
+    assert_true(rig->sink.reading_done);
+    assert_int_equal(rig->sink.close_status, status);
+    assert_int_equal(rig->sink.room.messages, 0);
+}
+
+/* An accepted connection that is open; its WELCOME is taken. */
+static void open_with(struct rig *rig, const char *hello) {
+    rig_open(rig);
+    rig_feed(rig, slice_make(PREFACE, 8));
+    feed_text(rig, FRAME_HELLO, hello);
+    assert_false(rig->sink.closing);
+    struct slice bytes = output(rig);
+    assert_memory_equal(bytes.data, PREFACE, 8);
+    bytes = slice_skip(bytes, 8);
+    unsigned type;
+    next_frame(&bytes, &type, NULL);
+    assert_int_equal(type, FRAME_WELCOME);
+    rig_log(rig);
+}
+
+static void accepted(struct rig *rig) {
+    rig_setup(rig, &protocol_stream1, PROTOCOL_ACCEPTED);
+    rig->settle_as = STATUS_COUNT;
+    open_with(rig, "{\"client\":\"x/1\",\"enc\":[\"json\"]}");
+}
+
+static void settle(struct rig *rig, uint64_t first, uint64_t last, enum status status, uint32_t retry_ms) {
+    rig->protocol->settle(rig->state, first, last, status, retry_ms, rig->now);
+}
+
+/* -- handshake -- */
+
+static void hello_is_answered_by_welcome(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_setup(&rig, &protocol_stream1, PROTOCOL_ACCEPTED);
+    rig.acts_as = SLICE_OF("crm");
+    rig_open(&rig);
+    assert_int_equal(rig.sink.room.messages, 0);
+    rig_feed(&rig, slice_make(PREFACE, 8));
+    feed_text(&rig, FRAME_HELLO,
+              "{\"client\":\"intertie/9\",\"system\":\"crm\",\"auth\":{\"method\":\"bearer\",\"token\":\"itk_x\"},"
+              "\"enc\":[\"avro\",\"proto\",\"json\"],\"comp\":[\"zstd\",\"none\"],\"max_frame\":1048576,\"hb_ms\":5000,"
+              "\"credit\":{\"msgs\":7,\"bytes\":1000},\"resume\":{\"session\":\"x\",\"rx\":1},\"later\":[1,{\"a\":2}]}");
+    assert_string_equal(rig_log(&rig), "hello client=intertie/9 system=crm key=itk_x intertie window=7\nroom\n");
+    struct slice bytes = slice_skip(output(&rig), 8);
+    unsigned type;
+    struct slice welcome = next_frame(&bytes, &type, NULL);
+    assert_int_equal(type, FRAME_WELCOME);
+    assert_true(contains(welcome, "\"system\":\"crm\""));
+    assert_true(contains(welcome, "\"enc\":\"proto\",\"comp\":\"none\""));
+    assert_true(contains(welcome, "\"hb_ms\":5000"));
+    assert_true(contains(welcome, "\"credit\":{\"msgs\":64,\"bytes\":4194304}"));
+    assert_true(contains(welcome, "\"resumed\":false"));
+    assert_true(contains(welcome, "\"max_frame\":1048592"));
+    assert_int_equal(rig.sink.room.messages, 7);
+    assert_true(rig.sink.terms.acks && rig.sink.terms.can_reply && rig.sink.terms.is_intertie);
+    rig_done(&rig);
+}
+
+struct bad_hello {
+    const char *hello;
+    unsigned code;
+    enum status status;
+    bool auth, keys_refused;
+    enum status hello_as;
+};
+
+static void hellos_are_refused_by_code(void **state) {
+    (void)state;
+    static const struct bad_hello cases[] = {
+        {"{", 9, STATUS_MALFORMED_CONTROL, 0, 0, 0},
+        {"[]", 9, STATUS_MALFORMED_CONTROL, 0, 0, 0},
+        {"{} 1", 9, STATUS_MALFORMED_CONTROL, 0, 0, 0},
+        {"{\"client\":1}", 9, STATUS_MALFORMED_CONTROL, 0, 0, 0},
+        {"{\"client\":\"a\",\"client\":\"b\"}", 9, STATUS_MALFORMED_CONTROL, 0, 0, 0},
+        {"{\"credit\":{\"msgs\":-1}}", 9, STATUS_MALFORMED_CONTROL, 0, 0, 0},
+        {"{\"client\":\"\\ud800\"}", 9, STATUS_MALFORMED_CONTROL, 0, 0, 0},
+        {"{\"ack\":\"no\"}", 9, STATUS_MALFORMED_CONTROL, 0, 0, 0},
+        {"{\"enc\":[\"avro\"]}", 4, STATUS_UNSUPPORTED_ENCODING, 0, 0, 0},
+        {"{\"comp\":[\"zstd\"]}", 4, STATUS_UNSUPPORTED_ENCODING, 0, 0, 0},
+        {"{}", 2, STATUS_UNAUTHENTICATED, true, 0, 0},
+        {"{\"auth\":{\"method\":\"none\"}}", 2, STATUS_UNAUTHENTICATED, true, 0, 0},
+        {"{\"auth\":{\"method\":\"bearer\"}}", 2, STATUS_UNAUTHENTICATED, 0, 0, 0},
+        {"{\"auth\":{\"method\":\"mtls\"}}", 2, STATUS_UNAUTHENTICATED, 0, 0, 0},
+        {"{\"auth\":{\"method\":\"bearer\",\"token\":\"itk_x\"}}", 2, STATUS_UNAUTHENTICATED, true, true, 0},
+        {"{\"system\":\"crm\"}", 6, STATUS_FORBIDDEN, 0, 0, STATUS_FORBIDDEN},
+        {"{\"auth\":{\"token\":\"itk_x\"}}", 2, STATUS_UNAUTHENTICATED, true, 0, STATUS_UNAUTHENTICATED},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct rig rig;
+        rig_setup(&rig, &protocol_stream1, PROTOCOL_ACCEPTED);
+        rig.setup.auth = cases[i].auth;
+        rig.setup.keys_refused = cases[i].keys_refused;
+        rig.hello_as = cases[i].hello_as;
+        rig_open(&rig);
+        rig_feed(&rig, slice_make(PREFACE, 8));
+        output(&rig);
+        feed_text(&rig, FRAME_HELLO, cases[i].hello);
+        assert_error(&rig, cases[i].code, cases[i].status);
+        rig_done(&rig);
+    }
+}
+
+static void other_versions_get_our_preface_and_a_close(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_setup(&rig, &protocol_stream1, PROTOCOL_ACCEPTED);
+    rig_open(&rig);
+    rig_feed(&rig, slice_make("\xf5its\x02\0\0\0", 8));
+    struct slice bytes = output(&rig);
+    assert_int_equal(bytes.size, 8);
+    assert_memory_equal(bytes.data, PREFACE, 8);
+    assert_true(rig.sink.closing);
+    assert_int_equal(rig.sink.close_status, STATUS_UNSUPPORTED_VERSION);
+    rig_done(&rig);
+}
+
+static void strangers_get_no_frame(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_setup(&rig, &protocol_stream1, PROTOCOL_ACCEPTED);
+    rig_open(&rig);
+    rig_feed(&rig, SLICE_OF("GET"));
+    assert_int_equal(output(&rig).size, 0);
+    assert_int_equal(rig.sink.close_status, STATUS_PROTOCOL_ERROR);
+    rig_done(&rig);
+}
+
+static void handshakes_have_a_deadline(void **state) {
+    (void)state;
+    for (int auth = 0; auth < 2; auth++) {
+        struct rig rig;
+        rig_setup(&rig, &protocol_stream1, PROTOCOL_ACCEPTED);
+        rig.setup.auth = auth;
+        rig_open(&rig);
+        rig_feed(&rig, slice_make(PREFACE, 8));
+        rig_wait(&rig, auth ? 1 * NS_PER_S : 9 * NS_PER_S);
+        assert_false(rig.sink.closing);
+        rig_wait(&rig, 1 * NS_PER_S);
+        assert_true(rig.sink.closing);
+        assert_int_equal(rig.sink.close_status, auth ? STATUS_AUTH_TIMEOUT : STATUS_HEAD_TIMEOUT);
+        rig_done(&rig);
+    }
+}
+
+static void only_the_handshake_comes_first(void **state) {
+    (void)state;
+    for (unsigned type = 1; type <= FRAME_CANCEL; type++) {
+        if (type == FRAME_HELLO || type == FRAME_ERROR)
+            continue;
+        struct rig rig;
+        rig_setup(&rig, &protocol_stream1, PROTOCOL_ACCEPTED);
+        rig_open(&rig);
+        rig_feed(&rig, slice_make(PREFACE, 8));
+        output(&rig);
+        feed_frame(&rig, type, 0, slice_make("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16));
+        assert_error(&rig, 1, STATUS_PROTOCOL_ERROR);
+        rig_done(&rig);
+    }
+}
+
+/* -- errors of an open connection -- */
+
+struct bad_frame {
+    unsigned type, flags;
+    struct slice payload;
+    unsigned code;
+    enum status status;
+};
+
+static void frames_are_refused_by_code(void **state) {
+    (void)state;
+    static const struct bad_frame cases[] = {
+        {FRAME_HELLO, 0, SLICE("{}"), 1, STATUS_PROTOCOL_ERROR},
+        {FRAME_WELCOME, 0, SLICE("{}"), 1, STATUS_PROTOCOL_ERROR},
+        {FRAME_RESULT, 0, SLICE("{}"), 1, STATUS_PROTOCOL_ERROR},
+        {0, 0, SLICE(""), 1, STATUS_PROTOCOL_ERROR},
+        {15, 0, SLICE(""), 1, STATUS_PROTOCOL_ERROR},
+        {FRAME_PING, 0, SLICE("1234567"), 9, STATUS_MALFORMED_CONTROL},
+        {FRAME_PONG, 0, SLICE("123456789"), 9, STATUS_MALFORMED_CONTROL},
+        {FRAME_CREDIT, 0, SLICE("1234567"), 9, STATUS_MALFORMED_CONTROL},
+        {FRAME_CREDIT, 0, SLICE("\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\1"), 9, STATUS_MALFORMED_CONTROL}, /* decreases */
+        {FRAME_CANCEL, 0, SLICE("1234567"), 9, STATUS_MALFORMED_CONTROL},
+        {FRAME_ACK, 0, SLICE("1234567"), 9, STATUS_MALFORMED_CONTROL},
+        {FRAME_ACK, 0, SLICE("\0\0\0\0\0\0\0\0\0\1\0\0"), 9, STATUS_MALFORMED_CONTROL},  /* n without entries */
+        {FRAME_ACK, 0, SLICE("\0\0\0\0\0\0\0\1\0\0\0\0"), 1, STATUS_PROTOCOL_ERROR},     /* never sent */
+        {FRAME_ACK, 0, SLICE("\0\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0"), 9, STATUS_MALFORMED_CONTROL},
+        {FRAME_MSG, 0, SLICE("\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0"), 1, STATUS_PROTOCOL_ERROR},   /* short */
+        {FRAME_MSG, 0, SLICE("\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\0"), 14, STATUS_SEQ_GAP},
+        {FRAME_MSG, 0, SLICE("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), 14, STATUS_SEQ_GAP},
+        {FRAME_MSG, 0, SLICE("\0\0\0\0\0\0\0\1\0\0\0\1\0\0\0\0"), 1, STATUS_PROTOCOL_ERROR}, /* sub to a server */
+        {FRAME_MSG, 0, SLICE("\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\1"), 1, STATUS_PROTOCOL_ERROR}, /* reserved */
+        {FRAME_MSG, MSG_COMPRESSED, SLICE("\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0"), 1, STATUS_PROTOCOL_ERROR},
+        {FRAME_MSG, 0x40, SLICE("\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0"), 1, STATUS_PROTOCOL_ERROR},
+        {FRAME_SUBSCRIBE, 0, SLICE("x"), 9, STATUS_MALFORMED_CONTROL},
+        {FRAME_GOAWAY, 0, SLICE("x"), 9, STATUS_MALFORMED_CONTROL},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct rig rig;
+        accepted(&rig);
+        feed_frame(&rig, cases[i].type, cases[i].flags, cases[i].payload);
+        assert_error(&rig, cases[i].code, cases[i].status);
+        rig_done(&rig);
+    }
+}
+
+static void too_large_frames_are_refused_at_their_header(void **state) {
+    (void)state;
+    static const struct {
+        uint32_t size;
+        uint8_t type;
+        bool refused;
+    } cases[] = {{1048592, FRAME_MSG, false}, {1048593, FRAME_MSG, true},  {UINT32_MAX, FRAME_MSG, true},
+                 {16384, FRAME_PING, false},  {16385, FRAME_PING, true},   {16385, FRAME_SUBSCRIBE, true},
+                 {1048592, FRAME_ACK, false}, {1048593, FRAME_ACK, true}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        uint8_t header[FRAME_HEADER];
+        struct rig rig;
+        accepted(&rig);
+        frame_put_header(header, cases[i].size, cases[i].type, 0);
+        rig_feed(&rig, slice_make(header, sizeof header));
+        if (cases[i].refused)
+            assert_error(&rig, 7, STATUS_FRAME_TOO_LARGE);
+        else
+            assert_int_equal(rig.sink.want, FRAME_HEADER + cases[i].size);
+        rig_done(&rig);
+    }
+}
+
+static void unknown_frames_with_the_flag_are_skipped(void **state) {
+    (void)state;
+    struct rig rig;
+    accepted(&rig);
+    feed_frame(&rig, 99, FRAME_FLAG_IGNORABLE, SLICE_OF("whatever"));
+    assert_false(rig.sink.closing);
+    feed_msg(&rig, 1, 0, EVENT);
+    assert_string_equal(rig_log(&rig), "message 1 id=a event data=0\n");
+    rig_done(&rig);
+}
+
+static void control_frames_are_limited(void **state) {
+    (void)state;
+    struct rig rig;
+    accepted(&rig);
+    for (int second = 0; second < 3; second++) {
+        for (int i = 0; i < 100; i++)
+            feed_frame(&rig, FRAME_PING, 0, SLICE_OF("12345678"));
+        assert_false(rig.sink.closing);
+        output(&rig);
+        rig_wait(&rig, NS_PER_S);
+    }
+    for (int i = 0; i < 101; i++)
+        feed_frame(&rig, FRAME_PING, 0, SLICE_OF("12345678"));
+    assert_error(&rig, 16, STATUS_RATE_LIMITED);
+    rig_done(&rig);
+}
+
+/* -- inbound -- */
+
+static void acks_are_cumulative_and_brought_up_to_date(void **state) {
+    (void)state;
+    struct rig rig;
+    accepted(&rig);
+    for (unsigned i = 1; i <= 5; i++)
+        feed_msg(&rig, i, 0, EVENT);
+    settle(&rig, 1, 1, STATUS_OK, 0);
+    settle(&rig, 2, 4, STATUS_OK, 0);
+    struct slice ack = only_frame(&rig, FRAME_ACK); /* one frame for both */
+    assert_int_equal(frame_get64(ack.data), 4);
+    assert_int_equal(frame_get16(ack.data + 8), 0);
+    settle(&rig, 5, 5, STATUS_OK, 0);
+    ack = only_frame(&rig, FRAME_ACK);
+    assert_int_equal(frame_get64(ack.data), 5);
+    rig_done(&rig);
+}
+
+static void other_outcomes_are_entries(void **state) {
+    (void)state;
+    static const struct {
+        enum status status;
+        uint32_t retry_ms;
+        unsigned outcome, code;
+    } cases[] = {
+        {STATUS_OK, 0, ACK_ACCEPTED, 0},           {STATUS_FORBIDDEN, 0, ACK_REJECTED, 103},
+        {STATUS_OVERLOADED, 500, ACK_RETRY, 105},  {STATUS_RATE_LIMITED, 0, ACK_RETRY, 109},
+        {STATUS_EXPIRED, 0, ACK_EXPIRED, 107},     {STATUS_DUPLICATE, 0, ACK_DUPLICATE, 122},
+        {STATUS_TOO_LARGE, 0, ACK_REJECTED, 108},  {STATUS_NO_MEMORY, 0, ACK_RETRY, 12},
+        {STATUS_BAD_CONFIG, 0, ACK_REJECTED, 15},
+    };
+    struct rig rig;
+    accepted(&rig);
+    feed_msg(&rig, 1, 0, EVENT);
+    for (unsigned i = 0; i < COUNT_OF(cases); i++)
+        feed_msg(&rig, i + 2, 0, EVENT);
+    for (unsigned i = 0; i < COUNT_OF(cases); i++) /* out of order: 1 is open */
+        settle(&rig, i + 2, i + 2, cases[i].status, cases[i].retry_ms);
+    struct slice ack = only_frame(&rig, FRAME_ACK);
+    assert_int_equal(frame_get64(ack.data), 0);
+    assert_int_equal(frame_get16(ack.data + 8), COUNT_OF(cases));
+    for (unsigned i = 0; i < COUNT_OF(cases); i++) {
+        const uint8_t *entry = ack.data + FRAME_ACK_HEADER + i * FRAME_ACK_ENTRY;
+        assert_int_equal(frame_get64(entry), i + 2);
+        assert_int_equal(entry[8], cases[i].outcome);
+        assert_int_equal(frame_get16(entry + 10), cases[i].code);
+        assert_int_equal(frame_get32(entry + 12), cases[i].retry_ms);
+    }
+    settle(&rig, 1, 1, STATUS_OK, 0);
+    ack = only_frame(&rig, FRAME_ACK);
+    assert_int_equal(frame_get64(ack.data), COUNT_OF(cases) + 1);
+    rig_done(&rig);
+}
+
+static void invalid_events_are_rejected_and_take_no_token(void **state) {
+    (void)state;
+    struct rig rig;
+    accepted(&rig);
+    feed_msg(&rig, 1, 0, EVENT);
+    feed_msg(&rig, 2, 0, "{\"specversion\":\"1.0\"}");
+    feed_msg(&rig, 3, 0, EVENT);
+    struct slice ack = only_frame(&rig, FRAME_ACK);
+    assert_int_equal(frame_get64(ack.data), 0);
+    assert_int_equal(frame_get64(ack.data + FRAME_ACK_HEADER), 2);
+    assert_int_equal(ack.data[FRAME_ACK_HEADER + 8], ACK_REJECTED);
+    assert_int_equal(frame_get16(ack.data + FRAME_ACK_HEADER + 10), 101);
+    assert_int_equal(rig.received, 2);
+    settle(&rig, 2, 2, STATUS_FORBIDDEN, 0);
+    ack = only_frame(&rig, FRAME_ACK);
+    assert_int_equal(frame_get64(ack.data + FRAME_ACK_HEADER), 3); /* its seq */
+    settle(&rig, 1, 1, STATUS_OK, 0);
+    assert_int_equal(frame_get64(only_frame(&rig, FRAME_ACK).data), 3);
+    rig_done(&rig);
+}
+
+static void noack_needs_no_ack(void **state) {
+    (void)state;
+    struct rig rig;
+    accepted(&rig);
+    feed_msg(&rig, 1, MSG_NOACK, EVENT);
+    feed_msg(&rig, 2, MSG_NOACK, "not an event");
+    feed_msg(&rig, 3, MSG_NOACK, EVENT);
+    settle(&rig, 2, 2, STATUS_FORBIDDEN, 0);
+    settle(&rig, 1, 1, STATUS_OK, 0);
+    assert_int_equal(output(&rig).size, 0);
+    assert_int_equal(rig.invalid, 1);
+    rig_done(&rig);
+}
+
+static void sync_is_refused_for_that_message(void **state) {
+    (void)state;
+    struct rig rig;
+    accepted(&rig);
+    feed_msg(&rig, 1, MSG_SYNC, EVENT);
+    struct slice ack = only_frame(&rig, FRAME_ACK);
+    assert_int_equal(frame_get16(ack.data + FRAME_ACK_HEADER + 10), 116);
+    assert_false(rig.sink.closing);
+    rig_done(&rig);
+}
+
+static void credit_is_renewed_by_half_windows_of_settled_messages(void **state) {
+    (void)state;
+    struct rig rig;
+    accepted(&rig); /* window 64 */
+    for (unsigned i = 1; i <= 63; i++)
+        feed_msg(&rig, i, 0, EVENT);
+    settle(&rig, 1, 31, STATUS_OK, 0);
+    only_frame(&rig, FRAME_ACK);
+    settle(&rig, 32, 32, STATUS_OK, 0);
+    struct slice bytes = output(&rig);
+    unsigned type;
+    next_frame(&bytes, &type, NULL);
+    assert_int_equal(type, FRAME_ACK);
+    struct slice credit = next_frame(&bytes, &type, NULL);
+    assert_int_equal(type, FRAME_CREDIT);
+    assert_int_equal(frame_get64(credit.data), 96);
+    rig_done(&rig);
+}
+
+static void oversending_is_an_error(void **state) {
+    (void)state;
+    struct rig rig;
+    accepted(&rig);
+    for (unsigned i = 1; i <= 64; i++)
+        feed_msg(&rig, i, 0, EVENT);
+    assert_false(rig.sink.closing);
+    feed_msg(&rig, 65, 0, EVENT);
+    assert_error(&rig, 8, STATUS_FLOW_CONTROL);
+    assert_int_equal(rig.received, 64);
+    rig_done(&rig);
+}
+
+static void one_message_may_pass_the_byte_credit(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_setup(&rig, &protocol_stream1, PROTOCOL_ACCEPTED);
+    rig.settle_as = STATUS_COUNT;
+    rig.setup.limits.window_bytes = 100;
+    open_with(&rig, "{\"enc\":\"json\"}");
+    feed_msg(&rig, 1, 0, EVENT); /* 71 bytes */
+    feed_msg(&rig, 2, 0, EVENT);
+    assert_false(rig.sink.closing);
+    feed_msg(&rig, 3, 0, EVENT);
+    assert_error(&rig, 8, STATUS_FLOW_CONTROL);
+    rig_done(&rig);
+}
+
+static void one_unsettled_message_stops_its_sender_four_windows_later(void **state) {
+    (void)state;
+    struct rig rig;
+    accepted(&rig);
+    unsigned seq = 0;
+    feed_msg(&rig, ++seq, 0, EVENT); /* stays */
+    while (seq < 256) {
+        feed_msg(&rig, ++seq, 0, EVENT);
+        settle(&rig, seq, seq, STATUS_OK, 0);
+    }
+    assert_false(rig.sink.closing);
+    output(&rig);
+    settle(&rig, 1, 1, STATUS_OK, 0);
+    struct slice bytes = output(&rig);
+    unsigned type;
+    assert_int_equal(frame_get64(next_frame(&bytes, &type, NULL).data), 256);
+    assert_int_equal(type, FRAME_ACK);
+    assert_int_equal(frame_get64(next_frame(&bytes, &type, NULL).data), 320);
+    assert_int_equal(type, FRAME_CREDIT);
+    rig_done(&rig);
+}
+
+static void cancels_reach_the_right_token(void **state) {
+    (void)state;
+    struct rig rig;
+    uint8_t seq[8] = {0};
+    accepted(&rig);
+    feed_msg(&rig, 1, 0, EVENT);
+    feed_msg(&rig, 2, 0, "no event");
+    feed_msg(&rig, 3, 0, EVENT);
+    rig_log(&rig);
+    seq[7] = 3;
+    feed_frame(&rig, FRAME_CANCEL, 0, slice_make(seq, 8));
+    assert_string_equal(rig_log(&rig), "cancelled 2\n");
+    seq[7] = 1; /* before the invalid one: left alone */
+    feed_frame(&rig, FRAME_CANCEL, 0, slice_make(seq, 8));
+    seq[7] = 9;
+    feed_frame(&rig, FRAME_CANCEL, 0, slice_make(seq, 8));
+    assert_string_equal(rig_log(&rig), "");
+    rig_done(&rig);
+}
+
+/* -- outbound -- */
+
+static struct message message;
+static uint8_t message_room[4096];
+
+static const struct message *made(enum message_kind kind) {
+    static struct buffer extra;
+    buffer_init_fixed(&extra, message_room, sizeof message_room);
+    rig_message(&message, &extra, kind, "m", slice_make(NULL, 0));
+    return &message;
+}
+
+static void sends(struct rig *rig, unsigned count) {
+    while (count--)
+        assert_int_equal(rig_send(rig, made(KIND_EVENT)), STATUS_OK);
+    output(rig);
+    rig_log(rig);
+}
+
+static void entry(uint8_t out[FRAME_ACK_ENTRY], uint64_t seq, unsigned outcome, unsigned code, uint32_t retry_ms) {
+    memset(out, 0, FRAME_ACK_ENTRY);
+    frame_put64(out, seq);
+    out[8] = (uint8_t)outcome;
+    frame_put16(out + 10, (uint16_t)code);
+    frame_put32(out + 12, retry_ms);
+}
+
+static void each_message_is_settled_once_in_any_order(void **state) {
+    (void)state;
+    uint8_t entries[4][FRAME_ACK_ENTRY];
+    struct rig rig;
+    accepted(&rig);
+    sends(&rig, 10);
+    entry(entries[0], 3, ACK_RETRY, 105, 250);
+    entry(entries[1], 5, ACK_ACCEPTED, 0, 0);
+    entry(entries[2], 3, ACK_ACCEPTED, 0, 0); /* settled for good above */
+    entry(entries[3], 1, ACK_EXPIRED, 107, 0);
+    feed_ack(&rig, 0, 4, (const uint8_t(*)[FRAME_ACK_ENTRY])entries);
+    assert_string_equal(rig_log(&rig), "outcome 3-3 retry target-unavailable retry_ms=250\n"
+                                       "outcome 5-5 accepted retry_ms=0\n"
+                                       "outcome 1-1 expired expired retry_ms=0\n");
+    entry(entries[0], 7, ACK_REJECTED, 999, 0);
+    feed_ack(&rig, 8, 1, (const uint8_t(*)[FRAME_ACK_ENTRY])entries);
+    assert_string_equal(rig_log(&rig), "outcome 7-7 rejected rejected-by-recipient retry_ms=0\n"
+                                       "outcome 2-2 accepted retry_ms=0\n"
+                                       "outcome 4-4 accepted retry_ms=0\n"
+                                       "outcome 6-6 accepted retry_ms=0\n"
+                                       "outcome 8-8 accepted retry_ms=0\n");
+    feed_ack(&rig, 10, 0, NULL);
+    assert_string_equal(rig_log(&rig), "outcome 9-10 accepted retry_ms=0\n");
+    assert_int_equal(rig.settled, 10);
+    rig_done(&rig);
+}
+
+static void room_follows_credit(void **state) {
+    (void)state;
+    uint8_t credit[16] = {0};
+    struct rig rig;
+    rig_setup(&rig, &protocol_stream1, PROTOCOL_ACCEPTED);
+    open_with(&rig, "{\"enc\":\"json\",\"credit\":{\"msgs\":2,\"bytes\":100000}}");
+    assert_int_equal(rig.sink.room.messages, 2);
+    sends(&rig, 2);
+    assert_int_equal(rig.sink.room.messages, 0);
+    feed_ack(&rig, 2, 0, NULL); /* settled, but no new credit */
+    assert_int_equal(rig.sink.room.messages, 0);
+    credit[7] = 5;
+    frame_put64(credit + 8, 200000);
+    rig_log(&rig);
+    feed_frame(&rig, FRAME_CREDIT, 0, slice_make(credit, 16));
+    assert_string_equal(rig_log(&rig), "room\n");
+    assert_int_equal(rig.sink.room.messages, 3);
+    rig_done(&rig);
+}
+
+static void what_the_peer_cannot_take_is_too_large(void **state) {
+    (void)state;
+    static uint8_t data[90000];
+    struct rig rig;
+    struct buffer extra;
+    struct message big;
+    accepted(&rig); /* no max_frame: 81920 */
+    buffer_init_fixed(&extra, message_room, sizeof message_room);
+    rig_message(&big, &extra, KIND_EVENT, "big", slice_make(data, sizeof data));
+    assert_int_equal(rig_send(&rig, &big), STATUS_TOO_LARGE);
+    assert_int_equal(output(&rig).size, 0);
+    sends(&rig, 1); /* its token is free again */
+    rig_done(&rig);
+}
+
+static void a_peer_without_acks_gets_noack(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_setup(&rig, &protocol_stream1, PROTOCOL_ACCEPTED);
+    open_with(&rig, "{\"enc\":\"json\",\"ack\":false}");
+    assert_false(rig.sink.terms.acks);
+    assert_int_equal(rig_send(&rig, made(KIND_EVENT)), STATUS_OK);
+    struct slice bytes = output(&rig);
+    unsigned type, flags;
+    next_frame(&bytes, &type, &flags);
+    assert_int_equal(type, FRAME_MSG);
+    assert_int_equal(flags, MSG_NOACK);
+    feed_ack(&rig, 1, 0, NULL);
+    assert_int_equal(rig.settled, 0); /* nobody was told */
+    rig_done(&rig);
+}
+
+static void a_frame_that_was_not_written_can_be_recovered(void **state) {
+    (void)state;
+    struct rig rig;
+    struct message back;
+    accepted(&rig);
+    assert_int_equal(rig_send(&rig, made(KIND_COMMAND)), STATUS_OK);
+    struct slice sent = chain_find(&rig.out, 0, 0);
+    assert_null(sent.data);
+    sent = chain_find(&rig.out, rig.out.written, rig.out.added);
+    assert_true(rig.protocol->recover(rig.state, sent, &back));
+    assert_int_equal(back.kind, KIND_COMMAND);
+    assert_false(rig.protocol->recover(rig.state, slice_head(sent, sent.size - 1), &back));
+    rig_done(&rig);
+}
+
+/* -- subscriptions -- */
+
+static void subscriptions_are_answered(void **state) {
+    (void)state;
+    static const struct {
+        const char *subscribe, *log, *result;
+        enum status as;
+    } cases[] = {
+        {"{\"sub\":1,\"filter\":\"type = 'a'\",\"group\":\"g\",\"max_inflight\":3,\"from\":\"new\"}",
+         "subscribe 1 filter=type = 'a' group=g max=3 ack\n", "{\"re\":\"subscribe\",\"sub\":1,\"status\":200}", STATUS_OK},
+        {"{\"sub\":2}", "subscribe 2 filter= group= max=0 ack\n", "\"sub\":2,\"status\":403,", STATUS_FORBIDDEN},
+        {"{\"sub\":0}", "", "\"status\":400,", 0},
+        {"{}", "", "\"status\":400,", 0},
+        {"{\"sub\":3,\"durable\":\"d\"}", "", "\"reason\":\"not-supported\"", 0},
+        {"{\"sub\":3,\"filters\":[]}", "", "\"status\":501,", 0},
+        {"{\"sub\":3,\"from\":\"earliest\"}", "", "\"status\":501,", 0},
+        {"{\"sub\":3,\"from\":\"x\"}", "", "\"status\":400,", 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct rig rig;
+        accepted(&rig);
+        rig.subscribe_as = cases[i].as;
+        feed_text(&rig, FRAME_SUBSCRIBE, cases[i].subscribe);
+        assert_string_equal(rig_log(&rig), cases[i].log);
+        assert_true(contains(only_frame(&rig, FRAME_RESULT), cases[i].result));
+        feed_text(&rig, FRAME_UNSUBSCRIBE, "{\"sub\":7}");
+        assert_string_equal(rig_log(&rig), "unsubscribe 7\n");
+        assert_true(contains(only_frame(&rig, FRAME_RESULT), "{\"re\":\"unsubscribe\",\"sub\":7,\"status\":200}"));
+        feed_text(&rig, FRAME_AUTH, "{\"auth\":{\"method\":\"bearer\",\"token\":\"x\"}}");
+        assert_true(contains(only_frame(&rig, FRAME_RESULT), "{\"re\":\"auth\",\"status\":501,"));
+        rig_done(&rig);
+    }
+}
+
+static void acks_are_one_choice_for_a_connection(void **state) {
+    (void)state;
+    struct rig rig;
+    accepted(&rig);
+    feed_text(&rig, FRAME_SUBSCRIBE, "{\"sub\":1,\"ack\":false}");
+    assert_string_equal(rig_log(&rig), "subscribe 1 filter= group= max=0\n");
+    assert_false(rig.sink.terms.acks);
+    only_frame(&rig, FRAME_RESULT);
+    feed_text(&rig, FRAME_SUBSCRIBE, "{\"sub\":2,\"ack\":true}");
+    assert_string_equal(rig_log(&rig), "");
+    assert_true(contains(only_frame(&rig, FRAME_RESULT), "\"status\":501"));
+    rig_done(&rig);
+}
+
+/* -- time and ends -- */
+
+static void silence_is_answered_by_ping_then_by_an_end(void **state) {
+    (void)state;
+    struct rig rig;
+    accepted(&rig);
+    rig_wait(&rig, 8 * NS_PER_S);
+    struct slice ping = only_frame(&rig, FRAME_PING);
+    assert_int_equal(ping.size, 8);
+    feed_frame(&rig, FRAME_PONG, 0, ping);
+    rig_wait(&rig, 37 * NS_PER_S);
+    assert_false(rig.sink.closing);
+    rig_wait(&rig, 8 * NS_PER_S);
+    assert_error(&rig, 10, STATUS_HEARTBEAT_TIMEOUT);
+    rig_done(&rig);
+}
+
+static void pings_are_echoed(void **state) {
+    (void)state;
+    struct rig rig;
+    accepted(&rig);
+    feed_frame(&rig, FRAME_PING, 0, SLICE_OF("abcdefgh"));
+    assert_memory_equal(only_frame(&rig, FRAME_PONG).data, "abcdefgh", 8);
+    rig_done(&rig);
+}
+
+static void draining_waits_for_what_is_open(void **state) {
+    (void)state;
+    static const char query[] =
+        "{\"specversion\":\"1.0\",\"id\":\"q\",\"source\":\"/s\",\"type\":\"t\",\"messagetype\":\"query\"}";
+    struct rig rig;
+    accepted(&rig);
+    feed_msg(&rig, 1, 0, query);
+    sends(&rig, 1);
+    rig.protocol->shut(rig.state, STATUS_SHUTDOWN, rig.now);
+    assert_true(contains(only_frame(&rig, FRAME_GOAWAY), "\"code\":11"));
+    assert_false(rig.sink.closing);
+    settle(&rig, 1, 1, STATUS_OK, 0);
+    assert_false(rig.sink.closing);
+    feed_ack(&rig, 1, 0, NULL);
+    assert_false(rig.sink.closing); /* the query has no reply yet */
+    assert_int_equal(rig_send(&rig, made(KIND_RESPONSE)), STATUS_OK);
+    assert_false(rig.sink.closing);
+    feed_ack(&rig, 2, 0, NULL);
+    assert_true(rig.sink.closing);
+    assert_int_equal(rig.sink.close_status, STATUS_SHUTDOWN);
+    rig_done(&rig);
+}
+
+static void an_idle_connection_drains_at_once(void **state) {
+    (void)state;
+    struct rig rig;
+    accepted(&rig);
+    rig.protocol->shut(rig.state, STATUS_SHUTDOWN, rig.now);
+    only_frame(&rig, FRAME_GOAWAY);
+    assert_true(rig.sink.closing);
+    rig_done(&rig);
+}
+
+static void goaway_ends_new_work_and_has_a_deadline(void **state) {
+    (void)state;
+    struct rig rig;
+    accepted(&rig);
+    feed_text(&rig, FRAME_GOAWAY, "{\"code\":11,\"drain_ms\":2000}");
+    assert_int_equal(rig.sink.room.messages, 0);
+    assert_false(rig.sink.closing);
+    rig_wait(&rig, 2 * NS_PER_S);
+    assert_true(rig.sink.closing);
+    assert_int_equal(rig.sink.close_status, STATUS_GOING_AWAY);
+    rig_done(&rig);
+}
+
+static void an_ended_peer_still_gets_its_reply(void **state) {
+    (void)state;
+    static const char query[] =
+        "{\"specversion\":\"1.0\",\"id\":\"q\",\"source\":\"/s\",\"type\":\"t\",\"messagetype\":\"query\"}";
+    struct rig rig;
+    accepted(&rig);
+    feed_msg(&rig, 1, 0, query);
+    rig_end(&rig);
+    assert_false(rig.sink.closing);
+    settle(&rig, 1, 1, STATUS_OK, 0);
+    assert_int_equal(rig_send(&rig, made(KIND_RESPONSE)), STATUS_OK);
+    assert_true(rig.sink.closing);
+    assert_int_equal(rig.sink.close_status, STATUS_PEER_CLOSED);
+    assert_true(chain_unsent(&rig.out) > 0);
+    rig_done(&rig);
+}
+
+static void the_peers_error_is_the_reason_of_the_close(void **state) {
+    (void)state;
+    struct rig rig;
+    accepted(&rig);
+    feed_text(&rig, FRAME_ERROR, "{\"code\":8,\"slug\":\"flow-control\"}");
+    assert_true(rig.sink.closing);
+    assert_int_equal(rig.sink.close_status, STATUS_FLOW_CONTROL);
+    assert_int_equal(output(&rig).size, 0);
+    rig_done(&rig);
+}
+
+/* -- both roles together -- */
+
+static void pair(struct rig *client, struct rig *server) {
+    rig_setup(client, &protocol_stream1, PROTOCOL_DIALLED);
+    rig_setup(server, &protocol_stream1, PROTOCOL_ACCEPTED);
+    client->setup.encoding = ENCODING_PROTO;
+    client->setup.own_system = SLICE_OF("crm");
+    client->setup.own_key = SLICE_OF("itk_secret");
+    server->setup.auth = true;
+    rig_open(client);
+    rig_open(server);
+    rig_exchange(client, server);
+}
+
+static void the_two_roles_understand_each_other(void **state) {
+    (void)state;
+    struct rig client, server;
+    pair(&client, &server);
+    assert_string_equal(rig_log(&server),
+                        "hello client=intertie/" INTERTIE_VERSION " system=crm key=itk_secret intertie window=64\nroom\n");
+    assert_string_equal(rig_log(&client), "room\n");
+    assert_true(client.sink.terms.is_intertie && client.sink.terms.acks);
+    for (int i = 0; i < 500; i++) {
+        if (client.sink.room.messages == 0 || server.sink.room.messages == 0)
+            rig_exchange(&client, &server);
+        assert_int_equal(rig_send(&client, made(KIND_EVENT)), STATUS_OK);
+        assert_int_equal(rig_send(&server, made(KIND_EVENT)), STATUS_OK);
+    }
+    rig_exchange(&client, &server);
+    assert_int_equal(server.received, 500);
+    assert_int_equal(client.received, 500);
+    assert_int_equal(server.settled, 500);
+    assert_int_equal(client.settled, 500);
+    server.protocol->shut(server.state, STATUS_SHUTDOWN, server.now);
+    rig_exchange(&client, &server);
+    assert_true(server.sink.closing);
+    assert_int_equal(client.sink.room.messages, 0);
+    rig_end(&client);
+    assert_int_equal(client.sink.close_status, STATUS_GOING_AWAY);
+    rig_done(&client);
+    rig_done(&server);
+}
+
+static void a_client_gives_up_on_silence(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_setup(&rig, &protocol_stream1, PROTOCOL_DIALLED);
+    rig_open(&rig);
+    rig_wait(&rig, 10 * NS_PER_S);
+    assert_true(rig.sink.closing);
+    assert_int_equal(rig.sink.close_status, STATUS_HEAD_TIMEOUT);
+    rig_done(&rig);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hello_is_answered_by_welcome),
+        cmocka_unit_test(hellos_are_refused_by_code),
+        cmocka_unit_test(other_versions_get_our_preface_and_a_close),
+        cmocka_unit_test(strangers_get_no_frame),
+        cmocka_unit_test(handshakes_have_a_deadline),
+        cmocka_unit_test(only_the_handshake_comes_first),
+        cmocka_unit_test(frames_are_refused_by_code),
+        cmocka_unit_test(too_large_frames_are_refused_at_their_header),
+        cmocka_unit_test(unknown_frames_with_the_flag_are_skipped),
+        cmocka_unit_test(control_frames_are_limited),
+        cmocka_unit_test(acks_are_cumulative_and_brought_up_to_date),
+        cmocka_unit_test(other_outcomes_are_entries),
+        cmocka_unit_test(invalid_events_are_rejected_and_take_no_token),
+        cmocka_unit_test(noack_needs_no_ack),
+        cmocka_unit_test(sync_is_refused_for_that_message),
+        cmocka_unit_test(credit_is_renewed_by_half_windows_of_settled_messages),
+        cmocka_unit_test(oversending_is_an_error),
+        cmocka_unit_test(one_message_may_pass_the_byte_credit),
+        cmocka_unit_test(one_unsettled_message_stops_its_sender_four_windows_later),
+        cmocka_unit_test(cancels_reach_the_right_token),
+        cmocka_unit_test(each_message_is_settled_once_in_any_order),
+        cmocka_unit_test(room_follows_credit),
+        cmocka_unit_test(what_the_peer_cannot_take_is_too_large),
+        cmocka_unit_test(a_peer_without_acks_gets_noack),
+        cmocka_unit_test(a_frame_that_was_not_written_can_be_recovered),
+        cmocka_unit_test(subscriptions_are_answered),
+        cmocka_unit_test(acks_are_one_choice_for_a_connection),
+        cmocka_unit_test(silence_is_answered_by_ping_then_by_an_end),
+        cmocka_unit_test(pings_are_echoed),
+        cmocka_unit_test(draining_waits_for_what_is_open),
+        cmocka_unit_test(an_idle_connection_drains_at_once),
+        cmocka_unit_test(goaway_ends_new_work_and_has_a_deadline),
+        cmocka_unit_test(an_ended_peer_still_gets_its_reply),
+        cmocka_unit_test(the_peers_error_is_the_reason_of_the_close),
+        cmocka_unit_test(the_two_roles_understand_each_other),
+        cmocka_unit_test(a_client_gives_up_on_silence),
+    };
+    buffer_init(&wire, 16u << 20);
+    return cmocka_run_group_tests_name("protocol/stream1", tests, NULL, NULL);
+}
