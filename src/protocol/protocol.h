@@ -172,6 +172,8 @@ struct protocol_setup {
     enum message_encoding encoding; /* of what we send where the peer does not choose */
     struct slice own_system; /* stream v1 dialled: HELLO.system */
     struct slice own_key;    /* stream v1 dialled: HELLO.auth */
+    const struct protocol_subscription *own_subscriptions; /* stream v1 dialled: sent once it is open */
+    size_t own_subscription_count;
 };
 
 /* What instances of one worker share. */
