@@ -191,7 +191,7 @@ static void check_identity(struct work *work, const struct node *identity, const
     check_rules(work, identity, trail, "deny");
     for (const struct node *key = keys && keys->kind == NODE_MAP ? keys->first : NULL; key; key = key->next) {
         const struct node *hash = node_get(key, SLICE_OF("hash"));
-        struct trail here = {&in_keys, key->key};
+        struct trail at = {&in_keys, key->key}, here = {&at, SLICE_OF("hash")};
         if (!hash || hash->kind != NODE_SCALAR || hash->unknown)
             continue;
         const struct node *other = node_get(all, hash->text);

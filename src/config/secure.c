@@ -35,13 +35,14 @@ static void check_open(struct work *work, const struct node *listener, const str
     const struct node *auth = node_get(listener, SLICE_OF("auth"));
     const struct node *system = node_get(listener, SLICE_OF("system"));
     const struct node *allow = node_get(listener, SLICE_OF("allow"));
+    struct trail at_url = {trail, SLICE_OF("url")}, at_auth = {trail, SLICE_OF("auth")};
     if (url->is_loopback)
         return;
     if (!auth && !(system && allow) && !is_true(listener, "anonymous"))
-        work_error(work, at->at, trail, "`%.*s` is no loopback address: it needs %s`system` with `allow`, or the plain word `anonymous: true`",
+        work_error(work, at->at, &at_url, "`%.*s` is no loopback address: it needs %s`system` with `allow`, or the plain word `anonymous: true`",
                    SCALAR_SHOWN(url->host), carries_keys(url->scheme) ? "`auth`, or " : "");
     if (list_has(auth, "key") && carries_keys(url->scheme) && !is_true(listener, "insecure"))
-        work_error(work, auth->at, trail, "keys would cross the network in clear text; if that is meant, write `insecure: true`");
+        work_error(work, auth->at, &at_auth, "keys would cross the network in clear text; if that is meant, write `insecure: true`");
 }
 
 struct wire_key {
@@ -139,9 +140,10 @@ static bool same_port(const struct config_url *a, const struct config_url *b) {
 static void check_twice(struct work *work, const struct node *listeners, const struct node *self, const struct node *at, const struct config_url *url,
                         const struct trail *trail) {
     struct config_url other;
+    struct trail here = {trail, SLICE_OF("url")};
     for (const struct node *before = listeners->first; before != self; before = before->next) {
         if (before->kind == NODE_MAP && url_of(work, before, URL_LISTENER, "listeners.*.url", &other) && same_port(url, &other)) {
-            work_error(work, at->at, trail, "the listener `%.*s` (line %u) has this address already", SLICE_ARG(before->key), before->key_at.line);
+            work_error(work, at->at, &here, "the listener `%.*s` (line %u) has this address already", SLICE_ARG(before->key), before->key_at.line);
             return;
         }
     }

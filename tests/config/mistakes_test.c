@@ -1,0 +1,254 @@
+/* Each kind of mistake with its exact words and place, and the name that was probably meant. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "source.h"
+
+struct mistake {
+    const char *text;
+    const char *said; /* `line:column path: message`, one a line, in order */
+};
+
+/* What every case may rest on. */
+#define SYSTEMS "systems: {desk: {accept: true}, pricing: tcp://127.0.0.1:7101}\n"
+#define HASH "\"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\""
+
+static const struct mistake mistakes[] = {
+    /* -- text -- */
+    {"listeners: [", "2:1 not valid YAML: did not find expected node content"},
+    {"a: b: c", "1:5 a `: ` isn't allowed here; is the line indented right, or the value in need of quotes?"},
+    {"name:\n\tx: y", "2:1 this character can't start a value (a tab? YAML indents with spaces)"},
+    {"name: a\nname: b", "2:1 `name` stands here twice; the first is on line 1"},
+    {"name: !str a", "1:7 tags (`!...`) aren't used here: the schema knows the type"},
+    {"log: !!map {}", "1:6 tags (`!...`) aren't used here: the schema knows the type"},
+    {"include: !x [a]", "1:10 tags (`!...`) aren't used here: the schema knows the type"},
+    {"policies:\n  a: &a {ttl: 1s}\n  b: {<<: *a}", "3:7 merge keys (`<<`) aren't supported; share settings with `policies`"},
+    {"name: *x", "1:7 no anchor of this name above; anchors work inside one file only"},
+    {"a: &x [*x]", "1:8 this alias stands inside its own anchor"},
+    {"name: a\n---\nname: b", "2:1 a second document; one file holds one (`---` only at its top)"},
+    {"- a", "1:1 a configuration is a map of `key: value`"},
+    {"? [a]\n: b", "1:3 a key is plain text here, without alias, anchor or tag"},
+    {"name: \xff", "1:1 the file is not UTF-8 text"},
+    /* -- keys -- */
+    {"sistems: {}", "1:1 unknown key `sistems`; did you mean `systems`? <systems>"},
+    {"frobnicate: 1", "1:1 unknown key `frobnicate`"},
+    {"systems:\n  a:\n    url: tcp://h:1\n    timeout: {request: 5s}\n",
+     "4:5 unknown key `timeout` in systems.a; did you mean `timeouts`? <timeouts>"},
+    {"log: {rotate: {sise: 1MiB}}", "1:16 unknown key `sise` in log.rotate; did you mean `size`? <size>"},
+    {"zone: eu", "1:1 zone: not supported yet in 0.1.0"},
+    {SYSTEMS "routes: {r: {match: {}, failover: [desk]}}", "2:25 routes.r.failover: not supported yet in 0.1.0"},
+    {"systems: {a: {accept: true, health: {path: /x, no_such: 1}}}", "1:29 systems.a.health: not supported yet in 0.1.0"},
+    {"storage: {driver: memory}", "1:1 storage: not supported yet in 0.1.0"},
+    {SYSTEMS "routes: {r: {match: {}, to: desk, limits: {in_flight: 3}}}",
+     "2:35 routes.r.limits: means nothing in a route; it belongs to a system, or to a policy that systems use"},
+    {SYSTEMS "routes: {r: {match: {}, to: desk, timeouts: {connect: 3s}}}",
+     "2:46 routes.r.timeouts.connect: means nothing in a route; it belongs to a system, or to a policy that systems use"},
+    {"systems: {a: {accept: true, ttl: 3s}}", "1:29 systems.a.ttl: means nothing in a system; it belongs to a route, or to a policy that routes use"},
+    {SYSTEMS "policies: {p: {ttl: 1s}}\nroutes: {r: {match: {type: x}, to: desk}}\nlisteners: {w: {system: desk}}", "4:13 listeners.w: `url` is missing"},
+    /* -- names -- */
+    {"systems: {Billing: {accept: true}}", "1:11 systems.Billing: `Billing` is no name: lower-case letters, digits, `-` and `_`, a letter or digit first"},
+    {"systems: {all: {accept: true}}", "1:11 systems.all: `all` is reserved: it means every system"},
+    {"systems: {a.b: {accept: true}}", "1:11 systems.a.b: `a.b` is no name: lower-case letters, digits, `-` and `_`, a letter or digit first"},
+    {"name: No Name", "1:7 name: `No Name` is no name: lower-case letters, digits, `-` and `_`, a letter or digit first"},
+    {SYSTEMS "routes:\n  prices: {match: {}, to: pricng}", "3:27 routes.prices.to: no system `pricng`; did you mean `pricing` (line 1)? <pricing>"},
+    {SYSTEMS "routes: {p: {match: {}, to: warehouse}}", "2:29 routes.p.to: no system `warehouse`"},
+    {SYSTEMS "routes: {p: {match: {from: dsk}, to: desk}}", "2:28 routes.p.match.from: no system `dsk`; did you mean `desk` (line 1)? <desk>"},
+    {SYSTEMS "routes: {p: {match: {listener: web}, to: desk}}", "2:32 routes.p.match.listener: no listener `web`"},
+    {SYSTEMS "routes: {p: {match: {target: dask}}}", "2:30 routes.p.match.target: no system `dask`; did you mean `desk` (line 1)? <desk>"},
+    {"systems: {a: {accept: true, policy: fast}}\npolicies: {fats: {}}", "1:37 systems.a.policy: no policy `fast`; did you mean `fats` (line 2)? <fats>"},
+    {SYSTEMS "listeners: {u: {url: 'udp://127.0.0.1:5', system: disk}}", "2:51 listeners.u.system: no system `disk`; did you mean `desk` (line 1)? <desk>"},
+    {"log: {levels: {protocl: debug}}", "1:16 log.levels.protocl: no room `protocl`; did you mean `protocol`? <protocol>"},
+    {"extensions: {Tenant: string}", "1:14 extensions.Tenant: `Tenant` can't name an attribute: lower-case letters and digits, and not `data` or `specversion`"},
+    {"extensions: {priority: integer}", "1:14 extensions.priority: `priority` is known already, with a type"},
+    {SYSTEMS "routes: {p: {match: {tenant: a}, to: desk}}", "2:22 routes.p.match.tenant: nobody declared an attribute `tenant`; yours go under `extensions`"},
+    {SYSTEMS "routes: {p: {match: {subjet: a}, to: desk}}",
+     "2:22 routes.p.match.subjet: nobody declared an attribute `subjet`; did you mean `subject`? <subject>"},
+    /* -- kinds of values -- */
+    {"systems: {a: }", "1:11 systems.a: has no value; write {} for an empty map, or leave it out"},
+    {"log: {level: ~}", "1:7 log.level: has no value; leave it out"},
+    {"log: info", "1:6 log: a map of keys is due here, not a value"},
+    {"drain: [1s]", "1:8 drain: a map of keys is due here, not a list"},
+    {"name: {a: b}", "1:7 name: a value is due here, not a map"},
+    {"name: [a]", "1:7 name: one value is due here, not a list"},
+    {"systems: {a: {accept: yes}}", "1:23 systems.a.accept: write true, false, or a map of its keys"},
+    {SYSTEMS "routes: {p: {match: {type: []}, to: desk}}", "2:28 routes.p.match.type: the list is empty; leave the key out"},
+    {SYSTEMS "routes: {p: {match: {type: [{a: b}]}, to: desk}}", "2:29 routes.p.match.type: a list of values is due here, not of maps"},
+    {SYSTEMS "routes: {p: {match: {}, to: [desk, desk]}}", "2:36 routes.p.to: `desk` stands in this list twice"},
+    {SYSTEMS "routes: {p: {match: {}, to: [desk, all]}}", "2:36 routes.p.to: `all` stands alone, not in a list"},
+    /* -- units -- */
+    {"drain: {grace: 30}", "1:16 drain.grace: `30` has no unit; write 30s"},
+    {"drain: {grace: 1.5s}", "1:16 drain.grace: `1.5s`: whole numbers only; take a smaller unit (us, ms, s, m, h, d)"},
+    {"drain: {grace: 3 weeks}", "1:16 drain.grace: `3 weeks`: no unit ` weeks` for a duration; there are us, ms, s, m, h, d"},
+    {"drain: {grace: 30 S}", "1:16 drain.grace: `30 S`: write 30s"},
+    {"drain: {grace: soon}", "1:16 drain.grace: `soon` is no duration; write one such as 5s"},
+    {"drain: {grace: ''}", "1:16 drain.grace: is empty; write a duration such as 5s"},
+    {"drain: {grace: unlimited}", "1:16 drain.grace: `unlimited` is no duration; write one such as 5s"},
+    {"drain: {grace: 2d}", "1:16 drain.grace: `2d` is above the most, 1d"},
+    {"drain: {grace: 99999999999999999999s}", "1:16 drain.grace: `99999999999999999999s` is too big"},
+    {"limits: {message: 1048576}", "1:19 limits.message: `1048576` has no unit; write 1048576B"},
+    {"limits: {message: 1mib}", "1:19 limits.message: `1mib`: write 1MiB"},
+    {"limits: {message: 10B}", "1:19 limits.message: `10B` is below the least, 1KiB"},
+    {"workers: 0", "1:10 workers: `0` is below the least, 1"},
+    {"workers: 4s", "1:10 workers: `4s`: a count has no unit; write 4"},
+    {"workers: -1", "1:10 workers: `-1` is below 0"},
+    {"workers: many", "1:10 workers: `many` is no number"},
+    {SYSTEMS "routes: {p: {match: {}, to: desk, order: first}}", "2:42 routes.p.order: `first` is no whole number"},
+    {SYSTEMS "routes: {p: {match: {}, to: desk, enabled: yes}}", "2:44 routes.p.enabled: `yes`: write true <true>"},
+    {SYSTEMS "routes: {p: {match: {}, to: desk, enabled: maybe}}", "2:44 routes.p.enabled: `maybe` is neither true nor false"},
+    {"log: {level: wran}", "1:14 log.level: no value `wran`; did you mean `warn`? <warn>"},
+    {"log: {level: warning}", "1:14 log.level: no value `warning`; there are debug, info, warn, error"},
+    {"log: {format: xml}", "1:15 log.format: no value `xml`; there are auto, json, text"},
+    {"systems: {a: {accept: true, balance: {by: ewma}}}", "1:43 systems.a.balance.by: `ewma` is not supported yet in 0.1.0"},
+    {"listeners: {w: {url: 'tcp://127.0.0.1:1', max_priority: 6}}", "1:57 listeners.w.max_priority: `6` is no priority: 1 to 5, or low, normal, high, critical, emergency"},
+    {"listeners: {w: {url: 'udp://127.0.0.1:1', allow: 10.0.0.1/8}}",
+     "1:50 listeners.w.allow: `10.0.0.1/8`: the bits behind the prefix must be 0, and the prefix no longer than the address"},
+    {"listeners: {w: {url: 'udp://127.0.0.1:1', allow: lan}}", "1:50 listeners.w.allow: `lan` is no address range such as 10.0.0.0/24"},
+    /* -- URLs -- */
+    {"listeners: {w: 127.0.0.1:80}", "1:16 listeners.w.url: `127.0.0.1:80` has no scheme; write one such as tcp://127.0.0.1:7101"},
+    {"systems: {w: billing}", "1:14 systems.w.url: `billing` is no URL; write one such as tcp://127.0.0.1:7101"},
+    {"listeners: {w: htp://h:1}", "1:16 listeners.w.url: no scheme `htp`; did you mean `http`? <http>"},
+    {"listeners: {w: gopher://h:1}", "1:16 listeners.w.url: no scheme `gopher` here"},
+    {"systems: {w: https://h}", "1:14 systems.w.url: `https` is not supported yet in 0.1.0"},
+    {"systems: {w: kafka://h:9092}", "1:14 systems.w.url: `kafka` is not supported yet in 0.1.0"},
+    {"systems: {w: tcp://h}", "1:14 systems.w.url: `tcp://h` needs a port"},
+    {"systems: {w: tcp://h:0}", "1:14 systems.w.url: port 0 means any free one, which nobody can dial"},
+    {"systems: {w: tcp://h:70000}", "1:14 systems.w.url: `70000` is no port (1 to 65535)"},
+    {"systems: {w: http://u:p@h/}", "1:14 systems.w.url: user and password don't belong into a URL; use `auth`"},
+    {"systems: {w: 'http://h/#a'}", "1:14 systems.w.url: a fragment (`#...`) means nothing here"},
+    {"systems: {w: 'tcp://h:1?x'}", "1:14 systems.w.url: a query (`?...`) means nothing here"},
+    {"systems: {w: tcp://h:1/path}", "1:14 systems.w.url: `tcp` has no path"},
+    {"systems: {w: tcp://::1:7}", "1:14 systems.w.url: `tcp://::1:7`: an IPv6 address stands in brackets, as in tcp://[::1]:7101"},
+    {"systems: {w: 'tcp://[::g]:7'}", "1:14 systems.w.url: `::g` is no IPv6 address"},
+    {"systems: {w: tcp://10.0.0.256:7}", "1:14 systems.w.url: `10.0.0.256` is no IPv4 address (0 to 255, four times, no leading zeros)"},
+    {"systems: {w: tcp://ho$$st:7}", "1:14 systems.w.url: `ho$st` is no host"},
+    {"systems: {w: 'tcp://:7'}", "1:14 systems.w.url: `tcp://:7` has no host"},
+    {"systems: {w: http://h/a b}", "1:14 systems.w.url: the path must be percent-encoded: character 3 of it may not stand there"},
+    {"listeners: {w: http://127.0.0.1:1/api}", "1:16 listeners.w.url: an http listener serves every path; leave `/api` out"},
+    {"public_url: ftp://h", "1:13 public_url: no scheme `ftp` here"},
+    /* -- references from outside -- */
+    {"name: ${NOT_SET}", "1:7 name: `${NOT_SET}`: the variable is not set, and there is no default"},
+    {"name: a$b", "1:7 name: `$b`: write `$$` for a dollar"},
+    {"name: ${NAME", "1:7 name: `${NAME`: the `}` is missing"},
+    {"name: ${NA-ME}", "1:7 name: `${NA-ME}`: write ${VAR}, ${VAR:-default} or ${file:/path}, and `$$` for a dollar"},
+    {"name: ${file:x}", "1:7 name: `${file:x}`: the path of a file begins with `/`"},
+    {"name: ${file:/no/such}", "1:7 name: can't read `/no/such`: No such file or directory"},
+    {"drain: {grace: '${BARE}'}", "1:16 drain.grace: `30` has no unit; write 30s"},
+    {"include: nothing.yaml", "1:10 include: there is no file `nothing.yaml`"},
+    {"include: [{a: b}]", "1:11 include: a list of file names is due here"},
+    {"include: main.yaml", "1:10 include: read already: `main.yaml`"},
+    /* -- systems and routes -- */
+    {"systems: {a: {url: 'tcp://h:1', endpoints: {b: tcp://h:2}}}",
+     "1:33 systems.a.endpoints: `url` and `endpoints` exclude each other; `url` is one endpoint named `main`"},
+    {"systems: {a: {endpoints: {}}}", "1:26 systems.a.endpoints: names none; leave it out for a system that only sends"},
+    {SYSTEMS "routes: {p: {match: {}}}", "2:10 routes.p: says nowhere where to: `to` is missing"},
+    {SYSTEMS "routes: {p: {to: desk}}", "2:10 routes.p: `match` is missing"},
+    {SYSTEMS "routes: {p: {match: {target: desk}, to: desk}}", "2:37 routes.p.to: the messages of this route name their target: it says how, not where"},
+    {SYSTEMS "routes: {p: {match: {}, to: desk, except: desk}}", "2:35 routes.p.except: means something with `to: all` only"},
+    {SYSTEMS "routes: {p: {match: {messagetype: query}, to: [desk, pricing]}}", "2:47 routes.p.to: a query goes to one system, this names several"},
+    {SYSTEMS "routes: {p: {match: {messagetype: [query, command]}, to: all}}", "2:58 routes.p.to: a query goes to one system, this names all"},
+    {SYSTEMS "routes: {p: {match: {messagetype: querry}, to: desk}}", "2:35 routes.p.match.messagetype: no value `querry`; did you mean `query`? <query>"},
+    {"systems: {a: {}}\nroutes: {p: {match: {}, to: a}}", "2:29 routes.p.to: the system `a` (line 1) only sends: it has no `url`, `endpoints` or `accept`"},
+    {SYSTEMS "routes: {p: {match: {priority: 7}, to: desk}}", "2:32 routes.p.match.priority: `7` is no priority: 1 to 5 or its name, or a range such as 4..5"},
+    {SYSTEMS "routes: {p: {match: {priority: 5..4}, to: desk}}", "2:32 routes.p.match.priority: `5..4` is empty: the lower end comes first"},
+    {SYSTEMS "routes: {p: {match: {type: a*b}, to: desk}}", "2:28 routes.p.match.type: `a*b`: `*` may only end a pattern; for more there is `when`"},
+    {SYSTEMS "routes: {p: {match: {}, to: desk, ttl: 5m, ttl_max: 1m}}", "2:40 routes.p.ttl: `5m` is above `ttl_max`, 1m"},
+    {SYSTEMS "policies: {p: {limits: {in_flight: 5}}}\nroutes: {r: {match: {}, to: desk, policy: p}}",
+     "3:43 routes.r.policy: the policy `p` sets `limits.in_flight` (line 2), which means nothing in a route"},
+    {"policies: {p: {ttl: 5s}}\nsystems: {a: {accept: true, policy: p}}",
+     "2:37 systems.a.policy: the policy `p` sets `ttl` (line 1), which means nothing in a system"},
+    /* -- listeners -- */
+    {"listeners: {w: http://0.0.0.0:8080}", "1:16 listeners.w.url: `0.0.0.0` is no loopback address: it needs `auth`, or `system` with `allow`, or the plain word `anonymous: true`"},
+    {"listeners: {w: udp://0.0.0.0:5000}", "1:16 listeners.w.url: `0.0.0.0` is no loopback address: it needs `system` with `allow`, or the plain word `anonymous: true`"},
+    {"listeners: {w: {url: 'http://0.0.0.0:1', auth: key}}", "1:48 listeners.w.auth: keys would cross the network in clear text; if that is meant, write `insecure: true`"},
+    {"listeners: {w: {url: 'udp://127.0.0.1:1', auth: key}}", "1:43 listeners.w.auth: means nothing on udp"},
+    {"listeners: {w: {url: 'tcp://127.0.0.1:1', limits: {fields: 10}}}", "1:52 listeners.w.limits.fields: means nothing on tcp"},
+    {"listeners: {w: {url: 'tcp://127.0.0.1:1', format: raw}}", "1:51 listeners.w.format: `raw` is not supported yet on this kind of listener in 0.1.0"},
+    {"listeners: {w: {url: 'http://127.0.0.1:1', format: cloudevents, defaults: {type: x}}}",
+     "1:65 listeners.w.defaults: means nothing with `format: cloudevents`: nothing is wrapped"},
+    {"listeners: {w: {url: 'http://127.0.0.1:1', defaults: {id: x}}}", "1:55 listeners.w.defaults.id: only intertie writes `id`"},
+    {"listeners: {w: {url: 'http://127.0.0.1:1', defaults: {target: x}}}", "1:63 listeners.w.defaults.target: no system `x`"},
+    {"listeners:\n  a: tcp://127.0.0.1:1\n  b: http://127.0.0.1:1", "3:6 listeners.b.url: the listener `a` (line 2) has this address already"},
+    {"listeners: {w: {url: 'http://127.0.0.1:1', limits: {message: 2MiB}}}",
+     "1:62 listeners.w.limits.message: `2MiB` is above that of the process; raise `limits.message` too"},
+    {"systems: {a: {url: 'udp://h:1', pool: {max: 3}}}", "1:33 systems.a.pool: means nothing on the wires of this system"},
+    {"systems: {a: {url: 'tcp://h:1', mode: binary}}", "1:33 systems.a.mode: means nothing on the wires of this system"},
+    {"admin: {url: 'http://10.0.0.1:7470'}", "1:14 admin.url: off loopback it would need TLS and `auth`, which are not supported yet in 0.1.0"},
+    {"listeners: {w: http://127.0.0.1:7470}\nadmin: {url: 'http://127.0.0.1:7470'}", "2:14 admin.url: the listener `w` (line 1) has this address already"},
+    /* -- security -- */
+    {SYSTEMS "security: {identities: {a: {system: desk, keys: {k: {hash: itk_x}}}}}",
+     "2:60 security.identities.a.keys.k.hash: this is a key, not its hash; take the row that `intertie keys new` printed, and make a new key"},
+    {SYSTEMS "security: {identities: {a: {keys: {k: {hash: abc}}}}}", "2:46 security.identities.a.keys.k.hash: a hash begins with `sha256:`; `intertie keys new` prints the row"},
+    {SYSTEMS "security: {identities: {a: {keys: {k: {hash: 'sha256:00'}}}}}", "2:46 security.identities.a.keys.k.hash: sha256 has 64 hexadecimal digits, here are 2"},
+    {SYSTEMS "security: {identities: {a: {keys: {k: {}}}}}", "2:36 security.identities.a.keys.k: `hash` is missing"},
+    {SYSTEMS "security: {identities: {a: {keys: {k: {hash: " HASH ", expires: soon}}}}}",
+     "2:130 security.identities.a.keys.k.expires: `soon` is no day such as 2027-03-01, and no time such as 2027-03-01T12:00:00Z"},
+    {"security:\n  identities:\n    a: {keys: {k: {hash: " HASH "}}}\n    b: {keys: {k: {hash: " HASH "}}}\n",
+     "4:26 security.identities.b.keys.k.hash: this key stands on line 3 too; a key belongs to one identity"},
+    {SYSTEMS "security: {identities: {a: {allow: publish type/x}}}", "2:36 security.identities.a.allow: `publish type/x`: a rule is `send`, `call` or `subscribe`, then `system/X` or `type/X`"},
+    {SYSTEMS "security: {identities: {a: {allow: send x}}}", "2:36 security.identities.a.allow: `send x`: after `send` comes `system/X` or `type/X`"},
+    {SYSTEMS "security: {identities: {a: {allow: send type/}}}", "2:36 security.identities.a.allow: `send type/` ends too early; `*` is every one"},
+    {SYSTEMS "security: {identities: {a: {deny: send system/dek}}}", "2:35 security.identities.a.deny: no system `dek`; did you mean `desk` (line 1)? <desk>"},
+    {SYSTEMS "security: {identities: {a: {allow: read admin/x}}}", "2:36 security.identities.a.allow: `read admin/x` is not supported yet in 0.1.0"},
+    /* -- environments -- */
+    {"environments: {Prod: {}}", "1:16 environments.Prod: `Prod` is no name: lower-case letters, digits, `-` and `_`, a letter or digit first"},
+    {"environments: {prod: 3}", "1:22 environments.prod: a map of keys is due here"},
+    {"environments: {prod: {include: a.yaml}}", "1:23 environments.prod.include: an environment may hold any key but `include` and `environments`"},
+    /* -- several, by place -- */
+    {"log: {level: loud}\nworkers: x\nnmae: a", "1:14 log.level: no value `loud`; there are debug, info, warn, error\n2:10 workers: `x` is no number\n"
+                                                 "3:1 unknown key `nmae`; did you mean `name`? <name>"},
+};
+
+static void add_said(const struct config_report *report, struct buffer *out) {
+    for (size_t i = 0; i < report->problem_count; i++) {
+        const struct config_problem *problem = report->problems[i];
+        if (problem->is_warning)
+            continue;
+        buffer_add_format(out, "%s%u:%u ", out->size ? "\n" : "", problem->place.line, problem->place.column);
+        if (!problem->is_whole && problem->path.size)
+            buffer_add_format(out, "%.*s: ", SLICE_ARG(problem->path));
+        buffer_add(out, problem->message);
+        if (problem->nearest.size)
+            buffer_add_format(out, " <%.*s>", SLICE_ARG(problem->nearest));
+    }
+    buffer_add_byte(out, 0);
+}
+
+static bool says(const struct mistake *mistake) {
+    static const char *const variables[] = {"BARE", "30", NULL};
+    const struct text_file files[] = {{"main.yaml", mistake->text, false}, {0}};
+    struct text_source source;
+    struct config_report report;
+    struct config *config = NULL;
+    struct buffer out;
+    struct config_options options = {.source = text_source_init(&source, files, variables)};
+    config_report_init(&report);
+    buffer_init(&out, 1 << 16);
+    enum status status = config_validate(&options, SLICE_OF("main.yaml"), &config, &report);
+    config_report_sort(&report);
+    add_said(&report, &out);
+    bool fine = status == STATUS_BAD_CONFIG && strcmp((const char *)out.data, mistake->said) == 0;
+    if (!fine)
+        print_error("for:  %s\nsaid: %s\nnot:  %s\n\n", mistake->text, out.data, mistake->said);
+    config_free(config);
+    buffer_done(&out);
+    config_report_done(&report);
+    return fine;
+}
+
+static void each_mistake_has_its_words_and_its_place(void **state) {
+    (void)state;
+    size_t wrong = 0;
+    for (size_t i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++)
+        wrong += !says(&mistakes[i]);
+    assert_int_equal(wrong, 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(each_mistake_has_its_words_and_its_place)};
+    return cmocka_run_group_tests_name("config/mistakes", tests, NULL, NULL);
+}
