@@ -353,10 +353,10 @@ enum status config_load(const struct config_options *options, struct slice path,
 static struct config *try_one(struct loading *loading, struct slice environment) {
     struct config_report *report = loading->work.report;
     struct config *config = NULL;
-    size_t before = report->error_count;
+    size_t before = report->errors_met;
     report->environment = environment;
     merge_and_check(loading, environment);
-    if (report->error_count == before && report->status == STATUS_OK && !loading->work.options->no_files)
+    if (report->errors_met == before && report->status == STATUS_OK && !loading->work.options->no_files)
         build(loading, &config);
     report->environment = SLICE_OF("");
     return config;

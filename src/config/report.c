@@ -70,6 +70,7 @@ void config_report_add(struct config_report *report, bool is_warning, bool is_wh
     struct config_problem candidate = {.place = place, .is_warning = is_warning && !report->strict, .is_whole = is_whole,
                                        .path = path, .message = slice_make(text, length)};
     size_t kept = report->problem_count;
+    report->errors_met += !candidate.is_warning;
     if (kept < CONFIG_REPORT_KEPT && is_known(report, &candidate))
         return;
     if (candidate.is_warning)

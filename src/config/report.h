@@ -47,6 +47,7 @@ struct config_report {
     size_t problem_capacity;
     size_t error_count;
     size_t warning_count;
+    size_t errors_met; /* repeated ones too, which are kept once */
     struct slice environment; /* stamped on what is added */
     bool strict;
     enum status status; /* OK; NO_MEMORY when something could not be kept */

@@ -117,6 +117,16 @@ static void mistakes_of_an_environment_name_it(void **state) {
     fixture_done(&fixture);
 }
 
+static void an_environment_over_a_wrong_base_is_not_built(void **state) {
+    struct fixture fixture;
+    (void)state;
+    fixture_init(&fixture, "systems: {a: {accept: true}}\nroutes: {r: {match: {}, to: b}}\nenvironments: {dev: {}}\n");
+    assert_int_equal(config_validate(&fixture.options, SLICE_OF("dir/main.yaml"), &fixture.config, &fixture.report), STATUS_BAD_CONFIG);
+    assert_int_equal(fixture.report.error_count, 1);
+    assert_null(fixture.config);
+    fixture_done(&fixture);
+}
+
 static void sets_lie_over_last(void **state) {
     struct fixture fixture;
     const struct slice sets[] = {SLICE("systems/billing/timeouts/request=2s"), SLICE("routes/debug=null"), SLICE("systems/ledger=udp://127.0.0.1:9"),
@@ -563,6 +573,7 @@ int main(void) {
         cmocka_unit_test(without_an_environment_the_base_counts),
         cmocka_unit_test(unknown_environment_names_the_nearest),
         cmocka_unit_test(mistakes_of_an_environment_name_it),
+        cmocka_unit_test(an_environment_over_a_wrong_base_is_not_built),
         cmocka_unit_test(sets_lie_over_last),
         cmocka_unit_test(mistakes_of_a_set_show_it),
         cmocka_unit_test(included_files_come_first_in_name_order),
