@@ -1,0 +1,82 @@
+/* The event loop of one thread: readiness of our own descriptors, the next deadline, wake-ups from other threads,
+ * signals, name resolution. It carries no bytes; reads and writes go through platform/socket.h.
+ *
+ * A turn: all ready descriptors, wake-ups and the timer are reported, then `on_turn` is called once, before the loop
+ * waits again. Nothing is allocated per event. All functions belong to the loop's thread, loop_wake() excepted. */
+#ifndef PLATFORM_LOOP_H
+#define PLATFORM_LOOP_H
+
+#include "base/address.h"
+#include "base/clock.h"
+#include "base/status.h"
+
+struct loop;
+struct loop_watch;
+struct loop_resolve;
+
+enum loop_events {
+    LOOP_NOTHING = 0,
+    LOOP_READABLE = 1,
+    LOOP_WRITABLE = 2,
+    LOOP_HANGUP = 4, /* the peer closed or shut its side; may be watched while reads are off */
+    LOOP_FAILED = 8, /* only reported, with READABLE and WRITABLE: an error waits in the socket. Nothing more comes
+                      * from this watch until loop_modify(). */
+};
+
+struct loop_owner {
+    void *user;
+    void (*on_turn)(void *user);  /* may be NULL */
+    void (*on_timer)(void *user); /* the time of loop_timer_at() has come */
+    void (*on_wake)(void *user);  /* once or more after loop_wake(); wake-ups may be joined */
+};
+
+typedef void loop_ready_call(void *user, unsigned events);
+typedef void loop_signal_call(void *user, int signal_number);
+/* `addresses` has `count` entries, with the port asked for; borrowed. `status` else: RESOLVE_FAILED, NO_MEMORY or
+ * CANCELLED (the loop ends). */
+typedef void loop_resolve_call(void *user, enum status status, const struct address *addresses, size_t count);
+
+#define LOOP_NAME_MAX 253      /* bytes of a host name (RFC 1035 section 2.3.4, without the root) */
+#define LOOP_ADDRESSES_MAX 16  /* of one name; more are left out */
+#define LOOP_SIGNALS_MAX 8
+
+/* NULL when memory or descriptors are out. `owner` is copied. */
+struct loop *loop_new(const struct loop_owner *owner);
+/* Ends all watches; descriptors stay the caller's. Resolutions still under way are waited for and reported CANCELLED.
+ * Not inside a callback. */
+void loop_free(struct loop *loop);
+
+/* Returns after loop_stop(). */
+void loop_run(struct loop *loop);
+/* One turn: waits for something to happen, unless `wait` is false. */
+void loop_run_once(struct loop *loop, bool wait);
+/* Ends loop_run() after this turn; on_turn is still called. */
+void loop_stop(struct loop *loop);
+/* Asks for another turn without waiting: work was left over. */
+void loop_again(struct loop *loop);
+/* From any thread, also a signal handler. */
+void loop_wake(struct loop *loop);
+
+/* Watches a nonblocking descriptor for any of `events`. NULL when memory is out or the descriptor can't be watched
+ * (a regular file). */
+struct loop_watch *loop_watch(struct loop *loop, int fd, unsigned events, loop_ready_call *ready, void *user);
+/* Cheap when nothing changes. */
+void loop_modify(struct loop_watch *watch, unsigned events);
+/* Ends it: no call comes any more, even for events already seen in this turn. The descriptor may be closed
+ * right after. */
+void loop_unwatch(struct loop_watch *watch);
+
+/* on_timer is called at or after `at`, once; replaces the time asked for before. MONO_NEVER: not at all. */
+void loop_timer_at(struct loop *loop, struct mono at);
+
+/* One call per signal number; for the main loop of the process. False when refused or LOOP_SIGNALS_MAX are in use. */
+bool loop_signal(struct loop *loop, int signal_number, loop_signal_call *call, void *user);
+
+/* Looks `name` up in a helper thread; `call` comes in a later turn. NULL, and no call, for a name that is empty,
+ * longer than LOOP_NAME_MAX or holds a NUL, or when memory is out. */
+struct loop_resolve *loop_resolve(struct loop *loop, struct slice name, uint16_t port, loop_resolve_call *call,
+                                  void *user);
+/* The answer isn't wanted any more: no call comes. */
+void loop_resolve_forget(struct loop_resolve *resolve);
+
+#endif
