@@ -115,8 +115,10 @@ static void check_except(struct work *work, const struct node *route, const stru
 
 /* `{}` only sends: what a route gave it would wait for ever. */
 static bool only_sends(const struct node *system) {
+    const struct node *accept = node_get(system, SLICE_OF("accept"));
+    bool may_dial_in = accept && accept->kind != NODE_SCALAR; /* `accept: false` */
     return system->kind == NODE_MAP && !node_get(system, SLICE_OF("url")) && !node_get(system, SLICE_OF("endpoints")) &&
-           !node_get(system, SLICE_OF("accept")) && !node_get(system, SLICE_OF("discover")) && !node_get(system, SLICE_OF("register"));
+           !may_dial_in && !node_get(system, SLICE_OF("discover")) && !node_get(system, SLICE_OF("register"));
 }
 
 static void check_receivers(struct work *work, const struct node *route, const struct trail *trail) {

@@ -153,6 +153,7 @@ static const struct mistake mistakes[] = {
     {SYSTEMS "routes: {p: {match: {messagetype: [query, command]}, to: all}}", "2:58 routes.p.to: a query goes to one system, this names all"},
     {SYSTEMS "routes: {p: {match: {messagetype: querry}, to: desk}}", "2:35 routes.p.match.messagetype: no value `querry`; did you mean `query`? <query>"},
     {"systems: {a: {}}\nroutes: {p: {match: {}, to: a}}", "2:29 routes.p.to: the system `a` (line 1) only sends: it has no `url`, `endpoints` or `accept`"},
+    {"systems: {a: {accept: false}}\nroutes: {p: {match: {}, to: a}}", "2:29 routes.p.to: the system `a` (line 1) only sends: it has no `url`, `endpoints` or `accept`"},
     {SYSTEMS "routes: {p: {match: {priority: 7}, to: desk}}", "2:32 routes.p.match.priority: `7` is no priority: 1 to 5 or its name, or a range such as 4..5"},
     {SYSTEMS "routes: {p: {match: {priority: 5..4}, to: desk}}", "2:32 routes.p.match.priority: `5..4` is empty: the lower end comes first"},
     {SYSTEMS "routes: {p: {match: {type: a*b}, to: desk}}", "2:28 routes.p.match.type: `a*b`: `*` may only end a pattern; for more there is `when`"},
