@@ -41,14 +41,12 @@ static void pop(struct session *s) {
     s->flight_base++;
 }
 
-/* Attributes that only intertie may set never pass through from peers. */
-static void strip(const struct message *message, struct overlay *overlay) {
-    uint64_t ours = attribute_ours();
-    for (unsigned i = 0; i < message->value_count; i++) {
-        uint8_t known = message->values[i].known;
-        if (known < ATTRIBUTE_COUNT && ours & ATTRIBUTE_BIT(known))
-            overlay_remove(overlay, (enum attribute)known);
-    }
+/* Attributes that only intertie may set never pass through from peers: which of them a message brought. */
+uint64_t flight_ours(const struct message *message) {
+    uint64_t present = 0;
+    for (unsigned i = 0; i < message->value_count; i++)
+        present |= message->values[i].known < ATTRIBUTE_COUNT ? ATTRIBUTE_BIT(message->values[i].known) : 0;
+    return present & attribute_ours();
 }
 
 static void count_hop(const struct message *message, struct overlay *overlay) {
@@ -72,7 +70,7 @@ enum status flight_send(struct engine *engine, struct member *m, const struct me
     struct connection *c = s->connection;
     struct overlay overlay;
     overlay_init(&overlay);
-    strip(message, &overlay);
+    overlay.removed = delivery ? flight_ours(message) : engine->ours;
     if (attempt > 1)
         overlay_set_number(&overlay, ATTRIBUTE_DELIVERYATTEMPT, attempt);
     if (c->sink.terms.is_intertie)

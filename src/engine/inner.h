@@ -246,6 +246,7 @@ struct engine {
     struct engine_totals totals;
     uint64_t kept_bytes;
     struct routing routing; /* scratch */
+    uint64_t ours; /* flight_ours() of the message that is being placed */
     char detail[200];       /* words for the refusal that is being told */
     bool draining;
     struct key_hasher *hasher;
@@ -290,6 +291,7 @@ void member_look(struct engine *engine, struct member *member);
 void key_release(struct engine *engine, struct delivery *delivery);
 
 /* flight.c */
+uint64_t flight_ours(const struct message *message);
 enum status member_send(struct engine *engine, struct member *member, const struct message *message,
                         struct delivery *delivery, uint8_t attempt, uint32_t from);
 enum status flight_send(struct engine *engine, struct member *member, const struct message *message,

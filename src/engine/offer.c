@@ -134,6 +134,7 @@ enum offer offer_message(struct engine *engine, struct session *s, uint64_t toke
         return room;
     if (message_kind_asks(message->kind))
         return ask(engine, s, token, message, routing, from, received, ret_status);
+    engine->ours = flight_ours(message);
     struct message *kept = message->block ? (struct message *)(uintptr_t)message : NULL;
     size_t size = message_kept_size(message);
     for (uint32_t i = 0; i < routing->target_count; i++) {

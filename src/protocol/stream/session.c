@@ -369,6 +369,24 @@ static void read_hello(struct stream1 *s, const struct control *control, struct 
         become_open(s, now);
 }
 
+/* What a dialling client was told to ask for. */
+static void write_subscriptions(struct stream1 *s) {
+    for (size_t i = 0; i < s->setup->own_subscription_count; i++) {
+        const struct protocol_subscription *own = &s->setup->own_subscriptions[i];
+        struct writer writer;
+        struct json_write *json = writer_init(&writer);
+        json_write_member_u64(json, "sub", own->sub);
+        if (own->filter.size)
+            json_write_member(json, "filter", own->filter);
+        if (own->group.size)
+            json_write_member(json, "group", own->group);
+        if (own->max_inflight)
+            json_write_member_u64(json, "max_inflight", own->max_inflight);
+        json_write_member_bool(json, "ack", own->ack);
+        writer_send(s, &writer, FRAME_SUBSCRIBE);
+    }
+}
+
 static void read_welcome(struct stream1 *s, const struct control *control, struct now now) {
     struct slice enc = CONTROL(control, ENC)->text, comp = CONTROL(control, COMP)->text;
     if (!slice_is(enc, "proto") && !slice_is(enc, "json")) {
@@ -382,6 +400,7 @@ static void read_welcome(struct stream1 *s, const struct control *control, struc
     s->encoding = slice_is(enc, "proto") ? ENCODING_PROTO : ENCODING_JSON;
     s->sink->terms.is_intertie = slice_starts(CONTROL(control, SERVER)->text, SLICE_OF("intertie/"));
     take_limits(s, control);
+    write_subscriptions(s);
     become_open(s, now);
 }
 
