@@ -1,0 +1,144 @@
+/* Answers of the accepted role: each is written whole into the out chain, or the connection ends. */
+#include "base/text.h"
+#include "message/uuid.h"
+#include "protocol/http1/date.h"
+#include "protocol/http1/inner.h"
+#include "protocol/http1/problem.h"
+
+#define HEAD_ROOM 256 /* status line, Date, Content-Length, Connection, empty line */
+
+/* RFC 9110 section 6.6.1. Formatted once a second and connection. */
+static void add_date(struct http1_server *s, struct now now, struct buffer *out) {
+    int64_t second = now.wall.ns / NS_PER_S;
+    if (s->date_second != second || s->date[0] == '\0') {
+        date_format(second, s->date);
+        s->date_second = second;
+    }
+    buffer_add(out, SLICE_OF("\r\nDate: "));
+    buffer_add(out, slice_make(s->date, DATE_SIZE));
+    buffer_add(out, SLICE_OF("\r\n"));
+}
+
+static bool goes_on(const struct http1_server *s) {
+    return s->keep && !s->shutting;
+}
+
+static void add_start(struct http1_server *s, unsigned code, struct now now, struct buffer *out) {
+    buffer_add(out, SLICE_OF("HTTP/1.1 "));
+    buffer_add_u64(out, code);
+    buffer_add_byte(out, ' ');
+    buffer_add_text(out, problem_phrase(code));
+    add_date(s, now, out);
+    if (!goes_on(s))
+        buffer_add(out, SLICE_OF("Connection: close\r\n"));
+    else if (s->is_old)
+        buffer_add(out, SLICE_OF("Connection: keep-alive\r\n"));
+}
+
+static bool begin(struct http1 *h, size_t size, struct buffer *out) {
+    uint8_t *at = chain_reserve(h->sink->out, size);
+    if (!at) {
+        http1_close(h, STATUS_NO_MEMORY);
+        return false;
+    }
+    buffer_init_fixed(out, at, size);
+    return true;
+}
+
+void answer_write(struct http1 *h, const struct answer *answer, struct now now) {
+    struct http1_server *s = &h->server;
+    struct buffer out;
+    size_t body = s->is_head ? 0 : answer->body.size;
+    if (!begin(h, HEAD_ROOM + answer->lines.size + answer->content_type.size + body, &out))
+        return;
+    add_start(s, answer->code, now, &out);
+    buffer_add(&out, answer->lines);
+    if (answer->content_type.size) {
+        buffer_add(&out, SLICE_OF("Content-Type: "));
+        buffer_add(&out, answer->content_type);
+        buffer_add(&out, SLICE_OF("\r\n"));
+    }
+    if (answer->code >= 200 && answer->code != 204 && answer->code != 304) { /* RFC 9110 section 8.6 */
+        buffer_add(&out, SLICE_OF("Content-Length: "));
+        buffer_add_u64(&out, answer->body.size);
+        buffer_add(&out, SLICE_OF("\r\n"));
+    }
+    buffer_add(&out, SLICE_OF("\r\n"));
+    buffer_add(&out, slice_head(answer->body, body));
+    chain_commit(h->sink->out, out.size);
+}
+
+/* The words that go with a status beyond its document. */
+static void add_status_lines(enum status status, uint32_t retry_ms, struct buffer *lines) {
+    unsigned code = status_row(status)->http;
+    if (code == 429 || code == 503) {
+        buffer_add(lines, SLICE_OF("Retry-After: "));
+        buffer_add_u64(lines, retry_ms <= 1000 ? 1 : ((uint64_t)retry_ms + 999) / 1000);
+        buffer_add(lines, SLICE_OF("\r\n"));
+    }
+    if (code == 401)
+        buffer_add(lines, SLICE_OF("WWW-Authenticate: Bearer\r\n"));
+}
+
+void answer_problem(struct http1 *h, enum status status, struct slice detail, uint32_t retry_ms, struct slice lines,
+                    struct now now) {
+    struct http1_server *s = &h->server;
+    uint8_t body_room[2048 + 6 * PROBLEM_DETAIL_MAX], lines_room[256];
+    struct buffer body, all_lines;
+    struct json_write write;
+    struct problem problem = {status, slice_head(detail, PROBLEM_DETAIL_MAX), s->has_receipt ? s->receipt : NULL};
+    buffer_init_fixed(&body, body_room, sizeof body_room);
+    buffer_init_fixed(&all_lines, lines_room, sizeof lines_room);
+    json_write_init(&write, &body);
+    problem_write(&write, &problem, h->setup->public_url);
+    buffer_add(&all_lines, lines);
+    add_status_lines(status, retry_ms, &all_lines);
+    answer_write(h,
+                 &(struct answer){status_row(status)->http, SLICE_OF("application/problem+json"), buffer_slice(&body),
+                                  buffer_slice(&all_lines)},
+                 now);
+}
+
+void answer_accepted(struct http1 *h, struct now now) {
+    struct http1_server *s = &h->server;
+    char line[64] = "Intertie-Id: ";
+    size_t size = strlen(line);
+    uuid_text(s->receipt, line + size);
+    memcpy(line + size + UUID_TEXT_SIZE, "\r\n", 2);
+    answer_write(h, &(struct answer){.code = 202, .lines = slice_make(line, size + UUID_TEXT_SIZE + 2)}, now);
+}
+
+enum status answer_reply(struct http1 *h, const struct message *message, const struct overlay *overlay, struct now now) {
+    struct leave leave;
+    struct buffer out;
+    enum status status = leave_prepare(&leave, (enum api_mode)h->server.mode, message, overlay, &h->worker->scratch);
+    if (status != STATUS_OK)
+        return status;
+    size_t size = HEAD_ROOM + leave_size(&leave);
+    uint8_t *at = chain_reserve(h->sink->out, size);
+    if (!at)
+        return STATUS_NO_MEMORY;
+    buffer_init_fixed(&out, at, size);
+    add_start(&h->server, 200, now, &out);
+    leave_write(&leave, message, false, &out);
+    chain_commit(h->sink->out, out.status == STATUS_OK ? out.size : 0);
+    return out.status;
+}
+
+void answer_end(struct http1 *h, enum status status, struct now now) {
+    struct http1_server *s = &h->server;
+    bool keep = goes_on(s);
+    batch_free(h);
+    s->token = 0;
+    s->is_http = s->has_receipt = false;
+    s->in.phase = s->after;
+    s->after = PHASE_HEAD;
+    s->in.seen = 0;
+    s->in.timing = s->continued = s->checked = false;
+    h->sink->paused = false;
+    if (!keep)
+        http1_close(h, s->shutting ? s->shut_status : status);
+    else
+        h->sink->due = s->in.phase == PHASE_HEAD ? http1_after(now, h->setup->timeouts.idle_ns)
+                                                 : http1_body_due(h, s->in.skip, now);
+}

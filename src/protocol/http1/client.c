@@ -1,0 +1,432 @@
+/* The dialled role: one request in flight, its answer is the outcome and perhaps the reply. */
+#include <stdio.h>
+
+#include "message/uuid.h"
+#include "protocol/http1/date.h"
+#include "protocol/http1/inner.h"
+
+#define FIXED_ROOM 320 /* of a request's head beside host, path and what describes the body */
+
+void client_open(struct http1 *h, struct now now) {
+    buffer_init(&h->client.in.held, (size_t)h->setup->limits.header + h->setup->limits.message);
+    h->client.in.phase = PHASE_OPEN;
+    h->sink->terms = (struct protocol_terms){.acks = true, .when_full = PROTOCOL_FULL_WAIT};
+    h->sink->room = (struct protocol_room){1, UINT64_MAX};
+    h->sink->due = http1_after(now, h->setup->timeouts.idle_ns);
+}
+
+/* -- requests out -- */
+
+static enum api_mode batch_mode(const struct http1 *h) {
+    return h->setup->encoding == ENCODING_PROTO ? API_BATCH_PROTO : API_BATCH_JSON;
+}
+
+static enum api_mode mode_for(const struct http1 *h, const struct message *message, const struct overlay *overlay,
+                              bool asks) {
+    enum api_mode structured = h->setup->encoding == ENCODING_PROTO ? API_PROTO : API_JSON;
+    switch (h->setup->mode) {
+    case PROTOCOL_MODE_AUTO:
+        return message_http_fits_binary(message, overlay) ? API_BINARY : structured;
+    case PROTOCOL_MODE_BINARY:
+        return API_BINARY;
+    case PROTOCOL_MODE_STRUCTURED:
+        return structured;
+    case PROTOCOL_MODE_BATCH:
+        /* A batch is answered with results, never with a reply. */
+        return asks ? structured : batch_mode(h);
+    }
+    return structured;
+}
+
+static void write_start(const struct http1 *h, bool asks, struct buffer *out) {
+    buffer_add(out, SLICE_OF("POST "));
+    buffer_add(out, h->setup->path.size ? h->setup->path : SLICE_OF("/"));
+    buffer_add(out, SLICE_OF(" HTTP/1.1\r\nHost: "));
+    buffer_add(out, h->setup->host);
+    buffer_add(out, SLICE_OF("\r\nUser-Agent: intertie/" INTERTIE_VERSION "\r\n"));
+    if (asks)
+        buffer_add(out, SLICE_OF("Prefer: reply\r\n"));
+}
+
+enum status client_send(struct http1 *h, const struct message *message, const struct overlay *overlay,
+                        const struct protocol_send *options, struct now now) {
+    struct http1_client *c = &h->client;
+    struct leave leave;
+    struct buffer out;
+    if (h->sink->room.messages == 0)
+        return STATUS_OVERLOADED;
+    enum status status = leave_prepare(&leave, mode_for(h, message, overlay, options->asks), message, overlay,
+                                       &h->worker->scratch);
+    if (status != STATUS_OK)
+        return status;
+    size_t size = FIXED_ROOM + h->setup->path.size + h->setup->host.size + leave_size(&leave);
+    uint8_t *at = chain_reserve(h->sink->out, size);
+    if (!at)
+        return STATUS_NO_MEMORY;
+    buffer_init_fixed(&out, at, size);
+    write_start(h, options->asks, &out);
+    leave_write(&leave, message, false, &out);
+    chain_commit(h->sink->out, out.status == STATUS_OK ? out.size : 0);
+    if (out.status != STATUS_OK)
+        return out.status;
+    c->token = options->token;
+    c->asks = options->asks;
+    c->told = c->close = false;
+    c->interim = 0;
+    c->in.phase = PHASE_HEAD;
+    c->in.seen = 0;
+    h->sink->room = (struct protocol_room){0};
+    h->sink->due = http1_after(now, h->setup->timeouts.attempt_ns);
+    return STATUS_OK;
+}
+
+/* -- outcomes -- */
+
+/* Statuses that a second try may change, as senders of webhooks agree on. */
+static struct protocol_outcome outcome_of(unsigned code, uint32_t retry_ms) {
+    if (code / 100 == 2)
+        return (struct protocol_outcome){VERDICT_ACCEPTED, STATUS_OK, 0};
+    switch (code) {
+    case 429:
+        return (struct protocol_outcome){VERDICT_RETRY, STATUS_RATE_LIMITED, retry_ms};
+    case 503:
+        return (struct protocol_outcome){VERDICT_RETRY, STATUS_TARGET_UNAVAILABLE, retry_ms};
+    case 404: case 408: case 409: case 425:
+        return (struct protocol_outcome){VERDICT_RETRY, STATUS_UPSTREAM_ERROR, retry_ms};
+    case 501:
+        return (struct protocol_outcome){VERDICT_REJECTED, STATUS_REJECTED, 0};
+    default:
+        break;
+    }
+    if (code >= 500)
+        return (struct protocol_outcome){VERDICT_RETRY, STATUS_UPSTREAM_ERROR, retry_ms};
+    return (struct protocol_outcome){VERDICT_REJECTED, STATUS_REJECTED, 0};
+}
+
+static void tell(struct http1 *h, struct protocol_outcome outcome) {
+    struct http1_client *c = &h->client;
+    if (c->told || c->token == 0)
+        return;
+    c->told = true;
+    h->sink->calls->outcome(h->sink->user, c->token, c->token, outcome);
+}
+
+/* The answer is whole: the next request may go, or the connection ends. */
+static void end_exchange(struct http1 *h, struct now now) {
+    struct http1_client *c = &h->client;
+    c->token = 0;
+    c->in.phase = PHASE_OPEN;
+    c->in.seen = 0;
+    buffer_done(&c->in.held);
+    if (c->close || c->shutting) {
+        http1_close(h, c->shutting ? c->shut_status : STATUS_PEER_CLOSED);
+        return;
+    }
+    h->sink->due = http1_after(now, h->setup->timeouts.idle_ns);
+    h->sink->room = (struct protocol_room){1, UINT64_MAX};
+    if (h->sink->calls->room)
+        h->sink->calls->room(h->sink->user);
+}
+
+/* Nothing that comes from here can be trusted to be what it seems. What is in flight ends with the connection. */
+static void doubt(struct http1 *h, const char *words) {
+    http1_close(h, STATUS_PROTOCOL_ERROR);
+    http1_invalid(h, STATUS_PROTOCOL_ERROR, words);
+}
+
+/* -- replies -- */
+
+static enum status decode_reply(struct http1 *h, const struct http1_head *head, struct slice body,
+                                struct message *message, struct message_fault *fault, struct now now) {
+    char id[UUID_TEXT_SIZE], source[HTTP1_SOURCE_MAX];
+    struct message_rules rules = http1_rules(h);
+    struct buffer text;
+    uint8_t uuid[16];
+    uuid_make(&h->worker->ids, now.wall, uuid);
+    uuid_text(uuid, id);
+    buffer_init_fixed(&text, source, sizeof source);
+    buffer_add(&text, h->setup->public_url);
+    buffer_add_text(&text, "/systems/");
+    buffer_add(&text, h->setup->system);
+    struct api_hints hints = {.head = head, .rules = &rules, .expiry = {INT64_MAX}, .now = now.wall,
+                              .id = slice_make(id, sizeof id), .source = buffer_slice(&text),
+                              .messagetype = SLICE_OF("response")};
+    memcpy(message->receipt, uuid, sizeof uuid);
+    enum status status = api_decode(message, api_mode(head), body, &h->worker->extra, NULL, &hints, fault);
+    memcpy(message->receipt, uuid, sizeof uuid);
+    message->has_receipt = true;
+    return status;
+}
+
+static void take_reply(struct http1 *h, const struct http1_head *head, struct slice body, struct now now) {
+    struct http1_client *c = &h->client;
+    struct message message;
+    struct message_fault fault;
+    enum status status = decode_reply(h, head, body, &message, &fault, now);
+    if (status != STATUS_OK) {
+        fault.status = status;
+        tell(h, (struct protocol_outcome){VERDICT_REJECTED, STATUS_UPSTREAM_ERROR, 0});
+        if (h->sink->calls->invalid)
+            h->sink->calls->invalid(h->sink->user, &fault);
+        return;
+    }
+    h->sink->calls->message(h->sink->user, ++c->tokens, &message, c->token);
+    tell(h, (struct protocol_outcome){VERDICT_ACCEPTED, STATUS_OK, 0});
+}
+
+/* Only 200 has a reply in its body; 202 promises one for later, elsewhere. */
+static bool has_reply(const struct http1 *h, const struct http1_head *head) {
+    return h->client.asks && head->code == 200;
+}
+
+/* -- answers in -- */
+
+static void start_skip(struct http1 *h, const struct http1_head *head, struct now now) {
+    struct http1_in *in = &h->client.in;
+    in->skip = head->length;
+    chunked_init(&in->chunked);
+    switch (head->framing) {
+    case HTTP1_NO_BODY:
+        end_exchange(h, now);
+        return;
+    case HTTP1_LENGTH:
+        in->phase = PHASE_SKIP;
+        if (in->skip == 0)
+            end_exchange(h, now);
+        return;
+    case HTTP1_CHUNKED:
+        in->skip = 0;
+        in->phase = PHASE_SKIP_CHUNKS;
+        return;
+    case HTTP1_UNTIL_CLOSE:
+        in->skip = 0;
+        in->phase = PHASE_SKIP_ALL;
+    }
+}
+
+/* A reply that can't be read because it is too large: the recipient took the request all the same. */
+static void refuse_reply(struct http1 *h) {
+    h->client.close = true;
+    tell(h, (struct protocol_outcome){VERDICT_REJECTED, STATUS_TOO_LARGE, 0});
+    http1_close(h, STATUS_TOO_LARGE);
+}
+
+static size_t begin_held(struct http1 *h, const struct http1_head *head, struct slice bytes) {
+    struct http1_in *in = &h->client.in;
+    buffer_clear(&in->held);
+    buffer_add(&in->held, slice_head(bytes, head->size));
+    in->held_head = head->size;
+    in->skip = 0;
+    chunked_init(&in->chunked);
+    in->phase = head->framing == HTTP1_CHUNKED ? PHASE_CHUNKS : PHASE_SKIP_ALL;
+    if (in->held.status != STATUS_OK)
+        http1_close(h, in->held.status);
+    return head->size;
+}
+
+static size_t reply_head(struct http1 *h, const struct http1_head *head, struct slice bytes, bool ended,
+                         struct now now) {
+    if (head->framing == HTTP1_CHUNKED || head->framing == HTTP1_UNTIL_CLOSE)
+        return begin_held(h, head, bytes);
+    if (head->length > h->setup->limits.message) {
+        refuse_reply(h);
+        return head->size;
+    }
+    size_t need = head->size + (size_t)head->length;
+    if (bytes.size < need) {
+        if (ended)
+            doubt(h, "the answer ends in its middle");
+        else
+            h->sink->want = need;
+        return 0;
+    }
+    take_reply(h, head, slice_make(bytes.data + head->size, (size_t)head->length), now);
+    end_exchange(h, now);
+    return need;
+}
+
+static size_t interim(struct http1 *h, const struct http1_head *head) {
+    struct http1_client *c = &h->client;
+    if (head->code == 101)
+        doubt(h, "the answer switches protocols, which nobody asked for");
+    else if (++c->interim > HTTP1_INTERIM_MAX)
+        doubt(h, "too many interim answers");
+    c->in.seen = 0;
+    return head->size;
+}
+
+static size_t more_head(struct http1 *h, struct slice bytes, bool ended) {
+    h->client.in.seen = bytes.size;
+    if (ended && bytes.size == 0)
+        http1_close(h, STATUS_PEER_CLOSED);
+    else if (ended)
+        doubt(h, "the answer ends in its middle");
+    return 0;
+}
+
+static size_t take_head(struct http1 *h, struct slice bytes, bool ended, struct now now) {
+    struct http1_client *c = &h->client;
+    struct http1_head head;
+    bool worth = bytes.size >= h->setup->limits.header ||
+                 (c->in.seen < bytes.size && memchr(bytes.data + c->in.seen, '\n', bytes.size - c->in.seen));
+    if (!worth && !c->waits)
+        return more_head(h, bytes, ended);
+    enum http1_result result = http1_parse_response(&head, bytes, http1_limits(h));
+    if (result == HTTP1_MORE)
+        return more_head(h, bytes, ended);
+    if (result == HTTP1_BAD) {
+        doubt(h, head.words);
+        return 0;
+    }
+    if (head.code < 200)
+        return interim(h, &head);
+    /* An answer that came before its request was written whole leaves the rest of that in the way. */
+    c->close = head.wants_close || (head.minor == 0 && !head.wants_keep) || head.framing == HTTP1_UNTIL_CLOSE ||
+               chain_unsent(h->sink->out) > 0;
+    c->waits = has_reply(h, &head);
+    if (c->waits) {
+        size_t used = reply_head(h, &head, bytes, ended, now);
+        if (used)
+            c->waits = false;
+        return used;
+    }
+    uint32_t retry_ms = date_retry_after(http1_known(&head, HTTP1_RETRY_AFTER), now.wall);
+    tell(h, outcome_of(head.code, retry_ms));
+    if (c->in.phase == PHASE_HEAD)
+        start_skip(h, &head, now);
+    return head.size;
+}
+
+/* -- bodies -- */
+
+static bool holds_reply(const struct http1 *h) {
+    return h->client.in.held.size > 0;
+}
+
+static void finish_held(struct http1 *h, struct now now) {
+    struct http1_in *in = &h->client.in;
+    struct http1_head head;
+    struct slice held = buffer_slice(&in->held);
+    if (http1_parse_response(&head, slice_head(held, in->held_head), http1_limits(h)) != HTTP1_DONE) {
+        doubt(h, "");
+        return;
+    }
+    take_reply(h, &head, slice_skip(held, in->held_head), now);
+    end_exchange(h, now);
+}
+
+/* False when it is too large. */
+static bool hold(struct http1 *h, struct slice data) {
+    struct http1_in *in = &h->client.in;
+    if (!holds_reply(h)) {
+        in->skip += data.size;
+        if (in->skip <= h->setup->limits.message)
+            return true;
+        http1_close(h, STATUS_TOO_LARGE); /* told already; the rest isn't worth its bytes */
+        return false;
+    }
+    if (in->held.size - in->held_head + data.size <= h->setup->limits.message)
+        buffer_add(&in->held, data);
+    else
+        in->held.status = STATUS_TOO_LARGE;
+    if (in->held.status == STATUS_OK)
+        return true;
+    refuse_reply(h);
+    return false;
+}
+
+static size_t take_chunks(struct http1 *h, struct slice bytes, bool ended, struct now now) {
+    struct http1_in *in = &h->client.in;
+    struct slice rest = bytes, data;
+    while (rest.size) {
+        enum http1_result result = chunked_next(&in->chunked, &rest, &data);
+        if (result == HTTP1_BAD) {
+            doubt(h, in->chunked.words);
+            return bytes.size;
+        }
+        if (result == HTTP1_DONE) {
+            if (holds_reply(h))
+                finish_held(h, now);
+            else
+                end_exchange(h, now);
+            return bytes.size - rest.size;
+        }
+        if (!hold(h, data))
+            return bytes.size;
+    }
+    if (ended)
+        doubt(h, "the answer ends in its middle");
+    return bytes.size;
+}
+
+static size_t take_length(struct http1 *h, struct slice bytes, bool ended, struct now now) {
+    struct http1_in *in = &h->client.in;
+    size_t size = in->skip < bytes.size ? (size_t)in->skip : bytes.size;
+    in->skip -= size;
+    if (in->skip == 0)
+        end_exchange(h, now);
+    else if (ended)
+        http1_close(h, STATUS_PEER_CLOSED);
+    else if (in->skip > h->setup->limits.message)
+        http1_close(h, STATUS_TOO_LARGE);
+    return size;
+}
+
+static size_t take_all(struct http1 *h, struct slice bytes, bool ended, struct now now) {
+    if (!hold(h, bytes) || !ended)
+        return bytes.size;
+    if (holds_reply(h))
+        finish_held(h, now);
+    else
+        end_exchange(h, now);
+    return bytes.size;
+}
+
+size_t client_feed(struct http1 *h, struct slice bytes, bool ended, struct now now) {
+    switch (h->client.in.phase) {
+    case PHASE_HEAD:
+        return take_head(h, bytes, ended, now);
+    case PHASE_CHUNKS:
+    case PHASE_SKIP_CHUNKS:
+        return take_chunks(h, bytes, ended, now);
+    case PHASE_SKIP:
+        return take_length(h, bytes, ended, now);
+    case PHASE_SKIP_ALL:
+        return take_all(h, bytes, ended, now);
+    case PHASE_OPEN:
+        if (bytes.size) {
+            /* RFC 9112 section 9.2: what nobody asked for can only mislead. */
+            doubt(h, "bytes that answer no request");
+            return bytes.size;
+        }
+        if (ended)
+            http1_close(h, STATUS_PEER_CLOSED);
+        return 0;
+    default:
+        return bytes.size;
+    }
+}
+
+/* -- time and endings -- */
+
+void client_tick(struct http1 *h, struct now now) {
+    (void)now;
+    if (h->client.in.phase == PHASE_OPEN)
+        http1_close(h, STATUS_IDLE_TIMEOUT);
+    else if (h->client.in.phase != PHASE_OVER)
+        http1_close(h, h->client.told ? STATUS_IDLE_TIMEOUT : STATUS_REPLY_TIMEOUT);
+}
+
+void client_shut(struct http1 *h, enum status status, struct now now) {
+    struct http1_client *c = &h->client;
+    (void)now;
+    c->shutting = true;
+    c->shut_status = status;
+    h->sink->room = (struct protocol_room){0};
+    if (c->token == 0)
+        http1_close(h, status);
+}
+
+void client_done(struct http1 *h) {
+    buffer_done(&h->client.in.held);
+}

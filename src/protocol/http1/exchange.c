@@ -1,0 +1,265 @@
+/* What a request means: whether it may be made, what it is about, and the message that comes of it. */
+#include <stdio.h>
+
+#include "protocol/http1/inner.h"
+
+/* What is wrong with a request before its body is looked at: it is answered now, its body is read past. Whoever waits
+ * for 100 may send the body or not (RFC 9110 section 10.1.1): after that no head can be told from it. */
+static bool refuse(struct http1 *h, const struct http1_head *head, enum status status, const char *words,
+                   const char *lines, struct now now) {
+    struct http1_server *s = &h->server;
+    bool has_body = head->framing == HTTP1_CHUNKED || head->length > 0;
+    if (has_body && http1_known(head, HTTP1_EXPECT).data)
+        s->keep = false;
+    s->after = !has_body ? PHASE_HEAD : head->framing == HTTP1_CHUNKED ? PHASE_SKIP_CHUNKS : PHASE_SKIP;
+    s->in.skip = head->framing == HTTP1_CHUNKED ? 0 : head->length;
+    chunked_init(&s->in.chunked);
+    answer_problem(h, status, slice_from(words), 0, slice_from(lines), now);
+    answer_end(h, status, now);
+    http1_invalid(h, status, words);
+    return false;
+}
+
+static bool answer_options(struct http1 *h, const struct http1_head *head, const char *allow, struct now now) {
+    struct http1_server *s = &h->server;
+    char line[64];
+    int size = snprintf(line, sizeof line, "Allow: %s\r\n", allow);
+    s->after = head->framing == HTTP1_CHUNKED ? PHASE_SKIP_CHUNKS : head->length ? PHASE_SKIP : PHASE_HEAD;
+    s->in.skip = head->length;
+    chunked_init(&s->in.chunked);
+    answer_write(h, &(struct answer){.code = 204, .lines = slice_make(line, (size_t)size)}, now);
+    answer_end(h, STATUS_OK, now);
+    return false;
+}
+
+/* -- trust -- */
+
+/* Any web page can make a browser post to a loopback address, under a name that its own DNS answers for. */
+static const char *distrust(const struct http1 *h, const struct http1_head *head) {
+    if (http1_known(head, HTTP1_ORIGIN).data)
+        return "requests from web pages (with `Origin`) are not served yet";
+    bool names_host = head->host.size || http1_known(head, HTTP1_HOST).data;
+    if (h->setup->is_loopback && names_host && !http1_host_is_loopback(head->host))
+        return "this listener is for this machine alone: `Host` must be localhost or a loopback address";
+    return NULL;
+}
+
+/* The key of `Authorization: Bearer KEY`; false when it is something else. */
+static bool bearer(const struct http1_head *head, struct slice *ret_key) {
+    struct slice value = http1_known(head, HTTP1_AUTHORIZATION);
+    *ret_key = SLICE_OF("");
+    if (!value.data)
+        return true;
+    if (!slice_starts_nocase(value, SLICE_OF("bearer ")))
+        return false;
+    *ret_key = slice_trim(slice_skip(value, 7));
+    return ret_key->size > 0;
+}
+
+static enum status say_hello(struct http1 *h, const struct http1_head *head, struct slice key) {
+    struct http1_server *s = &h->server;
+    if (s->said_hello && slice_equal(key, slice_make(s->key, s->key_size)))
+        return STATUS_OK;
+    struct protocol_hello hello = {.client = http1_known(head, HTTP1_USER_AGENT), .key = key};
+    struct slice system = SLICE_OF("");
+    enum status status = h->sink->calls->hello ? h->sink->calls->hello(h->sink->user, &hello, &system) : STATUS_OK;
+    s->said_hello = status == STATUS_OK && key.size <= sizeof s->key;
+    if (s->said_hello) {
+        s->key_size = (uint8_t)key.size;
+        if (key.size)
+            memcpy(s->key, key.data, key.size);
+    }
+    s->system = system;
+    return status;
+}
+
+static bool check_identity(struct http1 *h, const struct http1_head *head, struct now now) {
+    struct slice key;
+    if (!bearer(head, &key))
+        return refuse(h, head, STATUS_UNAUTHENTICATED, "`Authorization` must be `Bearer` and a key", NULL, now);
+    if (key.size && h->setup->keys_refused)
+        return refuse(h, head, STATUS_FORBIDDEN,
+                      "keys in clear text are refused here: use TLS or a loopback address, or write "
+                      "`insecure: true` for this listener",
+                      NULL, now);
+    enum status status = say_hello(h, head, key);
+    if (status == STATUS_OK)
+        return true;
+    const char *words = status != STATUS_UNAUTHENTICATED ? NULL
+                        : key.size ? "the key is not known here, or no longer" : "a key is due: `Authorization: Bearer KEY`";
+    return refuse(h, head, status, words, NULL, now);
+}
+
+/* -- what it is about -- */
+
+static bool check_duplicates(struct http1 *h, const struct http1_head *head, struct now now) {
+    for (uint32_t i = 0; i < head->field_count && head->ce_count > 1; i++) {
+        if (!slice_starts_nocase(head->fields[i].name, SLICE_OF("ce-")))
+            continue;
+        for (uint32_t k = i + 1; k < head->field_count; k++)
+            if (slice_equal_nocase(head->fields[i].name, head->fields[k].name))
+                return refuse(h, head, STATUS_MALFORMED_EVENT, "a ce- header is there twice", NULL, now);
+    }
+    return true;
+}
+
+static enum api_mode mode_of(const struct http1 *h, const struct http1_head *head) {
+    return h->setup->format == PROTOCOL_FORMAT_RAW ? API_PLAIN : api_mode(head);
+}
+
+static bool check_mode(struct http1 *h, const struct http1_head *head, struct now now) {
+    enum api_mode mode = mode_of(h, head);
+    if (mode == API_UNKNOWN_FORMAT)
+        return refuse(h, head, STATUS_UNSUPPORTED_MEDIA,
+                      "of CloudEvents only the formats +json and +protobuf are understood, in UTF-8", NULL, now);
+    if (mode == API_PLAIN && h->setup->format == PROTOCOL_FORMAT_CLOUDEVENTS)
+        return refuse(h, head, STATUS_UNSUPPORTED_MEDIA, "only CloudEvents are taken here", NULL, now);
+    return check_duplicates(h, head, now);
+}
+
+static bool check_route(struct http1 *h, const struct http1_head *head, struct now now) {
+    uint8_t room[API_ROOM];
+    struct api_route route;
+    api_route(head, room, &route);
+    switch (route.place) {
+    case API_MESSAGES:
+        return check_mode(h, head, now);
+    case API_OPTIONS:
+        return answer_options(h, head, route.allow, now);
+    case API_NO_METHOD:
+        return refuse(h, head, STATUS_METHOD_NOT_ALLOWED, "messages are sent with POST", "Allow: POST, OPTIONS\r\n", now);
+    case API_PLANNED:
+        return refuse(h, head, STATUS_NOT_SUPPORTED, "not supported yet in " INTERTIE_VERSION, NULL, now);
+    case API_BAD_NAME:
+        return refuse(h, head, STATUS_UNKNOWN_TARGET, "no system can be called so: names are a-z, 0-9, `_` and `-`", NULL,
+                      now);
+    case API_UNKNOWN:
+        break;
+    }
+    return refuse(h, head, STATUS_NOT_FOUND, "nothing is at this path; messages go to /v1/messages", NULL, now);
+}
+
+bool exchange_check(struct http1 *h, const struct http1_head *head, struct now now) {
+    struct slice expect = http1_known(head, HTTP1_EXPECT);
+    const char *words = distrust(h, head);
+    if (slice_is(head->method, "CONNECT") || slice_is(head->method, "TRACE"))
+        return refuse(h, head, STATUS_METHOD_NOT_ALLOWED, "this method is not served",
+                      h->setup->is_admin ? "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS\r\n" : "Allow: POST, OPTIONS\r\n",
+                      now);
+    if (words)
+        return refuse(h, head, STATUS_ORIGIN_REFUSED, words, NULL, now);
+    if (expect.data && head->minor >= 1 && !slice_equal_nocase(expect, SLICE_OF("100-continue")))
+        return refuse(h, head, STATUS_EXPECTATION_FAILED, "the only expectation that can be met is 100-continue", NULL,
+                      now);
+    if (!check_identity(h, head, now))
+        return false;
+    if (!h->setup->is_admin)
+        return check_route(h, head, now);
+    if (head->form == HTTP1_ASTERISK_FORM)
+        return answer_options(h, head, "GET, HEAD, POST, PUT, DELETE, OPTIONS", now);
+    return true;
+}
+
+/* -- requests that are no messages -- */
+
+static void begin_request(struct http1 *h, const struct http1_head *head, struct slice body, struct now now) {
+    struct http1_server *s = &h->server;
+    uint8_t room[HTTP1_LINE_MAX];
+    struct protocol_request request = {
+        .method = head->method,
+        .path = http1_normal_path(head->path, room, sizeof room),
+        .query = head->query,
+        .host = head->host,
+        .content_type = http1_known(head, HTTP1_CONTENT_TYPE),
+        .accept = http1_known(head, HTTP1_ACCEPT),
+        .body = body,
+        .system = s->system,
+        .head = head,
+    };
+    request.is_json = api_is_json(request.content_type);
+    s->is_http = true;
+    s->token = ++s->tokens;
+    if (h->sink->calls->request && request.path.data)
+        h->sink->calls->request(h->sink->user, s->token, &request);
+    else
+        http1_answer_problem(h, s->token, STATUS_NOT_FOUND, SLICE_OF(""), now);
+}
+
+/* -- messages -- */
+
+static void refuse_event(struct http1 *h, const struct message_fault *fault, struct now now) {
+    h->server.has_receipt = false; /* nobody but us has seen it */
+    answer_problem(h, fault->status, slice_from(fault->text), 0, slice_make(NULL, 0), now);
+    answer_end(h, fault->status, now);
+    if (h->sink->calls->invalid)
+        h->sink->calls->invalid(h->sink->user, fault);
+}
+
+/* PUBLIC_URL/systems/NAME of who sends, or the listener's where nobody said. */
+static struct slice source_of(const struct http1 *h, char *room, size_t size) {
+    struct slice system = h->setup->system.size ? h->setup->system : h->server.system;
+    struct buffer text;
+    buffer_init_fixed(&text, room, size);
+    buffer_add(&text, h->setup->public_url);
+    buffer_add_text(&text, system.size ? "/systems/" : "/listeners/");
+    buffer_add(&text, system.size ? system : h->setup->name);
+    return buffer_slice(&text);
+}
+
+static enum api_mode reply_mode(const struct http1_head *head, enum api_mode mode) {
+    enum message_encoding wanted = api_accepts(http1_known(head, HTTP1_ACCEPT));
+    if (wanted != ENCODING_NONE)
+        return wanted == ENCODING_JSON ? API_JSON : API_PROTO;
+    return mode == API_JSON || mode == API_PROTO ? mode : API_BINARY;
+}
+
+static void begin_event(struct http1 *h, enum api_mode mode, struct slice body, const struct api_hints *hints,
+                        struct now now) {
+    struct http1_server *s = &h->server;
+    struct message message;
+    struct message_fault fault;
+    s->mode = (uint8_t)reply_mode(hints->head, mode);
+    enum status status = api_decode(&message, mode, body, &h->worker->extra, &s->own, hints, &fault);
+    if (status != STATUS_OK) {
+        fault.status = status;
+        refuse_event(h, &fault, now);
+        return;
+    }
+    memcpy(message.receipt, s->receipt, sizeof s->receipt);
+    message.has_receipt = true;
+    h->sink->terms.inline_reply = true;
+    s->token = ++s->tokens;
+    h->sink->calls->message(h->sink->user, s->token, &message, 0);
+}
+
+void exchange_begin(struct http1 *h, const struct http1_head *head, struct slice body, struct now now) {
+    struct http1_server *s = &h->server;
+    uint8_t room[API_ROOM];
+    char id[UUID_TEXT_SIZE], source[HTTP1_SOURCE_MAX];
+    struct api_route route;
+    struct message_rules rules = http1_rules(h);
+    struct message_fault fault;
+    s->in.phase = PHASE_OPEN;
+    s->after = PHASE_HEAD;
+    h->sink->paused = true;
+    h->sink->due = MONO_NEVER;
+    if (h->setup->is_admin) {
+        begin_request(h, head, body, now);
+        return;
+    }
+    api_route(head, room, &route);
+    uuid_make(&h->worker->ids, now.wall, s->receipt);
+    s->has_receipt = true;
+    uuid_text(s->receipt, id);
+    struct api_hints hints = {.head = head, .rules = &rules, .target = route.target, .now = now.wall,
+                              .defaults = h->setup->defaults, .default_count = h->setup->default_count,
+                              .id = slice_make(id, sizeof id)};
+    hints.source = source_of(h, source, sizeof source);
+    enum api_mode mode = mode_of(h, head);
+    if (!api_ttl(&hints, &fault))
+        refuse_event(h, &fault, now);
+    else if (mode == API_BATCH_JSON || mode == API_BATCH_PROTO)
+        batch_begin(h, mode, body, &hints, now);
+    else
+        begin_event(h, mode, body, &hints, now);
+}

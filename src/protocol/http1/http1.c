@@ -1,0 +1,153 @@
+/* The row of HTTP/1.1 in the protocol table: both roles behind one state. */
+#include "protocol/http1/http1.h"
+
+#include <stdio.h>
+
+#include "protocol/http1/inner.h"
+
+/* -- shared -- */
+
+void http1_close(struct http1 *h, enum status status) {
+    if (h->sink->closing)
+        return;
+    h->sink->closing = true;
+    h->sink->reading_done = true;
+    h->sink->close_status = status;
+    h->sink->paused = false;
+    h->sink->due = MONO_NEVER;
+    h->sink->room = (struct protocol_room){0};
+    if (h->setup->role == PROTOCOL_ACCEPTED)
+        h->server.in.phase = PHASE_OVER;
+    else
+        h->client.in.phase = PHASE_OVER;
+}
+
+struct mono http1_after(struct now now, int64_t delay_ns) {
+    return delay_ns > 0 ? mono_after(now.mono, delay_ns) : MONO_NEVER;
+}
+
+struct mono http1_body_due(const struct http1 *h, uint64_t size, struct now now) {
+    if (h->setup->timeouts.head_ns <= 0)
+        return MONO_NEVER;
+    return mono_after(now.mono, h->setup->timeouts.head_ns + (int64_t)(size / HTTP1_MIN_RATE) * NS_PER_S);
+}
+
+void http1_invalid(struct http1 *h, enum status status, const char *words) {
+    struct message_fault fault = {.status = status};
+    if (!h->sink->calls->invalid)
+        return;
+    snprintf(fault.text, sizeof fault.text, "%s", words ? words : "");
+    h->sink->calls->invalid(h->sink->user, &fault);
+}
+
+/* -- requests, for those who answer them -- */
+
+struct slice http1_field(const struct protocol_request *request, struct slice name) {
+    return http1_find(request->head, name);
+}
+
+struct slice http1_parameter(const struct protocol_request *request, struct slice name) {
+    struct slice rest = request->query;
+    while (rest.size) {
+        struct slice pair = slice_head(rest, slice_find(rest, '&'));
+        rest = slice_skip(rest, pair.size + 1);
+        size_t equals = slice_find(pair, '=');
+        if (slice_equal(slice_head(pair, equals), name))
+            return equals < pair.size ? slice_skip(pair, equals + 1) : SLICE_OF("");
+    }
+    return slice_make(NULL, 0);
+}
+
+/* -- the row -- */
+
+static bool is_accepted(const struct http1 *h) {
+    return h->setup->role == PROTOCOL_ACCEPTED;
+}
+
+static void http1_open(void *state, const struct protocol_setup *setup, struct protocol_worker *worker,
+                       struct protocol_sink *sink, const struct address *peer, struct now now) {
+    struct http1 *h = state;
+    (void)peer;
+    h->setup = setup;
+    h->worker = worker;
+    h->sink = sink;
+    if (is_accepted(h))
+        server_open(h, now);
+    else
+        client_open(h, now);
+}
+
+static size_t http1_feed(void *state, struct slice bytes, bool ended, struct now now) {
+    struct http1 *h = state;
+    return is_accepted(h) ? server_feed(h, bytes, ended, now) : client_feed(h, bytes, ended, now);
+}
+
+static enum status http1_send(void *state, const struct message *message, const struct overlay *overlay,
+                              const struct protocol_send *options, struct now now) {
+    struct http1 *h = state;
+    return is_accepted(h) ? server_send(h, message, overlay, options, now)
+                          : client_send(h, message, overlay, options, now);
+}
+
+static void http1_settle(void *state, uint64_t first, uint64_t last, enum status status, uint32_t retry_ms,
+                         struct now now) {
+    struct http1 *h = state;
+    if (is_accepted(h))
+        server_settle(h, first, last, status, retry_ms, now);
+    /* Dialled: what became of a reply is nothing that its sender can be told. */
+}
+
+/* An exchange that is under way goes on to its end: the connection could not be used again otherwise. */
+static void http1_cancel(void *state, uint64_t token, struct now now) {
+    (void)state;
+    (void)token;
+    (void)now;
+}
+
+static void http1_tick(void *state, struct now now) {
+    struct http1 *h = state;
+    if (is_accepted(h))
+        server_tick(h, now);
+    else
+        client_tick(h, now);
+}
+
+static void http1_shut(void *state, enum status status, struct now now) {
+    struct http1 *h = state;
+    if (is_accepted(h))
+        server_shut(h, status, now);
+    else
+        client_shut(h, status, now);
+}
+
+/* With acks the user keeps what isn't settled. */
+static bool http1_recover(void *state, struct slice sent, struct message *ret_message) {
+    (void)state;
+    (void)sent;
+    (void)ret_message;
+    return false;
+}
+
+static void http1_done(void *state) {
+    struct http1 *h = state;
+    if (!h->setup)
+        return; /* never opened: a dial that failed */
+    if (is_accepted(h))
+        server_done(h);
+    else
+        client_done(h);
+}
+
+const struct protocol protocol_http1 = {
+    .name = "http1",
+    .state_size = sizeof(struct http1),
+    .open = http1_open,
+    .feed = http1_feed,
+    .send = http1_send,
+    .settle = http1_settle,
+    .cancel = http1_cancel,
+    .tick = http1_tick,
+    .shut = http1_shut,
+    .recover = http1_recover,
+    .done = http1_done,
+};

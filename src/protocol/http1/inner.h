@@ -1,0 +1,147 @@
+/* What the files of this folder share: the two states, and how answers are written. */
+#ifndef PROTOCOL_HTTP1_INNER_H
+#define PROTOCOL_HTTP1_INNER_H
+
+#include "base/buffer.h"
+#include "protocol/http1/chunked.h"
+#include "protocol/http1/http1.h"
+#include "protocol/http1/leave.h"
+
+#define HTTP1_KEY_MAX 64           /* longer bearer keys are asked about with each request */
+#define HTTP1_MIN_RATE 1024        /* bytes a second that a body must come with, beside timeouts.head */
+#define HTTP1_BATCH_MAX 1000       /* events of one batch */
+#define HTTP1_INTERIM_MAX 8        /* 1xx answers before a final one */
+#define HTTP1_SOURCE_MAX 512
+
+enum {
+    PHASE_HEAD,   /* at the start of a message */
+    PHASE_CHUNKS, /* its head is in `held`, chunks are added */
+    PHASE_SKIP,   /* the rest of a body of known length that nobody wants */
+    PHASE_SKIP_CHUNKS,
+    PHASE_SKIP_ALL, /* until the peer closes */
+    PHASE_OPEN,   /* accepted: an exchange waits for its answer. Dialled: nothing is sent yet */
+    PHASE_OVER,
+};
+
+struct batch;
+
+/* What both roles need to take one message in. */
+struct http1_in {
+    uint8_t phase;
+    bool timing; /* `due` runs from the first byte of this head */
+    size_t seen; /* bytes of an unfinished head that hold no line end beyond what was parsed */
+    uint64_t skip;
+    struct chunked chunked;
+    struct buffer held; /* head and joined chunks, when they can't be read in place */
+    size_t held_head;
+};
+
+struct http1_server {
+    struct http1_in in;
+    bool keep;      /* the connection goes on after this answer */
+    bool is_head;   /* answers have no body */
+    bool is_old;    /* HTTP/1.0 */
+    bool is_http;   /* the open token is a calls->request one */
+    bool checked;   /* the head may go on to its body */
+    bool continued; /* 100 was sent for the message that is coming */
+    bool shutting;
+    bool has_receipt;
+    uint8_t mode; /* enum api_mode: of the reply */
+    uint8_t after; /* phase to go to when the exchange ends */
+    uint8_t receipt[16];
+    uint64_t tokens; /* given so far */
+    uint64_t token;  /* of the open exchange; 0: none */
+    struct batch *batch;
+    struct buffer own;
+    enum status shut_status;
+    /* the last key that was accepted */
+    bool said_hello;
+    uint8_t key_size;
+    uint8_t key[HTTP1_KEY_MAX];
+    struct slice system;
+    int64_t date_second;
+    char date[32];
+};
+
+struct http1_client {
+    struct http1_in in;
+    bool asks;
+    bool close; /* after this answer */
+    bool shutting;
+    bool waits; /* the head was read, its reply is not whole yet */
+    bool told; /* the outcome was given, the rest of the answer is skipped */
+    unsigned interim;
+    uint64_t token; /* in flight; 0: none */
+    uint64_t tokens; /* inbound */
+    unsigned code;
+    enum status shut_status;
+};
+
+struct http1 {
+    const struct protocol_setup *setup;
+    struct protocol_worker *worker;
+    struct protocol_sink *sink;
+    union {
+        struct http1_server server;
+        struct http1_client client;
+    };
+};
+
+static inline struct http1_limits http1_limits(const struct http1 *h) {
+    return (struct http1_limits){h->setup->limits.header, h->setup->limits.fields};
+}
+static inline struct message_rules http1_rules(const struct http1 *h) {
+    return (struct message_rules){h->setup->declared, h->setup->limits.message};
+}
+/* Ends the connection; what is written goes out first, what still comes in is thrown away. */
+void http1_close(struct http1 *h, enum status status);
+struct mono http1_after(struct now now, int64_t delay_ns); /* <= 0: never */
+void http1_invalid(struct http1 *h, enum status status, const char *words);
+/* How long a body may take: timeouts.head, and a second for each HTTP1_MIN_RATE bytes. */
+struct mono http1_body_due(const struct http1 *h, uint64_t size, struct now now);
+
+/* server.c */
+void server_open(struct http1 *h, struct now now);
+size_t server_feed(struct http1 *h, struct slice bytes, bool ended, struct now now);
+enum status server_send(struct http1 *h, const struct message *message, const struct overlay *overlay,
+                        const struct protocol_send *options, struct now now);
+void server_settle(struct http1 *h, uint64_t first, uint64_t last, enum status status, uint32_t retry_ms, struct now now);
+void server_tick(struct http1 *h, struct now now);
+void server_shut(struct http1 *h, enum status status, struct now now);
+void server_done(struct http1 *h);
+
+/* exchange.c: what a whole request means */
+void exchange_begin(struct http1 *h, const struct http1_head *head, struct slice body, struct now now);
+/* Whether the request may go on to its body; if not it has been answered. */
+bool exchange_check(struct http1 *h, const struct http1_head *head, struct now now);
+
+/* answer.c: bytes out of the accepted role */
+struct answer {
+    unsigned code;
+    struct slice content_type; /* empty: none */
+    struct slice body;
+    struct slice lines; /* each with CRLF */
+};
+void answer_write(struct http1 *h, const struct answer *answer, struct now now);
+void answer_problem(struct http1 *h, enum status status, struct slice detail, uint32_t retry_ms, struct slice lines,
+                    struct now now);
+void answer_accepted(struct http1 *h, struct now now);
+enum status answer_reply(struct http1 *h, const struct message *message, const struct overlay *overlay, struct now now);
+/* After an answer: the next request may come, or the connection closes. */
+void answer_end(struct http1 *h, enum status status, struct now now);
+
+/* batch.c */
+void batch_begin(struct http1 *h, enum api_mode mode, struct slice body, const struct api_hints *hints, struct now now);
+void batch_settle(struct http1 *h, uint64_t first, uint64_t last, enum status status, struct now now);
+void batch_free(struct http1 *h);
+
+/* client.c */
+void client_open(struct http1 *h, struct now now);
+size_t client_feed(struct http1 *h, struct slice bytes, bool ended, struct now now);
+enum status client_send(struct http1 *h, const struct message *message, const struct overlay *overlay,
+                        const struct protocol_send *options, struct now now);
+void client_tick(struct http1 *h, struct now now);
+void client_shut(struct http1 *h, enum status status, struct now now);
+void client_done(struct http1 *h);
+
+#endif

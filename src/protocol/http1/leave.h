@@ -1,0 +1,24 @@
+/* A message on its way out over HTTP: header lines and body, in the content mode that fits. */
+#ifndef PROTOCOL_HTTP1_LEAVE_H
+#define PROTOCOL_HTTP1_LEAVE_H
+
+#include "protocol/http1/api.h"
+
+struct leave {
+    enum api_mode mode;
+    struct slice lines; /* header lines about the body, Content-Length too, each with its CRLF */
+    struct slice body;  /* data NULL: it is the message's payload */
+    size_t body_size;
+};
+
+/* API_BINARY, API_JSON, API_PROTO, API_BATCH_JSON or API_BATCH_PROTO (of one event). What no header can hold leaves as
+ * API_JSON instead. The slices point into `scratch`, which is cleared first, or into the message. */
+enum status leave_prepare(struct leave *leave, enum api_mode mode, const struct message *message,
+                          const struct overlay *overlay, struct buffer *scratch);
+/* Appends lines, empty line and, unless `only_head`, the body. */
+void leave_write(const struct leave *leave, const struct message *message, bool only_head, struct buffer *out);
+static inline size_t leave_size(const struct leave *leave) {
+    return leave->lines.size + 2 + leave->body_size;
+}
+
+#endif
