@@ -50,7 +50,7 @@ void date_format(int64_t seconds, char out[static DATE_SIZE]) {
     put_digits(out + 23, 2, rest % 60);
 }
 
-/* Matches `text` with a pattern: d a digit (or a space in the tens), M a month, W a weekday, others themselves. */
+/* Matches `text` with a pattern: 1 to 5 digits of that number (or a space in its tens), @ a month, W a letter, others themselves. */
 struct date_fields {
     unsigned numbers[5]; /* in order of the pattern: 1..5 */
     unsigned month;
@@ -68,7 +68,7 @@ static bool match(struct slice text, const char *pattern, struct date_fields *fi
             if (!text_is_digit(c) && !(c == ' ' && *number == 0))
                 return false;
             *number = *number * 10 + (c == ' ' ? 0 : c - '0');
-        } else if (*pattern == 'M') {
+        } else if (*pattern == '@') {
             for (unsigned i = 0; i < 12 && at + 3 <= text.size; i++)
                 if (memcmp(text.data + at, months + 3 * (size_t)i, 3) == 0)
                     fields->month = i + 1;
@@ -93,12 +93,12 @@ static bool to_seconds(unsigned year, unsigned month, unsigned day, const unsign
 
 bool date_parse(struct slice text, struct wall now, int64_t *ret_seconds) {
     struct date_fields f;
-    if (match(text, "WWW, 11 M 2222 33:44:55 GMT", &f))
+    if (match(text, "WWW, 11 @ 2222 33:44:55 GMT", &f))
         return to_seconds(f.numbers[1], f.month, f.numbers[0], f.numbers + 2, ret_seconds);
-    if (match(text, "WWW M 11 22:33:44 5555", &f))
+    if (match(text, "WWW @ 11 22:33:44 5555", &f))
         return to_seconds(f.numbers[4], f.month, f.numbers[0], f.numbers + 1, ret_seconds);
     size_t comma = slice_find(text, ',');
-    if (comma < 6 || comma > 9 || !match(slice_skip(text, comma), ", 11-M-22 33:44:55 GMT", &f))
+    if (comma < 6 || comma > 9 || !match(slice_skip(text, comma), ", 11-@-22 33:44:55 GMT", &f))
         return false;
     /* More than 50 years ahead means the past. */
     int64_t this_year;

@@ -14,6 +14,7 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "message/encoding.h"
 #include "protocol/http1/http1.h"
 
 #define SEEN_MAX 64
