@@ -131,6 +131,8 @@ static size_t stream1_feed(void *state, struct slice bytes, bool ended, struct n
     size_t used = 0;
     if (bytes.size)
         s->heard = now.mono;
+    if (chain_unsent(s->sink->out) > s->setup->limits.message + STREAM1_UNREAD_MAX)
+        stream1_fail(s, STATUS_WRITE_TIMEOUT, "what was answered is not read");
     while (!s->sink->closing && used < bytes.size) {
         struct slice rest = slice_skip(bytes, used);
         size_t count = s->phase == STREAM1_PREFACE ? stream1_read_preface(s, rest) : read_frame(s, rest, now);
@@ -256,7 +258,7 @@ static void stream1_done(void *state) {
 }
 
 const struct protocol protocol_stream1 = {
-    .name = "stream",
+    .name = "stream1",
     .state_size = sizeof(struct stream1),
     .keeps_open = true,
     .pool_max = 1,

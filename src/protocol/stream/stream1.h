@@ -32,6 +32,7 @@ enum stream1_entry_flag {
 
 #define STREAM1_SPAN_FACTOR 4    /* an unsettled message holds up the peer only that many windows later */
 #define STREAM1_UNSETTLED_MAX 4096u /* of ours with the peer, power of two */
+#define STREAM1_UNREAD_MAX (4u << 20) /* what waits for a peer that doesn't read, beside one message */
 #define STREAM1_CONTROL_RATE 100u   /* control frames a second */
 
 struct stream1 {

@@ -810,6 +810,18 @@ static void the_peers_error_is_the_reason_of_the_close(void **state) {
     rig_done(&rig);
 }
 
+static void a_peer_that_reads_nothing_is_cut(void **state) {
+    (void)state;
+    struct rig rig;
+    accepted(&rig);
+    rig.quiet = true;
+    for (uint64_t seq = 1; seq < 500000 && !rig.sink.closing; seq++)
+        feed_msg(&rig, seq, 0, "no event");
+    assert_int_equal(rig.sink.close_status, STATUS_WRITE_TIMEOUT);
+    assert_true(chain_unsent(&rig.out) < 6u << 20);
+    rig_done(&rig);
+}
+
 /* -- both roles together -- */
 
 static void pair(struct rig *client, struct rig *server) {
@@ -900,6 +912,7 @@ int main(void) {
         cmocka_unit_test(goaway_ends_new_work_and_has_a_deadline),
         cmocka_unit_test(an_ended_peer_still_gets_its_reply),
         cmocka_unit_test(the_peers_error_is_the_reason_of_the_close),
+        cmocka_unit_test(a_peer_that_reads_nothing_is_cut),
         cmocka_unit_test(the_two_roles_understand_each_other),
         cmocka_unit_test(a_client_gives_up_on_silence),
     };
