@@ -12,9 +12,9 @@ const struct protocol *plan_protocol(enum config_scheme scheme, enum protocol_ro
     if (scheme == CONFIG_SCHEME_HTTP)
         return protocol_find(SLICE_OF("http1"));
     if (scheme == CONFIG_SCHEME_TCP)
-        return protocol_find(role == PROTOCOL_ACCEPTED ? SLICE_OF("sniff") : SLICE_OF("ndjson"));
+        return protocol_find(role == PROTOCOL_ACCEPTED ? SLICE_OF("stream") : SLICE_OF("ndjson"));
     if (scheme == CONFIG_SCHEME_INTERTIE)
-        return protocol_find(SLICE_OF("stream"));
+        return protocol_find(SLICE_OF("stream1"));
     if (scheme == CONFIG_SCHEME_UDP)
         return protocol_find(SLICE_OF("datagram"));
     return NULL;

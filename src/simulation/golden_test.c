@@ -1,0 +1,136 @@
+/* Stories with exact words and exact times: what happens to one message, from an HTTP caller over the router to a system
+ * that only speaks JSON lines, and back. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "simulation/actor.h"
+#include "simulation/node.h"
+
+static const char yaml[] =
+    "listeners: {web: http://127.0.0.1:8080}\n"
+    "systems: {pricing: tcp://127.0.0.1:7101, desk: {accept: true}}\n"
+    "routes: {prices: {match: {type: com.example.price.*, messagetype: query}, to: pricing, timeouts: {queue: 1s}}}\n";
+
+struct story {
+    struct world *world;
+    struct node_config config;
+    struct buffer text;
+    struct actor *caller, *pricing;
+};
+
+static void on_ended(void *user, const struct engine_report *report) {
+    struct story *story = user;
+    world_tell(story->world, "the router ends %.*s: %s (%s)",
+               SLICE_ARG(report->message ? message_text(report->message, ATTRIBUTE_ID) : SLICE_OF("-")),
+               engine_ending_name(report->ending), status_reason(report->status));
+}
+
+static const struct engine_calls node_calls = {.ended = on_ended};
+
+static void common(struct protocol_setup *setup, enum protocol_role role) {
+    *setup = (struct protocol_setup){.role = role, .encoding = ENCODING_JSON, .name = SLICE("test")};
+    setup->limits.message = 1u << 20;
+    setup->limits.header = 32768;
+    setup->limits.fields = 100;
+    setup->limits.window = 64;
+    setup->limits.window_bytes = 1u << 20;
+    setup->timeouts.head_ns = setup->timeouts.auth_ns = 5 * NS_PER_S;
+    setup->timeouts.idle_ns = 300 * NS_PER_S;
+    setup->timeouts.heartbeat_ns = 15 * NS_PER_S;
+    setup->timeouts.attempt_ns = 60 * NS_PER_S;
+}
+
+static void open_story(struct story *story, bool with_pricing) {
+    struct fault fault;
+    *story = (struct story){0};
+    buffer_init(&story->text, 1u << 20);
+    if (!node_config_load(&story->config, slice_from(yaml), &fault))
+        fail_msg("%s", fault.text);
+    struct world_options options = {.seed = 1, .narrative = &story->text,
+                                    .faults = {.delay_min_ns = NS_PER_MS, .delay_max_ns = NS_PER_MS, .window = 65536}};
+    story->world = world_new(&options);
+    struct node_options node = {.config = &story->config, .calls = &node_calls, .user = story, .workers = 1,
+                                .cut_through = true, .memo = true};
+    struct party *first = node_new(story->world, &node);
+    if (with_pricing) {
+        struct actor_script script = {.name = "pricing", .protocol = protocol_find(SLICE_OF("ndjson")),
+                                      .address = SLICE_OF("127.0.0.1:7101"), .answers = true};
+        common(&script.setup, PROTOCOL_ACCEPTED);
+        story->pricing = actor_new(story->world, &script);
+    }
+    world_poke(story->world, first);
+    struct actor_script script = {.name = "caller", .protocol = protocol_find(SLICE_OF("http1")),
+                                  .address = SLICE_OF("127.0.0.1:8080")};
+    common(&script.setup, PROTOCOL_DIALLED);
+    script.setup.host = SLICE_OF("127.0.0.1:8080");
+    script.setup.path = SLICE_OF("/v1/messages");
+    script.setup.mode = PROTOCOL_MODE_STRUCTURED;
+    story->caller = actor_new(story->world, &script);
+}
+
+static void close_story(struct story *story) {
+    world_free(story->world);
+    node_config_free(&story->config);
+    buffer_done(&story->text);
+}
+
+static void expect(struct story *story, const char *words) {
+    buffer_add_byte(&story->text, 0);
+    assert_string_equal((const char *)story->text.data, words);
+}
+
+static void a_query_over_http_is_answered_by_a_system_that_speaks_json_lines(void **state) {
+    struct story story;
+    (void)state;
+    open_story(&story, true);
+    actor_send_new(story.caller, "query", "com.example.price.get", NULL, "q1", 0, NULL, "{\"sku\":\"A-1\"}");
+    world_poke(story.world, &story.caller->party);
+    world_run(story.world, (struct mono){3 * NS_PER_S}, 10000);
+    expect(&story, "    0.000 ms  caller dials 127.0.0.1:8080\n"
+                   "    2.000 ms  node dials 127.0.0.1:7101\n"
+                   "    4.000 ms  pricing gets query com.example.price.get q1\n"
+                   "    6.000 ms  caller gets response com.example.answer r1-pricing\n");
+    assert_int_equal(story.caller->got_replies, 1);
+    close_story(&story);
+}
+
+static void a_query_to_nobody_is_answered_at_once_when_every_dial_failed(void **state) {
+    struct story story;
+    (void)state;
+    open_story(&story, false);
+    actor_send_new(story.caller, "query", "com.example.price.get", NULL, "q1", 0, NULL, "{\"sku\":\"A-1\"}");
+    world_poke(story.world, &story.caller->party);
+    world_run(story.world, (struct mono){3 * NS_PER_S}, 10000);
+    buffer_add_byte(&story.text, 0);
+    assert_non_null(strstr((const char *)story.text.data, "the router ends q1: dead (target-unavailable)\n"));
+    assert_non_null(strstr((const char *)story.text.data, "caller is refused q1: "));
+    assert_int_equal(story.caller->refused, 1);
+    close_story(&story);
+}
+
+static void a_message_to_nobody_is_refused_with_its_reason(void **state) {
+    struct story story;
+    (void)state;
+    open_story(&story, true);
+    actor_send_new(story.caller, "event", "com.example.other", NULL, "e1", 0, NULL, "{}");
+    world_poke(story.world, &story.caller->party);
+    world_run(story.world, (struct mono){3 * NS_PER_S}, 10000);
+    buffer_add_byte(&story.text, 0);
+    assert_non_null(strstr((const char *)story.text.data, "the router ends e1: rejected (no-route)\n"));
+    assert_int_equal(story.caller->refused, 1);
+    close_story(&story);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_query_over_http_is_answered_by_a_system_that_speaks_json_lines),
+        cmocka_unit_test(a_query_to_nobody_is_answered_at_once_when_every_dial_failed),
+        cmocka_unit_test(a_message_to_nobody_is_refused_with_its_reason),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
