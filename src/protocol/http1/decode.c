@@ -117,9 +117,8 @@ static enum status add_defaults(struct message *message, struct buffer *extra, c
         const struct protocol_default *row = &hints->defaults[i];
         enum attribute known = attribute_find(row->name);
         bool from_path = known == ATTRIBUTE_TARGET && hints->target.size;
-        /* The body's type is what its sender says it is. */
-        bool from_body = known == ATTRIBUTE_DATACONTENTTYPE && http1_known(hints->head, HTTP1_CONTENT_TYPE).data;
-        if (from_path || from_body || known == ATTRIBUTE_ID || (known == ATTRIBUTE_MESSAGETYPE && hints->messagetype.size))
+        bool is_ours = known == ATTRIBUTE_ID || (known == ATTRIBUTE_MESSAGETYPE && hints->messagetype.size);
+        if (from_path || is_ours || known == ATTRIBUTE_DATACONTENTTYPE)
             continue;
         enum status status =
             message_add_named(message, extra, row->name, declared_type(hints->rules, row->name), row->value, fault);
@@ -155,6 +154,15 @@ static enum status add_required(struct message *message, struct buffer *extra, c
     return status;
 }
 
+/* What its sender says it is, else what the listener says; an empty one is none. */
+static struct slice body_type(const struct api_hints *hints) {
+    struct slice type = http1_known(hints->head, HTTP1_CONTENT_TYPE);
+    for (size_t i = 0; i < hints->default_count && type.size == 0; i++)
+        if (slice_equal(hints->defaults[i].name, SLICE_OF("datacontenttype")))
+            type = hints->defaults[i].value;
+    return type.size ? type : slice_make(NULL, 0);
+}
+
 static enum status wrap(struct message *message, struct slice body, struct buffer *extra, const struct api_hints *hints,
                         struct message_fault *fault) {
     message_init(message, body);
@@ -167,9 +175,7 @@ static enum status wrap(struct message *message, struct slice body, struct buffe
         status = add_hints(message, extra, hints, fault);
     if (status != STATUS_OK)
         return status;
-    struct slice type = http1_known(hints->head, HTTP1_CONTENT_TYPE);
-    /* An empty one is none: `curl -H 'Content-Type;'`. */
-    return message_http_finish(message, extra, type.size ? type : slice_make(NULL, 0), fault);
+    return message_http_finish(message, extra, body_type(hints), fault);
 }
 
 /* -- structured -- */

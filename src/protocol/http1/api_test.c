@@ -1,0 +1,580 @@
+/* The data API: its answers to the letter, content modes, wrapping, hints, replies and batches. */
+#include "protocol/http1/fixture.h"
+
+#define DATE "Date: Sun, 22 Nov 2026 22:00:00 GMT\r\n"
+#define JSON_TYPE "Content-Type: application/cloudevents+json\r\n"
+
+static void begin(struct world *w) {
+    world_init(w, PROTOCOL_ACCEPTED);
+    world_open(w);
+}
+
+/* One POST with its length. */
+static void post(struct world *w, const char *path, const char *headers, struct slice body) {
+    char head[4096];
+    int size = snprintf(head, sizeof head, "POST %s HTTP/1.1\r\nHost: localhost:8080\r\n%sContent-Length: %zu\r\n\r\n", path, headers,
+                        body.size);
+    struct buffer all;
+    buffer_init(&all, 1 << 22);
+    buffer_add(&all, slice_make(head, (size_t)size));
+    buffer_add(&all, body);
+    world_give(w, buffer_slice(&all));
+    buffer_done(&all);
+}
+
+static void post_text(struct world *w, const char *path, const char *headers, const char *body) {
+    post(w, path, headers, slice_from(body));
+}
+
+static const struct seen *last(const struct world *w) {
+    assert_true(w->messages > 0);
+    return &w->seen[(w->messages - 1) % SEEN_MAX];
+}
+
+static void check_seen(const struct world *w, const char *piece) {
+    if (!strstr(last(w)->json, piece))
+        fail_msg("no `%s` in %s", piece, last(w)->json);
+}
+
+static void check_text(struct world *w, const char *format, const char *receipt) {
+    char expected[2048];
+    char *at = expected;
+    for (; *format; format++) {
+        if (*format == '@') {
+            memcpy(at, receipt, UUID_TEXT_SIZE);
+            at += UUID_TEXT_SIZE;
+        } else {
+            *at++ = *format;
+        }
+    }
+    *at = '\0';
+    assert_string_equal(world_text(w), expected);
+    world_forget(w);
+}
+
+/* -- the transcripts of the user's manual -- */
+
+static void an_event_is_accepted(void **state) {
+    (void)state;
+    struct world w;
+    begin(&w);
+    post_text(&w, "/v1/messages", "ce-specversion: 1.0\r\nce-id: 42\r\nce-source: /doors/7\r\nce-type: com.example.alarm.raised\r\n"
+                                  "Content-Type: application/json\r\n", "{\"door\":7}");
+    check_seen(&w, "\"id\":\"42\",\"source\":\"/doors/7\",\"type\":\"com.example.alarm.raised\"");
+    check_seen(&w, "\"data\":{\"door\":7}");
+    check_text(&w, "HTTP/1.1 202 Accepted\r\n" DATE "Intertie-Id: @\r\nContent-Length: 0\r\n\r\n", last(&w)->receipt);
+    world_done(&w);
+}
+
+static enum status reply_json(struct world *w, uint64_t token, const char *json) {
+    struct message message;
+    struct message_fault fault;
+    struct message_rules rules = {.size_max = 1 << 20};
+    uint8_t room[4096];
+    struct buffer extra;
+    buffer_init_fixed(&extra, room, sizeof room);
+    assert_int_equal(message_decode_json(&message, slice_from(json), &extra, &rules, &fault), STATUS_OK);
+    enum status status =
+        protocol_http1.send(w->state, &message, NULL, &(struct protocol_send){.token = 1, .reply_to = token, .attempt = 1}, w->now);
+    world_pump(w);
+    return status;
+}
+
+static const char query[] = "{\"specversion\":\"1.0\",\"id\":\"q1\",\"source\":\"/systems/desk\",\"type\":\"com.example.price.get\","
+                            "\"messagetype\":\"query\",\"data\":{\"sku\":\"A-1\"}}";
+static const char reply[] = "{\"specversion\":\"1.0\",\"id\":\"9f1\",\"source\":\"/systems/pricing\",\"type\":\"com.example.price\","
+                            "\"messagetype\":\"response\",\"target\":\"desk\",\"causationid\":\"q1\",\"correlationid\":\"q1\","
+                            "\"data\":{\"sku\":\"A-1\",\"eur\":9.5}}";
+
+static void a_query_is_answered_in_its_mode(void **state) {
+    (void)state;
+    struct world w;
+    char expected[1024];
+    begin(&w);
+    w.holds = true;
+    post_text(&w, "/v1/systems/pricing/messages", JSON_TYPE, query);
+    assert_true(last(&w)->inline_reply);
+    assert_int_equal(last(&w)->kind, KIND_QUERY);
+    check_seen(&w, "\"target\":\"pricing\"");
+    assert_string_equal(world_text(&w), "");
+    assert_int_equal(reply_json(&w, 1, reply), STATUS_OK);
+    snprintf(expected, sizeof expected, "HTTP/1.1 200 OK\r\n" DATE JSON_TYPE "Content-Length: %zu\r\n\r\n%s", strlen(reply), reply);
+    assert_string_equal(world_text(&w), expected);
+    assert_false(w.sink.paused);
+    /* There is no second one. */
+    assert_int_equal(reply_json(&w, 1, reply), STATUS_NOT_SUPPORTED);
+    world_done(&w);
+}
+
+static void accept_chooses_the_mode(void **state) {
+    (void)state;
+    static const struct {
+        const char *headers;
+        const char *type;
+    } rows[] = {
+        {JSON_TYPE, "application/cloudevents+json"},
+        {JSON_TYPE "Accept: */*\r\n", "application/cloudevents+json"},
+        {JSON_TYPE "Accept: application/json\r\n", "application/cloudevents+json"},
+        {JSON_TYPE "Accept: text/html, Application/CloudEvents+Protobuf\r\n", "application/cloudevents+protobuf"},
+        {JSON_TYPE "Accept: application/cloudevents+protobuf;q=0\r\n", "application/cloudevents+json"},
+        {JSON_TYPE "Accept: application/cloudevents+json;q=0.5, application/cloudevents+protobuf; q=0.75\r\n",
+         "application/cloudevents+protobuf"},
+        {JSON_TYPE "Accept: application/cloudevents+json, application/cloudevents+protobuf;q=0.9\r\n", "application/cloudevents+json"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct world w;
+        char expected[128];
+        begin(&w);
+        w.holds = true;
+        post_text(&w, "/v1/messages", rows[i].headers, query);
+        assert_int_equal(reply_json(&w, 1, reply), STATUS_OK);
+        snprintf(expected, sizeof expected, "Content-Type: %s\r\n", rows[i].type);
+        CHECK_HAS(&w, expected);
+        world_done(&w);
+    }
+}
+
+static void a_binary_query_is_answered_binary(void **state) {
+    (void)state;
+    struct world w;
+    begin(&w);
+    w.holds = true;
+    post_text(&w, "/v1/messages", "ce-specversion: 1.0\r\nce-id: q1\r\nce-source: /a\r\nce-type: t\r\nce-messagetype: query\r\n", "");
+    assert_int_equal(reply_json(&w, 1, reply), STATUS_OK);
+    CHECK_HAS(&w, "ce-id: 9f1\r\n");
+    CHECK_HAS(&w, "ce-messagetype: response\r\n");
+    CHECK_HAS(&w, "Content-Type: application/json\r\n");
+    CHECK_HAS(&w, "Content-Length: 23\r\n\r\n{\"sku\":\"A-1\",\"eur\":9.5}");
+    world_done(&w);
+}
+
+static void no_reply_in_time_is_504(void **state) {
+    (void)state;
+    struct world w;
+    begin(&w);
+    w.holds = true;
+    post_text(&w, "/v1/messages", JSON_TYPE, query);
+    world_settle(&w, 1, STATUS_REPLY_TIMEOUT);
+    check_text(&w, "HTTP/1.1 504 Gateway Timeout\r\n" DATE "Content-Type: application/problem+json\r\nContent-Length: 143\r\n\r\n"
+                   "{\"type\":\"/problems/reply-timeout\",\"title\":\"No reply in time\",\"status\":504,\"reason\":\"reply-timeout\","
+                   "\"id\":\"@\"}", last(&w)->receipt);
+    world_done(&w);
+}
+
+#define BAD_RESULT "{\"index\":1,\"status\":400,\"problem\":{\"type\":\"/problems/malformed-event\",\"title\":\"Malformed event\"," \
+                   "\"status\":400,\"reason\":\"malformed-event\",\"detail\":\"`source` is missing\"}}"
+
+static void a_batch_has_a_result_each(void **state) {
+    (void)state;
+    struct world w;
+    begin(&w);
+    post_text(&w, "/v1/messages", "Content-Type: application/cloudevents-batch+json\r\n",
+              "[{\"specversion\":\"1.0\",\"id\":\"42\",\"source\":\"/doors/7\",\"type\":\"t\"},"
+              " {\"specversion\":\"1.0\",\"id\":\"43\",\"type\":\"t\"}]");
+    assert_int_equal(w.messages, 1);
+    assert_int_equal(w.invalids, 1);
+    assert_false(last(&w)->inline_reply);
+    char size[64];
+    const char *body = "[{\"index\":0,\"id\":\"42\",\"status\":202,\"receipt\":\"@\"}," BAD_RESULT "]";
+    char expected[1024];
+    snprintf(size, sizeof size, "%zu", strlen(body) + UUID_TEXT_SIZE - 1);
+    snprintf(expected, sizeof expected, "HTTP/1.1 200 OK\r\n" DATE "Content-Type: application/json\r\nContent-Length: %s\r\n\r\n%s", size, body);
+    check_text(&w, expected, last(&w)->receipt);
+    world_done(&w);
+}
+
+static void a_plain_body_is_wrapped(void **state) {
+    (void)state;
+    struct world w;
+    char id[64];
+    begin(&w);
+    post_text(&w, "/v1/systems/lamp/messages", "Content-Type: text/plain\r\n", "blink");
+    snprintf(id, sizeof id, "\"id\":\"%s\"", last(&w)->receipt);
+    check_seen(&w, id);
+    check_seen(&w, "\"type\":\"intertie.http.message.v1\"");
+    check_seen(&w, "\"source\":\"/listeners/web\"");
+    check_seen(&w, "\"time\":\"2026-11-22T22:00:00Z\"");
+    check_seen(&w, "\"target\":\"lamp\"");
+    check_seen(&w, "\"datacontenttype\":\"text/plain\"");
+    check_seen(&w, "\"data\":\"blink\"");
+    check_text(&w, "HTTP/1.1 202 Accepted\r\n" DATE "Intertie-Id: @\r\nContent-Length: 0\r\n\r\n", last(&w)->receipt);
+    world_done(&w);
+}
+
+static void an_unknown_target_is_told_with_the_nearest_name(void **state) {
+    (void)state;
+    struct world w;
+    begin(&w);
+    w.answer = STATUS_UNKNOWN_TARGET;
+    w.words = "no system `lmap`; did you mean `lamp`?";
+    post_text(&w, "/v1/systems/lmap/messages", "Content-Type: text/plain\r\n", "blink");
+    check_text(&w, "HTTP/1.1 404 Not Found\r\n" DATE "Content-Type: application/problem+json\r\nContent-Length: 193\r\n\r\n"
+                   "{\"type\":\"/problems/unknown-target\",\"title\":\"Unknown target\",\"status\":404,\"reason\":\"unknown-target\","
+                   "\"detail\":\"no system `lmap`; did you mean `lamp`?\",\"id\":\"@\"}", last(&w)->receipt);
+    world_done(&w);
+}
+
+/* -- paths -- */
+
+static void paths_and_methods(void **state) {
+    (void)state;
+    static const struct {
+        const char *line;
+        unsigned code;
+        const char *has;
+    } rows[] = {
+        {"POST /v1/messages", 202, "Intertie-Id: "},
+        {"POST /v1/messages?x=1", 202, "Intertie-Id: "},
+        {"POST /v1/systems/all/messages", 202, ""},
+        {"GET /v1/messages", 405, "Allow: POST, OPTIONS\r\n"},
+        {"DELETE /v1/systems/lamp/messages", 405, "Allow: POST, OPTIONS\r\n"},
+        {"OPTIONS /v1/messages", 204, "Allow: POST, OPTIONS\r\n"},
+        {"GET /v1/systems/lamp/messages?wait=20s", 501, "\"reason\":\"not-supported\""},
+        {"HEAD /v1/systems/lamp/messages", 501, ""},
+        {"POST /v1/systems/lamp/acks", 501, "not supported yet in 0.1.0"},
+        {"GET /v1/ws?system=lamp", 501, ""},
+        {"GET /v1/messages/019ab3d0-7710-7c02-8e11-0a6c5d9e4b12/reply", 501, ""},
+        {"POST /v1/systems/LAMP/messages", 404, "\"reason\":\"unknown-target\""},
+        {"POST /v1/systems//messages", 404, ""},
+        {"POST /v1/systems/lamp", 404, "\"reason\":\"not-found\""},
+        {"POST /v1/systems/lamp/messages/", 404, ""},
+        {"POST /v1/Messages", 404, ""},
+        {"GET /", 404, ""},
+        {"POST /v2/messages", 404, ""},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct world w;
+        char request[256];
+        begin(&w);
+        snprintf(request, sizeof request, "%s HTTP/1.1\r\nHost: a\r\n\r\n", rows[i].line);
+        world_give(&w, slice_from(request));
+        if (world_code(&w, 0) != rows[i].code || !strstr(world_text(&w), rows[i].has))
+            fail_msg("%s: %s", rows[i].line, world_text(&w));
+        assert_int_equal(w.messages, rows[i].code == 202);
+        assert_false(w.sink.closing);
+        world_done(&w);
+    }
+}
+
+static void the_path_names_the_target(void **state) {
+    (void)state;
+    struct world w;
+    begin(&w);
+    static const char event[] = "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/a\",\"type\":\"t\",\"target\":\"lamp\",\"subject\":null}";
+    post_text(&w, "/v1/systems/lamp/messages", JSON_TYPE, event);
+    assert_string_equal(last(&w)->json, event); /* untouched */
+    world_forget(&w);
+    post_text(&w, "/v1/systems/desk/messages", JSON_TYPE, event);
+    world_check(&w, 400);
+    CHECK_HAS(&w, "\"detail\":\"`target` of the event");
+    world_forget(&w);
+    post_text(&w, "/v1/systems/all/messages", JSON_TYPE, "{\"specversion\":\"1.0\",\"id\":\"\\u0031\",\"source\":\"/a\",\"type\":\"t\",\"x\":\"y\",\"data\":[1, 2]}");
+    world_check(&w, 202);
+    assert_string_equal(last(&w)->json, "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/a\",\"type\":\"t\",\"x\":\"y\",\"target\":\"all\",\"data\":[1, 2]}");
+    post_text(&w, "/v1/systems/lamp/messages", "ce-specversion: 1.0\r\nce-id: 1\r\nce-source: /a\r\nce-type: t\r\n", "");
+    check_seen(&w, "\"target\":\"lamp\"");
+    world_forget(&w);
+    post_text(&w, "/v1/systems/lamp/messages", "ce-specversion: 1.0\r\nce-id: 1\r\nce-source: /a\r\nce-type: t\r\nce-target: desk\r\n", "");
+    world_check(&w, 400);
+    /* protobuf: id 1, source /a, specversion, type t, text_data */
+    static const struct slice proto = SLICE("\x0a\x01" "1" "\x12\x02/a\x1a\x03" "1.0\x22\x01t\x3a\x02hi");
+    world_forget(&w);
+    post(&w, "/v1/systems/lamp/messages", "Content-Type: application/cloudevents+protobuf\r\n", proto);
+    world_check(&w, 202);
+    check_seen(&w, "\"target\":\"lamp\"");
+    world_done(&w);
+}
+
+/* -- content modes -- */
+
+static void content_modes(void **state) {
+    (void)state;
+    static const struct {
+        const char *headers;
+        const char *body;
+        unsigned code;
+        const char *seen;
+    } rows[] = {
+        {"Content-Type: application/cloudevents+json; charset=UTF-8\r\n", query, 202, "\"id\":\"q1\""},
+        {"Content-Type: APPLICATION/CLOUDEVENTS+JSON;charset=\"utf-8\"\r\n", query, 202, "\"id\":\"q1\""},
+        {"Content-Type: application/cloudevents+json; charset=utf-16\r\n", query, 415, NULL},
+        {"Content-Type: application/cloudevents+xml\r\n", "<x/>", 415, NULL},
+        {"Content-Type: application/cloudevents\r\n", query, 415, NULL},
+        {"Content-Type: application/cloudevents-batch+xml\r\n", "", 415, NULL},
+        {"ce-id: 1\r\n", "", 400, NULL},
+        {"ce-id: 1\r\nce-source: /a\r\nce-type: t\r\n", "", 400, NULL},
+        {"ce-subject: s\r\n", "hi", 202, "\"type\":\"intertie.http.message.v1\""},
+        {"ce-specversion: 1.0\r\nce-id: 1\r\nce-source: /a\r\nce-type: t\r\nce-subject: a%20b\r\n", "", 202, "\"subject\":\"a b\""},
+        {"ce-specversion: 0.3\r\nce-id: 1\r\nce-source: /a\r\nce-type: t\r\n", "", 400, NULL},
+        {"ce-specversion: 1.0\r\nce-id: 1\r\nce-source: /a\r\nce-type: t\r\nce-priority: 9\r\n", "", 400, NULL},
+        {"ce-specversion: 1.0\r\nce-id: 1\r\nce-source: /a\r\nce-type: t\r\nce-datacontenttype: x/y\r\n", "", 400, NULL},
+        {JSON_TYPE, "{", 400, NULL},
+        {JSON_TYPE, "", 400, NULL},
+        {"Content-Type: application/cloudevents+protobuf\r\n", "\xff\xff", 400, NULL},
+        {"", "", 202, "\"source\":\"/listeners/web\""},
+        {"", "bytes", 202, "\"data_base64\":\"Ynl0ZXM=\""},
+        {"Content-Type: application/json\r\n", "{\"a\":1}", 202, "\"data\":{\"a\":1}"},
+        {"Content-Type: application/x-www-form-urlencoded\r\n", "a=b", 202, "\"data\":\"a=b\""},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct world w;
+        begin(&w);
+        post_text(&w, "/v1/messages", rows[i].headers, rows[i].body);
+        if (world_code(&w, 0) != rows[i].code)
+            fail_msg("%s %s: %s", rows[i].headers, rows[i].body, world_text(&w));
+        if (rows[i].seen)
+            check_seen(&w, rows[i].seen);
+        else
+            assert_int_equal(w.messages, 0);
+        assert_int_equal(w.invalids, rows[i].code != 202);
+        assert_false(w.sink.closing);
+        world_done(&w);
+    }
+}
+
+static void formats_of_a_listener(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, PROTOCOL_ACCEPTED);
+    w.setup.format = PROTOCOL_FORMAT_CLOUDEVENTS;
+    world_open(&w);
+    post_text(&w, "/v1/messages", "Content-Type: text/plain\r\n", "blink");
+    world_check(&w, 415);
+    world_done(&w);
+    static const struct protocol_default defaults[] = {
+        {SLICE("type"), SLICE("com.acme.tick")}, {SLICE("messagetype"), SLICE("notification")},
+        {SLICE("priority"), SLICE("4")},         {SLICE("target"), SLICE("desk")},
+        {SLICE("tenant"), SLICE("a%41")},        {SLICE("datacontenttype"), SLICE("text/csv")},
+    };
+    world_init(&w, PROTOCOL_ACCEPTED);
+    w.setup.format = PROTOCOL_FORMAT_RAW;
+    w.setup.defaults = defaults;
+    w.setup.default_count = COUNT_OF(defaults);
+    w.setup.system = SLICE_OF("scales");
+    w.setup.public_url = SLICE_OF("https://gw.acme.example");
+    world_open(&w);
+    post_text(&w, "/v1/messages", "", "1,2");
+    check_seen(&w, "\"type\":\"com.acme.tick\"");
+    check_seen(&w, "\"priority\":4");
+    check_seen(&w, "\"target\":\"desk\"");
+    check_seen(&w, "\"tenant\":\"a%41\"");
+    check_seen(&w, "\"source\":\"https://gw.acme.example/systems/scales\"");
+    check_seen(&w, "\"data\":\"1,2\"");
+    assert_int_equal(last(&w)->kind, KIND_NOTIFICATION);
+    post_text(&w, "/v1/systems/lamp/messages", JSON_TYPE, query);
+    check_seen(&w, "\"target\":\"lamp\"");
+    check_seen(&w, "\"datacontenttype\":\"application/cloudevents+json\"");
+    world_forget(&w);
+    w.answer = STATUS_NO_ROUTE;
+    post_text(&w, "/v1/messages", "", "x");
+    CHECK_HAS(&w, "\"type\":\"https://gw.acme.example/problems/no-route\"");
+    world_done(&w);
+}
+
+/* -- hints -- */
+
+static void ttl_becomes_expiry(void **state) {
+    (void)state;
+    struct world w;
+    begin(&w);
+    int64_t due = w.now.wall.ns + 30 * NS_PER_S;
+    post_text(&w, "/v1/messages", "TTL: 30\r\n", "x");
+    assert_true(last(&w)->expiry_ns == due);
+    check_seen(&w, "\"expirytime\":\"2026-11-22T22:00:30Z\"");
+    post_text(&w, "/v1/messages", "TTL: 30\r\nce-specversion: 1.0\r\nce-id: 1\r\nce-source: /a\r\nce-type: t\r\n"
+                                  "ce-expirytime: 2026-11-22T23:00:00Z\r\n", "");
+    assert_true(last(&w)->expiry_ns == w.now.wall.ns + 3600 * NS_PER_S); /* the event's own counts */
+    /* structured: honoured, and the event stays as it is */
+    post_text(&w, "/v1/messages", "TTL: 30\r\n" JSON_TYPE, query);
+    assert_true(last(&w)->expiry_ns == due);
+    assert_string_equal(last(&w)->json, query);
+    post_text(&w, "/v1/messages", JSON_TYPE, query);
+    assert_false(last(&w)->has_expiry);
+    static const char *wrong[] = {"TTL: -1\r\n", "TTL: 5s\r\n", "TTL:\r\n", "TTL: 1.5\r\n"};
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        world_forget(&w);
+        post_text(&w, "/v1/messages", wrong[i], "x");
+        world_check(&w, 400);
+        CHECK_HAS(&w, "`TTL` must be a number of seconds");
+    }
+    post_text(&w, "/v1/messages", "TTL: 99999999999999\r\n", "x");
+    assert_true(last(&w)->has_expiry);
+    world_done(&w);
+}
+
+static void trace_context_comes_from_headers(void **state) {
+    (void)state;
+    static const struct {
+        const char *value;
+        bool good;
+    } rows[] = {
+        {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", true},
+        {"cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-what", true},
+        {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-what", false},
+        {"ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", false},
+        {"00-00000000000000000000000000000000-b7ad6b7169203331-01", false},
+        {"00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01", false},
+        {"00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01", false},
+        {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331", false},
+        {"", false},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct world w;
+        char headers[256];
+        begin(&w);
+        snprintf(headers, sizeof headers, "traceparent: %s\r\ntracestate: a=b\r\n", rows[i].value);
+        post_text(&w, "/v1/messages", headers, "x");
+        assert_int_equal(strstr(last(&w)->json, "traceparent") != NULL, rows[i].good);
+        assert_int_equal(strstr(last(&w)->json, "\"tracestate\":\"a=b\"") != NULL, rows[i].good);
+        world_done(&w);
+    }
+    struct world w;
+    begin(&w);
+    post_text(&w, "/v1/messages", "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\nce-specversion: 1.0\r\n"
+                                  "ce-id: 1\r\nce-source: /a\r\nce-type: t\r\nce-traceparent: mine\r\n", "");
+    check_seen(&w, "\"traceparent\":\"mine\"");
+    post_text(&w, "/v1/messages", "Idempotency-Key: \"k-1\"\r\n", "x");
+    check_seen(&w, "\"idempotencykey\":\"k-1\"");
+    world_done(&w);
+}
+
+/* -- refusals -- */
+
+static void refusals_carry_what_belongs_to_them(void **state) {
+    (void)state;
+    for (unsigned status = 1; status < STATUS_COUNT; status++) {
+        struct world w;
+        char reason[64];
+        begin(&w);
+        w.answer = (enum status)status;
+        w.retry_ms = 2500;
+        post_text(&w, "/v1/messages", "", "x");
+        unsigned code = status_row(w.answer)->http;
+        world_check(&w, code);
+        snprintf(reason, sizeof reason, "\"reason\":\"%s\"", status_reason(w.answer));
+        CHECK_HAS(&w, reason);
+        CHECK_HAS(&w, last(&w)->receipt);
+        assert_int_equal(strstr(world_text(&w), "Retry-After: 3\r\n") != NULL, code == 429 || code == 503);
+        assert_int_equal(strstr(world_text(&w), "WWW-Authenticate: Bearer\r\n") != NULL, code == 401);
+        assert_false(w.sink.closing);
+        world_done(&w);
+    }
+}
+
+/* -- batches -- */
+
+#define EVENT(id, more) "{\"specversion\":\"1.0\",\"id\":\"" id "\",\"source\":\"/a\",\"type\":\"t\"" more "}"
+#define BATCH_TYPE "Content-Type: application/cloudevents-batch+json\r\n"
+
+static void a_batch_waits_for_all_of_its_events(void **state) {
+    (void)state;
+    struct world w;
+    begin(&w);
+    w.holds = true;
+    w.words = "so it is";
+    post_text(&w, "/v1/systems/lamp/messages", BATCH_TYPE "TTL: 5\r\n",
+              "[" EVENT("a", "") ",1," EVENT("b", ",\"target\":\"desk\"") "," EVENT("c", ",\"messagetype\":\"query\"") ","
+              EVENT("d", ",\"messagetype\":\"query\",\"replyto\":\"/systems/desk\"") "," EVENT("e", "") "]");
+    assert_int_equal(w.messages, 3);
+    assert_int_equal(w.invalids, 3);
+    assert_int_equal(w.seen[2].token, 3);
+    assert_true(w.seen[2].has_expiry);
+    assert_non_null(strstr(w.seen[0].json, "\"target\":\"lamp\""));
+    world_settle(&w, 3, STATUS_OK);
+    world_settle(&w, 3, STATUS_EXPIRED);
+    world_settle(&w, 1, STATUS_EXPIRED);
+    assert_string_equal(world_text(&w), "");
+    assert_true(w.sink.paused);
+    world_settle(&w, 2, STATUS_OK);
+    world_check(&w, 200);
+    CHECK_HAS(&w, "[{\"index\":0,\"id\":\"a\",\"status\":422,\"receipt\":\"");
+    CHECK_HAS(&w, "\"reason\":\"expired\",\"detail\":\"so it is\"}},{\"index\":1,\"status\":400,\"problem\":{");
+    CHECK_HAS(&w, "},{\"index\":2,\"status\":400,\"problem\":{");
+    CHECK_HAS(&w, "},{\"index\":3,\"id\":\"c\",\"status\":400,\"problem\":{");
+    CHECK_HAS(&w, "`replyto` is missing: a request or query in a batch needs it");
+    CHECK_HAS(&w, "},{\"index\":4,\"id\":\"d\",\"status\":202,\"receipt\":\"");
+    CHECK_HAS(&w, "},{\"index\":5,\"id\":\"e\",\"status\":202,\"receipt\":\"");
+    /* The next message's token goes on from there. */
+    w.holds = false;
+    post_text(&w, "/v1/messages", "", "x");
+    assert_int_equal(last(&w)->token, 4);
+    assert_true(last(&w)->inline_reply);
+    world_done(&w);
+}
+
+static void a_batch_is_settled_by_ranges(void **state) {
+    (void)state;
+    struct world w;
+    begin(&w);
+    w.holds = true;
+    post_text(&w, "/v1/messages", BATCH_TYPE, "[" EVENT("a", "") "," EVENT("b", "") "," EVENT("c", "") "]");
+    protocol_http1.settle(w.state, 1, 3, STATUS_OK, 0, w.now);
+    world_check(&w, 200);
+    world_done(&w);
+}
+
+static void batches_of_all_sorts(void **state) {
+    (void)state;
+    struct world w;
+    begin(&w);
+    post_text(&w, "/v1/messages", BATCH_TYPE, " [ ] ");
+    CHECK_HAS(&w, "Content-Length: 2\r\n\r\n[]");
+    static const char *wrong[] = {"", "{}", "[", "[1,]", "[] x"};
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        world_forget(&w);
+        post_text(&w, "/v1/messages", BATCH_TYPE, wrong[i]);
+        world_check(&w, 400);
+        CHECK_HAS(&w, "\"reason\":\"malformed-event\"");
+    }
+    static const struct slice proto = SLICE("\x0a\x0f\x0a\x01" "1" "\x12\x02/a\x1a\x03" "1.0\x22\x01t" "\x0a\x02\x0a\x00");
+    world_forget(&w);
+    post(&w, "/v1/systems/lamp/messages", "Content-Type: application/cloudevents-batch+protobuf\r\n", proto);
+    world_check(&w, 200);
+    CHECK_HAS(&w, "[{\"index\":0,\"id\":\"1\",\"status\":202,");
+    CHECK_HAS(&w, "{\"index\":1,\"status\":400,");
+    check_seen(&w, "\"target\":\"lamp\"");
+    world_done(&w);
+}
+
+static void a_batch_is_full_at_1000(void **state) {
+    (void)state;
+    struct buffer body;
+    for (int extra = 0; extra < 2; extra++) {
+        struct world w;
+        begin(&w);
+        buffer_init(&body, 1 << 20);
+        for (int i = 0; i < 1000 + extra; i++)
+            buffer_add_text(&body, i ? "," EVENT("a", "") : "[" EVENT("a", ""));
+        buffer_add_text(&body, "]");
+        post(&w, "/v1/messages", BATCH_TYPE, buffer_slice(&body));
+        world_check(&w, extra ? 413 : 200);
+        assert_int_equal(w.messages, extra ? 0 : 1000);
+        buffer_done(&body);
+        world_done(&w);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_event_is_accepted),
+        cmocka_unit_test(a_query_is_answered_in_its_mode),
+        cmocka_unit_test(accept_chooses_the_mode),
+        cmocka_unit_test(a_binary_query_is_answered_binary),
+        cmocka_unit_test(no_reply_in_time_is_504),
+        cmocka_unit_test(a_batch_has_a_result_each),
+        cmocka_unit_test(a_plain_body_is_wrapped),
+        cmocka_unit_test(an_unknown_target_is_told_with_the_nearest_name),
+        cmocka_unit_test(paths_and_methods),
+        cmocka_unit_test(the_path_names_the_target),
+        cmocka_unit_test(content_modes),
+        cmocka_unit_test(formats_of_a_listener),
+        cmocka_unit_test(ttl_becomes_expiry),
+        cmocka_unit_test(trace_context_comes_from_headers),
+        cmocka_unit_test(refusals_carry_what_belongs_to_them),
+        cmocka_unit_test(a_batch_waits_for_all_of_its_events),
+        cmocka_unit_test(a_batch_is_settled_by_ranges),
+        cmocka_unit_test(batches_of_all_sorts),
+        cmocka_unit_test(a_batch_is_full_at_1000),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
