@@ -32,7 +32,8 @@
     X(CODE, "code", COUNT) \
     X(DRAIN_MS, "drain_ms", COUNT) \
     X(STATUS, "status", COUNT) \
-    X(RE, "re", TEXT) \
+    X(PROBLEM, "problem", OBJECT) \
+    X(PROBLEM_REASON, "problem/reason", TEXT) \
     X(MSGS, "msgs", COUNT) \
     X(RETRY_MS, "retry_ms", COUNT)
 

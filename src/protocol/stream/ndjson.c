@@ -75,6 +75,15 @@ static void drop_entries(struct ndjson *s) {
     s->rx_capacity = 0;
 }
 
+static void tell(struct ndjson *s, uint64_t token, enum status status, struct slice id, struct now now) {
+    char detail[256];
+    size_t size = 0;
+    if (s->sink->calls->detail)
+        size = s->sink->calls->detail(s->sink->user, token, status, detail, sizeof detail - 1);
+    detail[size < sizeof detail ? size : sizeof detail - 1] = '\0';
+    ndjson_write_error(s, status, detail, id, now);
+}
+
 static void settle_one(struct ndjson *s, uint64_t token, enum status status, struct now now) {
     struct ndjson_entry *entry = entry_of(s, token);
     ASSERT(!(entry->flags & NDJSON_SETTLED));
@@ -84,7 +93,7 @@ static void settle_one(struct ndjson *s, uint64_t token, enum status status, str
         if ((entry->flags & NDJSON_ASKS) && s->asks_open)
             s->asks_open--;
         if (!(entry->flags & NDJSON_SILENT) && !s->sink->closing)
-            ndjson_write_error(s, status, NULL, id_of(entry), now);
+            tell(s, token, status, id_of(entry), now);
     }
     memory_free(entry->long_id);
     entry->long_id = NULL;

@@ -212,6 +212,23 @@ static void refusals_name_the_event(void **state) {
     rig_done(&rig);
 }
 
+static size_t words(void *user, uint64_t token, enum status status, char *out, size_t room) {
+    (void)user;
+    (void)status;
+    return (size_t)snprintf(out, room, "about %u", (unsigned)token);
+}
+
+static void refusals_carry_the_users_words(void **state) {
+    (void)state;
+    struct rig rig;
+    accepted(&rig);
+    rig.calls.detail = words;
+    feed(&rig, EVENT("a") "\n");
+    settle(&rig, 1, 1, STATUS_UNKNOWN_TARGET);
+    assert_has(output(&rig), "\"detail\":\"about 1\"");
+    rig_done(&rig);
+}
+
 static void errors_about_replies_are_never_told(void **state) {
     (void)state;
     struct rig rig;
@@ -531,6 +548,7 @@ int main(void) {
         cmocka_unit_test(floods_of_bad_lines_end_the_connection),
         cmocka_unit_test(a_peer_that_reads_nothing_is_cut),
         cmocka_unit_test(refusals_name_the_event),
+        cmocka_unit_test(refusals_carry_the_users_words),
         cmocka_unit_test(errors_about_replies_are_never_told),
         cmocka_unit_test(reading_stops_at_the_window),
         cmocka_unit_test(line_ends_inside_become_spaces),

@@ -1,4 +1,5 @@
 /* Stream v1: from the preface to the end: handshake, control frames, heartbeats. */
+#include "base/assert.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "protocol/stream/stream1.h"
@@ -404,6 +405,22 @@ static void read_welcome(struct stream1 *s, const struct control *control, struc
     become_open(s, now);
 }
 
+/* What we asked for was answered. A refusal ends the connection: it was opened for that. */
+static void read_result(struct stream1 *s, const struct control *control) {
+    uint64_t http = control_count(CONTROL(control, STATUS), 0);
+    if (http >= 200 && http < 300)
+        return;
+    enum status status = http == 401   ? STATUS_UNAUTHENTICATED
+                         : http == 403 ? STATUS_FORBIDDEN
+                         : http == 501 ? STATUS_NOT_SUPPORTED
+                         : http == 503 ? STATUS_OVERLOADED
+                                       : STATUS_REJECTED;
+    for (unsigned i = 0; i < STATUS_COUNT; i++) /* the reason says it better, if it is one of ours */
+        if (i != STATUS_OK && slice_is(CONTROL(control, PROBLEM_REASON)->text, status_reason((enum status)i)))
+            status = (enum status)i;
+    close_with(s, status);
+}
+
 /* -- subscriptions -- */
 
 static void write_result(struct stream1 *s, const char *re, uint64_t sub, enum status status, const char *detail) {
@@ -529,8 +546,11 @@ static void read_json(struct stream1 *s, unsigned type, struct slice payload, st
     case FRAME_ERROR:
         read_error(s, &control);
         break;
+    case FRAME_RESULT:
+        read_result(s, &control);
+        break;
     default:
-        break; /* RESULT: we ask for nothing */
+        UNREACHABLE();
     }
 }
 

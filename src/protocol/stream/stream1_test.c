@@ -865,6 +865,30 @@ static void the_two_roles_understand_each_other(void **state) {
     rig_done(&server);
 }
 
+static void a_client_subscribes_as_told(void **state) {
+    (void)state;
+    static const struct protocol_subscription subscriptions[] = {
+        {.sub = 1, .ack = true}, {.sub = 2, .filter = SLICE("type = 'a'"), .group = SLICE("g"), .max_inflight = 9, .ack = true}};
+    for (int refused = 0; refused < 2; refused++) {
+        struct rig client, server;
+        rig_setup(&client, &protocol_stream1, PROTOCOL_DIALLED);
+        rig_setup(&server, &protocol_stream1, PROTOCOL_ACCEPTED);
+        client.setup.own_subscriptions = subscriptions;
+        client.setup.own_subscription_count = COUNT_OF(subscriptions);
+        server.subscribe_as = refused ? STATUS_UNKNOWN_TARGET : STATUS_OK;
+        rig_open(&client);
+        rig_open(&server);
+        rig_exchange(&client, &server);
+        const char *log = strstr(rig_log(&server), "subscribe");
+        assert_non_null(log);
+        assert_string_equal(log, "subscribe 1 filter= group= max=0 ack\nsubscribe 2 filter=type = 'a' group=g max=9 ack\n");
+        assert_int_equal(client.sink.closing, refused);
+        assert_int_equal(client.sink.close_status, refused ? STATUS_UNKNOWN_TARGET : STATUS_OK);
+        rig_done(&client);
+        rig_done(&server);
+    }
+}
+
 static void a_client_gives_up_on_silence(void **state) {
     (void)state;
     struct rig rig;
@@ -914,6 +938,7 @@ int main(void) {
         cmocka_unit_test(the_peers_error_is_the_reason_of_the_close),
         cmocka_unit_test(a_peer_that_reads_nothing_is_cut),
         cmocka_unit_test(the_two_roles_understand_each_other),
+        cmocka_unit_test(a_client_subscribes_as_told),
         cmocka_unit_test(a_client_gives_up_on_silence),
     };
     buffer_init(&wire, 16u << 20);

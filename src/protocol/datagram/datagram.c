@@ -1,0 +1,351 @@
+/* CloudEvents in datagrams: one event, JSON batch or protobuf event each. */
+#include "protocol/datagram/peers.h"
+#include "protocol/protocol.h"
+
+#include "base/assert.h"
+#include "base/memory.h"
+#include "message/encoding.h"
+
+#define ANSWER_MAX 1200u /* bytes of an answer; RFC 8085 section 3.2 */
+#define PAYLOAD_MAX 65507u /* of UDP over IPv4 */
+#define ASKS_MAX 1024u   /* requests that wait for their answers; power of two */
+#define FIRST_ASKS 16u
+#define ENVELOPE_FIRST 0xf5
+
+/* A request whose answer goes back to its source. */
+struct ask {
+    uint64_t token; /* ascending in the ring */
+    struct address from;
+    uint8_t encoding;
+    bool over;
+};
+
+struct datagram {
+    const struct protocol_setup *setup;
+    struct protocol_worker *worker;
+    struct protocol_sink *sink;
+    struct message_rules rules;
+    struct address peer; /* dialled: the only one */
+    bool is_dialled;
+    bool shutting;
+    enum status shut_status;
+    uint64_t rx_token;
+    uint64_t tx_token;
+    struct ask *asks; /* ring: the oldest at `first` */
+    uint32_t ask_capacity;
+    uint32_t ask_first;
+    uint32_t ask_count; /* from the oldest to the newest, those that are over included */
+    uint32_t asks_open;
+    struct peers peers; /* only where we answer */
+};
+
+static bool answers(const struct datagram *d) {
+    return !d->is_dialled && d->setup->answers;
+}
+
+/* -- requests that wait -- */
+
+static struct ask *ask_at(const struct datagram *d, uint32_t index) {
+    return &d->asks[(d->ask_first + index) & (d->ask_capacity - 1)];
+}
+
+static bool grow_asks(struct datagram *d) {
+    uint32_t capacity = d->ask_capacity ? d->ask_capacity * 2 : FIRST_ASKS;
+    if (capacity > ASKS_MAX)
+        return false;
+    struct ask *asks = memory_array(capacity, sizeof *asks);
+    if (!asks)
+        return false;
+    for (uint32_t i = 0; i < d->ask_count; i++)
+        asks[i] = *ask_at(d, i);
+    memory_free(d->asks);
+    d->asks = asks;
+    d->ask_capacity = capacity;
+    d->ask_first = 0;
+    return true;
+}
+
+static bool add_ask(struct datagram *d, const struct address *from, uint8_t encoding) {
+    if (d->ask_count == d->ask_capacity && !grow_asks(d))
+        return false;
+    *ask_at(d, d->ask_count++) = (struct ask){.token = d->rx_token + 1, .from = *from, .encoding = encoding};
+    d->asks_open++;
+    return true;
+}
+
+/* The open request with that token, or NULL. */
+static struct ask *find_ask(const struct datagram *d, uint64_t token) {
+    uint32_t low = 0, high = d->ask_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (ask_at(d, middle)->token < token)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    struct ask *ask = low < d->ask_count ? ask_at(d, low) : NULL;
+    return ask && ask->token == token && !ask->over ? ask : NULL;
+}
+
+static void end_ask(struct datagram *d, struct ask *ask) {
+    ask->over = true;
+    d->asks_open--;
+    while (d->ask_count && ask_at(d, 0)->over) {
+        d->ask_first = (d->ask_first + 1) & (d->ask_capacity - 1);
+        d->ask_count--;
+    }
+    if (d->shutting && d->asks_open == 0) {
+        d->sink->closing = true;
+        d->sink->close_status = d->shut_status;
+    }
+}
+
+/* -- in -- */
+
+/* Those who answer by themselves would make a loop with us (echo, chargen, daytime, DNS, NTP, SSDP), and nobody is at
+ * port 0, at broadcast or multicast sources. */
+static bool is_bad_source(const struct address *from) {
+    static const uint16_t ports[] = {0, 7, 19, 53, 123, 1900};
+    struct address plain = address_unmapped(from);
+    for (size_t i = 0; i < COUNT_OF(ports); i++)
+        if (from->port == ports[i])
+            return true;
+    if (address_is_any(&plain))
+        return true;
+    if (plain.family == ADDRESS_IPV4)
+        return plain.bytes[0] >= 224; /* multicast, reserved, broadcast */
+    return plain.family != ADDRESS_IPV6 || plain.bytes[0] == 0xff;
+}
+
+static void refuse(struct datagram *d, enum status status, const char *text) {
+    struct message_fault fault = {.status = status};
+    size_t size = strlen(text);
+    memcpy(fault.text, text, size < sizeof fault.text ? size : sizeof fault.text - 1);
+    d->sink->calls->invalid(d->sink->user, &fault);
+}
+
+static enum status decode(struct datagram *d, struct slice event, bool is_proto, struct message *message,
+                          struct message_fault *fault) {
+    struct buffer *extra = &d->worker->extra;
+    buffer_clear(extra);
+    fault->attribute[0] = fault->text[0] = '\0';
+    enum status status = is_proto ? message_decode_proto(message, event, extra, &d->rules, fault)
+                                  : message_decode_json(message, event, extra, &d->rules, fault);
+    fault->status = status;
+    return status;
+}
+
+static void deliver(struct datagram *d, struct message *message, const struct address *from) {
+    if (answers(d) && message_kind_asks(message->kind) && !add_ask(d, from, message->encoding)) {
+        refuse(d, STATUS_OVERLOADED, "too many requests wait for an answer");
+        return;
+    }
+    d->sink->calls->message(d->sink->user, ++d->rx_token, message, 0);
+}
+
+static void read_event(struct datagram *d, struct slice bytes, const struct address *from) {
+    struct message message;
+    struct message_fault fault;
+    if (decode(d, bytes, bytes.data[0] != '{', &message, &fault) == STATUS_OK)
+        deliver(d, &message, from);
+    else
+        d->sink->calls->invalid(d->sink->user, &fault);
+}
+
+/* One bad element makes the whole batch invalid: nobody could be told which. */
+static void read_batch(struct datagram *d, struct slice bytes, const struct address *from) {
+    struct message_batch batch;
+    struct message message;
+    struct message_fault fault = {0};
+    struct slice event;
+    enum status status = message_batch_open(&batch, bytes, false, &fault);
+    struct message_batch again = batch;
+    while (status == STATUS_OK && message_batch_next(&batch, &event))
+        status = decode(d, event, false, &message, &fault);
+    if (status != STATUS_OK) {
+        fault.status = status;
+        d->sink->calls->invalid(d->sink->user, &fault);
+        return;
+    }
+    while (!d->sink->closing && message_batch_next(&again, &event))
+        if (decode(d, event, false, &message, &fault) == STATUS_OK)
+            deliver(d, &message, from);
+}
+
+static void datagram_datagram(void *state, struct slice bytes, const struct address *from, struct now now) {
+    struct datagram *d = state;
+    (void)now;
+    if (d->sink->closing || d->shutting || bytes.size == 0)
+        return;
+    if (d->is_dialled ? d->peer.family != ADDRESS_NONE && !address_equal(from, &d->peer) : is_bad_source(from)) {
+        refuse(d, STATUS_FORBIDDEN, "datagram from a source that is never listened to");
+        return;
+    }
+    if (d->setup->auth && !d->is_dialled) {
+        refuse(d, STATUS_UNAUTHENTICATED, "a key is required here, and a datagram has none");
+        return;
+    }
+    if (bytes.size > d->setup->limits.message) {
+        refuse(d, STATUS_TOO_LARGE, "datagram is larger than the limit");
+        return;
+    }
+    if (answers(d))
+        peers_heard(&d->peers, from, bytes.size); /* if that fails, it gets no answer */
+    if (bytes.data[0] == '[')
+        read_batch(d, bytes, from);
+    else if (bytes.data[0] == ENVELOPE_FIRST)
+        refuse(d, STATUS_NOT_SUPPORTED, "envelopes are not supported yet");
+    else
+        read_event(d, bytes, from);
+}
+
+static size_t datagram_feed(void *state, struct slice bytes, bool ended, struct now now) {
+    (void)state;
+    (void)ended;
+    (void)now;
+    return bytes.size; /* never called: there is no stream */
+}
+
+/* -- out -- */
+
+/* Encodes into one datagram of at most `max` bytes; STATUS_OK: reserved, not committed. */
+static enum status encode(struct datagram *d, const struct message *message, const struct overlay *overlay,
+                          unsigned encoding, size_t max, size_t *ret_size) {
+    struct chain *out = d->sink->out;
+    struct buffer buffer;
+    uint8_t *at = chain_reserve(out, max);
+    if (!at)
+        return STATUS_NO_MEMORY;
+    buffer_init_fixed(&buffer, at, max);
+    enum status status = encoding == ENCODING_PROTO ? message_encode_proto(message, overlay, &buffer)
+                                                    : message_encode_json(message, overlay, &buffer);
+    *ret_size = buffer.size;
+    if (status != STATUS_OK)
+        chain_commit(out, 0);
+    return status;
+}
+
+static enum status answer(struct datagram *d, const struct message *message, const struct overlay *overlay,
+                          uint64_t reply_to) {
+    struct ask *ask = find_ask(d, reply_to);
+    size_t size = 0;
+    if (!ask)
+        return STATUS_NOT_SUPPORTED; /* only requests are answered */
+    enum status status = encode(d, message, overlay, ask->encoding, ANSWER_MAX, &size);
+    if (status == STATUS_OK && !peers_spend(&d->peers, &ask->from, size)) {
+        chain_commit(d->sink->out, 0);
+        status = STATUS_TOO_LARGE;
+    }
+    if (status != STATUS_OK)
+        return status;
+    chain_commit_to(d->sink->out, size, &ask->from);
+    end_ask(d, ask);
+    return STATUS_OK;
+}
+
+static enum status datagram_send(void *state, const struct message *message, const struct overlay *overlay,
+                                 const struct protocol_send *options, struct now now) {
+    struct datagram *d = state;
+    enum status status;
+    size_t size;
+    (void)now;
+    ASSERT(options->token == d->tx_token + 1);
+    if (d->is_dialled) {
+        size_t max = d->setup->limits.message < PAYLOAD_MAX ? d->setup->limits.message : PAYLOAD_MAX;
+        status = encode(d, message, overlay, d->setup->encoding, max, &size);
+        if (status == STATUS_OK)
+            chain_commit(d->sink->out, size);
+    } else {
+        status = answer(d, message, overlay, options->reply_to);
+    }
+    if (status == STATUS_OK)
+        d->tx_token++;
+    return status;
+}
+
+/* No error is ever sent: whoever can forge a source could aim it at others. */
+static void datagram_settle(void *state, uint64_t first, uint64_t last, enum status status, uint32_t retry_ms,
+                            struct now now) {
+    struct datagram *d = state;
+    (void)status;
+    (void)retry_ms;
+    (void)now;
+    ASSERT(first >= 1 && first <= last && last <= d->rx_token);
+    for (uint64_t token = first; token <= last && d->asks_open; token++) {
+        struct ask *ask = find_ask(d, token);
+        if (ask)
+            end_ask(d, ask);
+    }
+}
+
+static bool datagram_recover(void *state, struct slice sent, struct message *ret_message) {
+    struct message_fault fault;
+    return sent.size && decode(state, sent, sent.data[0] != '{', ret_message, &fault) == STATUS_OK;
+}
+
+static void datagram_cancel(void *state, uint64_t token, struct now now) {
+    (void)state;
+    (void)token;
+    (void)now;
+}
+
+/* -- begin and end -- */
+
+static void datagram_open(void *state, const struct protocol_setup *setup, struct protocol_worker *worker,
+                          struct protocol_sink *sink, const struct address *peer, struct now now) {
+    struct datagram *d = state;
+    (void)now;
+    d->setup = setup;
+    d->worker = worker;
+    d->sink = sink;
+    d->rules = (struct message_rules){.declared = setup->declared, .size_max = setup->limits.message};
+    d->is_dialled = setup->role == PROTOCOL_DIALLED;
+    if (peer)
+        d->peer = *peer;
+    peers_init(&d->peers, rng_next(&worker->ids.rng));
+    sink->terms = (struct protocol_terms){
+        .inline_reply = answers(d), .can_reply = d->is_dialled, .when_full = PROTOCOL_FULL_DROP};
+    sink->room = (struct protocol_room){d->is_dialled ? UINT32_MAX : 0, d->is_dialled ? setup->limits.message : 0};
+    sink->due = MONO_NEVER;
+}
+
+static void datagram_tick(void *state, struct now now) {
+    (void)state;
+    (void)now;
+}
+
+static void datagram_shut(void *state, enum status status, struct now now) {
+    struct datagram *d = state;
+    (void)now;
+    d->shutting = true;
+    d->shut_status = status;
+    if (d->asks_open == 0) {
+        d->sink->closing = true;
+        d->sink->close_status = status;
+    }
+}
+
+static void datagram_done(void *state) {
+    struct datagram *d = state;
+    peers_done(&d->peers);
+    memory_free(d->asks);
+    d->asks = NULL;
+}
+
+const struct protocol protocol_datagram = {
+    .name = "datagram",
+    .state_size = sizeof(struct datagram),
+    .is_datagram = true,
+    .keeps_open = false,
+    .pool_max = 1,
+    .open = datagram_open,
+    .feed = datagram_feed,
+    .datagram = datagram_datagram,
+    .send = datagram_send,
+    .settle = datagram_settle,
+    .cancel = datagram_cancel,
+    .tick = datagram_tick,
+    .shut = datagram_shut,
+    .recover = datagram_recover,
+    .done = datagram_done,
+};

@@ -1,0 +1,249 @@
+/* Datagrams: what is read, who is never listened to, who is answered and with how much. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "protocol/battery/rig.h"
+#include "protocol/datagram/peers.h"
+
+#define EVENT(id) "{\"specversion\":\"1.0\",\"id\":\"" id "\",\"source\":\"/s\",\"type\":\"t\"}"
+#define QUERY(id) \
+    "{\"specversion\":\"1.0\",\"id\":\"" id "\",\"source\":\"/s\",\"type\":\"t\",\"messagetype\":\"query\"}"
+
+static void from(struct rig *rig, const char *source, struct slice bytes) {
+    struct address address;
+    assert_true(address_parse(slice_from(source), &address));
+    rig->protocol->datagram(rig->state, bytes, &address, rig->now);
+}
+
+static void accepted(struct rig *rig, bool answers) {
+    rig_setup(rig, &protocol_datagram, PROTOCOL_ACCEPTED);
+    rig->settle_as = STATUS_COUNT;
+    rig->setup.answers = answers;
+    rig->setup.limits.message = 1200;
+    rig_open(rig);
+}
+
+static struct message message;
+static uint8_t message_room[4096];
+static uint8_t data[2000];
+
+static const struct message *made(enum message_kind kind, size_t size) {
+    static struct buffer extra;
+    buffer_init_fixed(&extra, message_room, sizeof message_room);
+    rig_message(&message, &extra, kind, "m", slice_make(data, size));
+    return &message;
+}
+
+static void the_first_byte_says_the_encoding(void **state) {
+    (void)state;
+    static const struct {
+        struct slice bytes;
+        const char *log;
+    } cases[] = {
+        {SLICE(EVENT("a")), "message 1 id=a event data=0\n"},
+        {SLICE("[" EVENT("a") "," EVENT("b") "]"), "message 1 id=a event data=0\nmessage 2 id=b event data=0\n"},
+        {SLICE("[]"), ""},
+        {SLICE("\x0a\1a\x12\2/s\x1a\0031.0\x22\1t"), "message 1 id=a event data=0\n"},
+        {SLICE("\xf5itu\1"), "invalid not-supported: envelopes are not supported yet\n"},
+        {SLICE(""), ""},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct rig rig;
+        accepted(&rig, false);
+        from(&rig, "10.0.0.1:5000", cases[i].bytes);
+        assert_string_equal(rig_log(&rig), cases[i].log);
+        rig_done(&rig);
+    }
+}
+
+static void what_is_no_event_is_invalid_as_a_whole(void **state) {
+    (void)state;
+    static const struct slice cases[] = {
+        SLICE("hello"), SLICE(" " EVENT("a")), SLICE(EVENT("a") "x"), SLICE("[" EVENT("a") ",{}]"), SLICE("["), SLICE("\0"),
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct rig rig;
+        accepted(&rig, true);
+        from(&rig, "10.0.0.1:5000", cases[i]);
+        assert_int_equal(rig.invalid, 1);
+        assert_int_equal(rig.received, 0);
+        assert_int_equal(chain_unsent(&rig.out), 0); /* and nobody is told */
+        rig_done(&rig);
+    }
+}
+
+static void some_sources_are_never_listened_to(void **state) {
+    (void)state;
+    static const struct {
+        const char *source;
+        bool taken;
+    } cases[] = {
+        {"10.0.0.1:5000", true},       {"10.0.0.1:0", false},      {"10.0.0.1:7", false},   {"10.0.0.1:19", false},
+        {"10.0.0.1:53", false},        {"10.0.0.1:123", false},    {"10.0.0.1:1900", false}, {"224.0.0.1:5000", false},
+        {"255.255.255.255:5000", false}, {"0.0.0.0:5000", false},  {"[ff02::1]:5000", false}, {"[::]:5000", false},
+        {"[2001:db8::1]:5000", true},  {"[::ffff:239.1.1.1]:5000", false},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct rig rig;
+        accepted(&rig, true);
+        from(&rig, cases[i].source, SLICE_OF(EVENT("a")));
+        assert_int_equal(rig.received, cases[i].taken);
+        assert_int_equal(rig.invalid, !cases[i].taken);
+        rig_done(&rig);
+    }
+}
+
+static void too_large_ones_are_refused(void **state) {
+    (void)state;
+    static uint8_t big[1201];
+    struct rig rig;
+    accepted(&rig, false);
+    memset(big, ' ', sizeof big);
+    memcpy(big, EVENT("a"), strlen(EVENT("a")));
+    from(&rig, "10.0.0.1:5000", slice_make(big, 1200));
+    assert_int_equal(rig.received, 1);
+    from(&rig, "10.0.0.1:5000", slice_make(big, 1201));
+    assert_string_equal(strstr(rig_log(&rig), "invalid"), "invalid too-large: datagram is larger than the limit\n");
+    rig_done(&rig);
+}
+
+static void without_leave_nothing_is_answered(void **state) {
+    (void)state;
+    struct rig rig;
+    accepted(&rig, false);
+    assert_false(rig.sink.terms.inline_reply);
+    assert_false(rig.sink.terms.can_reply);
+    assert_int_equal(rig.sink.room.messages, 0);
+    from(&rig, "10.0.0.1:5000", SLICE_OF(QUERY("a")));
+    assert_int_equal(rig_send_to(&rig, made(KIND_RESPONSE, 0), 0, 1), STATUS_NOT_SUPPORTED);
+    rig.protocol->settle(rig.state, 1, 1, STATUS_NO_ROUTE, 0, rig.now);
+    assert_int_equal(chain_unsent(&rig.out), 0);
+    rig_done(&rig);
+}
+
+static void a_reply_goes_to_who_asked(void **state) {
+    (void)state;
+    struct rig rig;
+    accepted(&rig, true);
+    assert_true(rig.sink.terms.inline_reply);
+    from(&rig, "10.0.0.1:5000", SLICE_OF(QUERY("a")));
+    from(&rig, "10.0.0.2:6000", SLICE_OF(QUERY("b")));
+    from(&rig, "10.0.0.3:6000", SLICE_OF(EVENT("c")));
+    assert_int_equal(rig_send_to(&rig, made(KIND_RESPONSE, 0), 0, 2), STATUS_OK);
+    assert_int_equal(rig_send_to(&rig, made(KIND_RESPONSE, 0), 0, 2), STATUS_NOT_SUPPORTED); /* once */
+    assert_int_equal(rig_send_to(&rig, made(KIND_RESPONSE, 0), 0, 3), STATUS_NOT_SUPPORTED); /* it didn't ask */
+    assert_int_equal(rig_send_to(&rig, made(KIND_RESPONSE, 0), 0, 1), STATUS_OK);
+    assert_int_equal(rig.out.count, 2);
+    assert_int_equal(chain_piece(&rig.out, 0)->to.port, 6000);
+    assert_int_equal(chain_piece(&rig.out, 1)->to.port, 5000);
+    assert_int_equal(rig.out.pieces[0].block->data[chain_piece(&rig.out, 0)->at], '{');
+    rig_done(&rig);
+}
+
+static void no_more_than_three_bytes_leave_for_one_that_came(void **state) {
+    (void)state;
+    struct rig rig;
+    accepted(&rig, true);
+    from(&rig, "10.0.0.1:5000", SLICE_OF(QUERY("a"))); /* 76 bytes */
+    assert_int_equal(rig_send_to(&rig, made(KIND_RESPONSE, 200), 0, 1), STATUS_TOO_LARGE);
+    assert_int_equal(chain_unsent(&rig.out), 0);
+    for (int i = 0; i < 40; i++)
+        from(&rig, "10.0.0.1:5000", SLICE_OF(EVENT("more")));
+    assert_int_equal(rig_send_to(&rig, made(KIND_RESPONSE, 200), 0, 1), STATUS_OK);
+    from(&rig, "10.0.0.1:5000", SLICE_OF(QUERY("b")));
+    assert_int_equal(rig_send_to(&rig, made(KIND_RESPONSE, 1300), 0, 42), STATUS_TOO_LARGE); /* never above 1200 */
+    rig_done(&rig);
+}
+
+static void peers_and_requests_are_bounded(void **state) {
+    (void)state;
+    struct rig rig;
+    char source[32];
+    int64_t live = memory_live();
+    accepted(&rig, true);
+    rig.quiet = true;
+    for (unsigned i = 0; i < 3000; i++) {
+        snprintf(source, sizeof source, "10.0.%u.%u:5000", i / 250, i % 250 + 1);
+        from(&rig, source, SLICE_OF(QUERY("a")));
+    }
+    assert_int_equal(rig.received, 1024);
+    assert_int_equal(rig.invalid, 3000 - 1024);
+    assert_true(memory_live() - live < PEERS_MAX + 10);
+    assert_int_not_equal(rig_send_to(&rig, made(KIND_RESPONSE, 0), 0, 1), STATUS_OK); /* its peer is forgotten */
+    rig.protocol->settle(rig.state, 1, 1024, STATUS_REPLY_TIMEOUT, 0, rig.now);
+    from(&rig, "10.0.0.1:5000", SLICE_OF(QUERY("a")));
+    assert_int_equal(rig.received, 1025);
+    assert_int_equal(rig_send_to(&rig, made(KIND_RESPONSE, 0), 0, 1025), STATUS_OK);
+    rig_done(&rig);
+    assert_int_equal(memory_live(), live);
+}
+
+static void one_message_is_one_datagram(void **state) {
+    (void)state;
+    for (int proto = 0; proto < 2; proto++) {
+        struct rig rig, back;
+        rig_setup(&rig, &protocol_datagram, PROTOCOL_DIALLED);
+        rig.setup.limits.message = 1200;
+        rig.setup.encoding = proto ? ENCODING_PROTO : ENCODING_JSON;
+        rig_open(&rig);
+        assert_true(rig.sink.room.messages > 0);
+        assert_int_equal(rig_send(&rig, made(KIND_EVENT, 100)), STATUS_OK);
+        assert_int_equal(rig_send(&rig, made(KIND_EVENT, 2000)), STATUS_TOO_LARGE);
+        assert_int_equal(rig_send(&rig, made(KIND_COMMAND, 0)), STATUS_OK);
+        assert_int_equal(rig.out.count, 2);
+        accepted(&back, false);
+        for (uint32_t i = 0; i < 2; i++) {
+            const struct chain_piece *piece = chain_piece(&rig.out, i);
+            assert_int_equal(piece->to.family, ADDRESS_NONE);
+            from(&back, "10.0.0.1:5000", slice_make(piece->block->data + piece->at, piece->size));
+        }
+        assert_string_equal(rig_log(&back), "message 1 id=m event data=100\nmessage 2 id=m command data=0\n");
+        rig_done(&back);
+        rig_done(&rig);
+    }
+}
+
+static void replies_come_from_the_connected_peer_alone(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_setup(&rig, &protocol_datagram, PROTOCOL_DIALLED);
+    rig_open(&rig);
+    from(&rig, "127.0.0.1:40000", SLICE_OF(EVENT("a")));
+    from(&rig, "127.0.0.1:40001", SLICE_OF(EVENT("b")));
+    assert_int_equal(rig.received, 1);
+    assert_int_equal(rig.invalid, 1);
+    rig_done(&rig);
+}
+
+static void shutting_down_waits_for_answers(void **state) {
+    (void)state;
+    struct rig rig;
+    accepted(&rig, true);
+    from(&rig, "10.0.0.1:5000", SLICE_OF(QUERY("a")));
+    rig.protocol->shut(rig.state, STATUS_SHUTDOWN, rig.now);
+    assert_false(rig.sink.closing);
+    assert_int_equal(rig_send_to(&rig, made(KIND_RESPONSE, 0), 0, 1), STATUS_OK);
+    assert_true(rig.sink.closing);
+    rig_done(&rig);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_byte_says_the_encoding),
+        cmocka_unit_test(what_is_no_event_is_invalid_as_a_whole),
+        cmocka_unit_test(some_sources_are_never_listened_to),
+        cmocka_unit_test(too_large_ones_are_refused),
+        cmocka_unit_test(without_leave_nothing_is_answered),
+        cmocka_unit_test(a_reply_goes_to_who_asked),
+        cmocka_unit_test(no_more_than_three_bytes_leave_for_one_that_came),
+        cmocka_unit_test(peers_and_requests_are_bounded),
+        cmocka_unit_test(one_message_is_one_datagram),
+        cmocka_unit_test(replies_come_from_the_connected_peer_alone),
+        cmocka_unit_test(shutting_down_waits_for_answers),
+    };
+    return cmocka_run_group_tests_name("protocol/datagram", tests, NULL, NULL);
+}
