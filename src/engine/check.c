@@ -25,9 +25,7 @@ static const char *check_recipient(const struct recipient *r, uint64_t *held) {
     *held += queued + r->sent.count + r->asked.count;
     for (struct list_node *node = list_first(&r->members); node; node = list_next(&r->members, node)) {
         const struct member *m = LIST_ENTRY(node, struct member, recipient_node);
-        bool can = connection_has_room(m->session->connection) &&
-                   (!m->session->connection->sink.terms.acks || m->in_flight < m->limit);
-        if (can && (r->queue[0].count || r->queue[1].count || r->queue[2].count || r->queue[3].count || r->queue[4].count))
+        if (member_can_take(m) && (r->queue[0].count || r->queue[1].count || r->queue[2].count || r->queue[3].count || r->queue[4].count))
             return "a lane waits although somebody has room";
     }
     return NULL;
@@ -50,7 +48,7 @@ const char *engine_check(const struct engine *engine) {
         if (c->stopped && s && s->waiters.count == 0)
             return "a connection's reads are off and nothing will turn them on";
         if (s)
-            held += s->answers.count;
+            held += s->answers.count + s->foreign.count;
     }
     if (held != engine->totals.held)
         return "held messages don't add up";

@@ -90,8 +90,10 @@ static void remove_system(struct engine *engine, struct system *system) {
     system->endpoint_count = 0;
     while (r->members.count) {
         struct member *m = LIST_ENTRY(list_first(&r->members), struct member, recipient_node);
-        struct connection *c = m->session->connection;
-        connection_close(c, STATUS_SYSTEM_REMOVED);
+        if (m->session)
+            connection_close(m->session->connection, STATUS_SYSTEM_REMOVED);
+        else
+            member_leave(engine, m);
     }
     for (int lane = 0; lane < PRIORITY_COUNT; lane++)
         end_all(engine, &r->queue[lane], STATUS_SYSTEM_REMOVED);

@@ -70,9 +70,15 @@ void delivery_end(struct engine *engine, struct delivery *d, enum engine_ending 
         list_remove(&recipient->sent, &d->node);
         flight_forget(d->session, d);
         break;
-    case DELIVERY_ASKED:
     case DELIVERY_REMOTE:
+        mail_forget(engine, d);
         list_remove(&recipient->asked, &d->node);
+        break;
+    case DELIVERY_ASKED:
+        list_remove(&recipient->asked, &d->node);
+        break;
+    case DELIVERY_FOREIGN:
+        list_remove(&d->session->foreign, &d->node);
         break;
     case DELIVERY_ANSWER:
         list_remove(&d->session->answers, &d->node);
@@ -80,8 +86,11 @@ void delivery_end(struct engine *engine, struct delivery *d, enum engine_ending 
     }
     if (d->asker && d->asks && ending != ENDING_REPLIED)
         reply_fail(engine, d, status);
-    ending_tell(engine, d->message, recipient, d->from, ending, status, d->attempt,
-                engine->now.mono.ns - d->received.ns);
+    if (!d->foreign)
+        ending_tell(engine, d->message, recipient, d->from, ending, status, d->attempt,
+                    engine->now.mono.ns - d->received.ns);
+    else if (ending != ENDING_REPLIED)
+        mail_outcome(engine, d, ending, status, d->state == DELIVERY_FOREIGN && status == STATUS_PEER_CLOSED);
     key_release(engine, d);
     delivery_free(engine, d);
     if (recipient && recipient->waiters.count)

@@ -39,7 +39,9 @@ struct engine *engine_new(const struct engine_options *options) {
         memory_free(engine);
         return NULL;
     }
-    if (!net_init(&engine->net, &calls, engine, options->connections_max ? options->connections_max : UINT32_MAX,
+    if (engine->options.workers == 0)
+        engine->options.workers = 1;
+    if (!post_new(engine) || !net_init(&engine->net, &calls, engine, options->connections_max ? options->connections_max : UINT32_MAX,
                   rng_next(&engine->rng))) {
         engine_free(engine);
         return NULL;
@@ -55,8 +57,14 @@ void engine_free(struct engine *engine) {
         struct connection *c = LIST_ENTRY(list_first(&engine->net.open), struct connection, node);
         connection_close(c, STATUS_SHUTDOWN);
     }
+    while (engine->subscriptions.count) {
+        struct recipient *r = LIST_ENTRY(list_first(&engine->subscriptions), struct recipient, node);
+        member_leave(engine, LIST_ENTRY(list_first(&r->members), struct member, recipient_node));
+    }
     for (size_t i = 0; i < engine->system_count; i++) {
         struct recipient *r = &engine->systems[i]->recipient;
+        while (r->members.count)
+            member_leave(engine, LIST_ENTRY(list_first(&r->members), struct member, recipient_node));
         for (int lane = 0; lane < PRIORITY_COUNT; lane++)
             while (r->queue[lane].count)
                 delivery_end(engine, LIST_ENTRY(list_first(&r->queue[lane]), struct delivery, node), ENDING_DEAD,
@@ -76,6 +84,7 @@ void engine_free(struct engine *engine) {
         memory_free(engine->spare_deliveries);
         engine->spare_deliveries = next;
     }
+    post_free(engine);
     key_hasher_done(engine->hasher);
     memory_free(engine->hasher);
     memory_free(engine);
@@ -176,6 +185,7 @@ void engine_input(struct engine *engine, struct engine_input *input, struct now 
         net_lost(net, input->connection, input->status, now);
         break;
     case INPUT_MAIL:
+        mail_read(engine, input->from, input->bytes);
         break;
     case INPUT_CONFIG:
         configure(engine, input->plan);
@@ -231,6 +241,7 @@ void engine_finish(struct engine *engine, struct now now, struct engine_actions 
         net_settle(&engine->net, now);
     }
     *ret = (struct engine_actions){0};
+    post_collect(engine, ret);
     ret->net = net_finish(&engine->net, now, &ret->net_count);
     ret->due = mono_min(net_due(&engine->net), deadlines_next(&engine->deadlines));
     if (engine->pumps.count || engine->settles.count)

@@ -151,7 +151,29 @@ static void delivered(struct engine *engine, struct flight *f, struct recipient 
     list_remove(&recipient->sent, &d->node);
     d->state = DELIVERY_ASKED;
     list_add(&recipient->asked, &d->node);
+    if (d->foreign)
+        mail_outcome(engine, d, ENDING_DELIVERED, STATUS_OK, false);
     key_release(engine, d);
+}
+
+/* Other workers' deliveries, as this session has room. */
+void foreign_flush(struct engine *engine, struct session *s) {
+    while (s->foreign.count && connection_has_room(s->connection)) {
+        struct delivery *d = LIST_ENTRY(list_first(&s->foreign), struct delivery, node);
+        struct member *m = d->member;
+        d->member = NULL;
+        list_remove(&s->foreign, &d->node);
+        d->state = DELIVERY_SENT;
+        list_add(&m->recipient->sent, &d->node);
+        enum status status = d->message->expiry.ns <= engine->now.wall.ns
+                                 ? STATUS_EXPIRED
+                                 : flight_send(engine, m, d->message, d, d->attempt, d->from);
+        member_look(engine, m);
+        if (status == STATUS_OK)
+            continue;
+        d->session = NULL;
+        delivery_end(engine, d, status == STATUS_EXPIRED ? ENDING_EXPIRED : ENDING_DEAD, status);
+    }
 }
 
 void flight_progress(struct engine *engine, struct session *s) {
@@ -264,7 +286,7 @@ static struct delivery *recover(struct engine *engine, struct session *s, struct
     return d;
 }
 
-static bool may_repeat(const struct delivery *d, bool acks) {
+bool flight_may_repeat(const struct delivery *d, bool acks) {
     if (d->attempt >= ATTEMPTS_MAX)
         return false;
     return d->message->kind == KIND_EVENT || d->message->kind == KIND_QUERY ||
@@ -283,7 +305,13 @@ static void give_back(struct engine *engine, struct session *s, struct flight *f
         return;
     }
     d->session = NULL;
-    if (unsent || may_repeat(d, s->connection->sink.terms.acks)) {
+    if (d->foreign && !d->homed) { /* its owner decides */
+        list_remove(&recipient->sent, &d->node);
+        mail_outcome(engine, d, ENDING_DEAD, unsent ? STATUS_PEER_CLOSED : STATUS_OUTCOME_UNKNOWN, unsent);
+        delivery_free(engine, d);
+        return;
+    }
+    if (unsent || flight_may_repeat(d, s->connection->sink.terms.acks)) {
         d->attempt = (uint8_t)(d->attempt + !unsent);
         list_remove(&recipient->sent, &d->node);
         recipient_queue(engine, d, true);

@@ -26,6 +26,7 @@ enum delivery_state {
     DELIVERY_SENT,    /* in a session's flights */
     DELIVERY_REMOTE,  /* with another worker that has the session */
     DELIVERY_ASKED,   /* delivered; its reply is due */
+    DELIVERY_FOREIGN, /* another worker's, waits for room on the session that it is for */
     DELIVERY_ANSWER,  /* a reply that waits for room on the asker's connection */
 };
 
@@ -43,6 +44,11 @@ struct delivery {
     uint32_t from;           /* sending system, or CONFIG_NONE */
     uint32_t worker;         /* REMOTE: who has it */
     uint64_t mail_id;        /* REMOTE: its name in the mail */
+    struct member *member;   /* REMOTE, FOREIGN: the session as a taker; NULL once it arrived */
+    uint32_t origin;         /* foreign: whose it is */
+    uint64_t origin_id;
+    bool foreign;
+    bool homed;              /* foreign, and in our lanes: retried here */
     uint8_t state;
     uint8_t attempt; /* 1 at the first send */
     uint8_t priority;
@@ -214,6 +220,7 @@ struct session {
     struct list members;
     struct list asked;   /* deliveries whose reply it waits for */
     struct list answers; /* replies that wait for room on it */
+    struct list foreign; /* other workers' deliveries for it that wait for room */
     struct list waiters;
     uint64_t settled_first, settled_last; /* tokens accepted, not yet told; 0: none */
     struct list_node settle_node;
@@ -286,6 +293,9 @@ void recipient_wake(struct engine *engine, struct recipient *recipient);
 void recipient_sweep(struct engine *engine, struct recipient *recipient);
 struct member *member_new(struct engine *engine, struct session *session, struct recipient *recipient,
                           struct endpoint *endpoint, uint32_t sub, uint32_t limit);
+bool member_can_take(const struct member *member);
+void member_new_remote(struct engine *engine, struct recipient *recipient, uint32_t worker, uint64_t handle, uint32_t sub,
+                       uint32_t limit);
 void member_free(struct engine *engine, struct member *member);
 void member_look(struct engine *engine, struct member *member);
 void key_release(struct engine *engine, struct delivery *delivery);
@@ -303,11 +313,14 @@ void flight_outcome(void *connection, uint64_t first, uint64_t last, struct prot
 void flight_abandon(struct engine *engine, struct session *session);
 struct flight *flight_find(struct session *session, uint64_t token);
 void flight_forget(struct session *session, struct delivery *delivery);
+bool flight_may_repeat(const struct delivery *delivery, bool acks);
+void foreign_flush(struct engine *engine, struct session *session);
 void flight_acks_late(struct engine *engine, struct session *session);
 
 /* reply.c */
 bool reply_take(struct engine *engine, struct session *session, const struct message *reply, uint64_t reply_to,
                 uint32_t from);
+void reply_give(struct engine *engine, struct delivery *delivery, const struct message *reply);
 void reply_fail(struct engine *engine, struct delivery *delivery, enum status status);
 void reply_flush(struct engine *engine, struct session *session);
 void reply_forget_asker(struct engine *engine, struct session *session);
@@ -351,6 +364,27 @@ enum status security_admit(struct engine *engine, struct session *session, const
                            uint32_t *ret_system);
 struct verdict security_verdict(const struct engine *engine, const struct session *session,
                                 const struct message *message);
+
+struct recipient *subscription_find(struct engine *engine, const struct session *session, struct slice group);
+struct recipient *subscription_new(struct engine *engine, const struct session *session,
+                                   const struct protocol_subscription *subscription, struct message_fault *fault);
+void member_leave(struct engine *engine, struct member *member);
+
+/* mail.c */
+bool post_new(struct engine *engine);
+void post_free(struct engine *engine);
+void post_collect(struct engine *engine, struct engine_actions *ret_actions);
+void mail_presence(struct engine *engine, const struct member *member, bool present);
+enum status mail_deliver(struct engine *engine, struct member *member, struct delivery *delivery);
+uint32_t mail_home(const struct engine *engine, const struct recipient *recipient, const struct message *message);
+enum status mail_go_home(struct engine *engine, struct delivery *delivery, uint32_t home);
+void mail_forget(struct engine *engine, struct delivery *delivery);
+void mail_landed(struct engine *engine, struct delivery *delivery);
+void mail_outcome(struct engine *engine, struct delivery *delivery, enum engine_ending ending, enum status status,
+                  bool unsent);
+void mail_reply(struct engine *engine, const struct delivery *delivery, const struct message *reply);
+bool mail_seek(struct engine *engine, const struct message *reply, uint32_t from, uint32_t hops);
+void mail_read(struct engine *engine, uint32_t from, struct slice parcel);
 
 /* endpoint.c */
 struct endpoint *endpoint_new(struct engine *engine, struct system *system, const struct plan_endpoint *plan);

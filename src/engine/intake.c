@@ -170,6 +170,10 @@ static void take_reply(struct engine *engine, struct session *s, uint64_t token,
         session_accept(engine, s, token);
         return;
     }
+    if (reply_to == 0 && mail_seek(engine, message, from, 0)) {
+        session_accept(engine, s, token);
+        return;
+    }
     ending_tell(engine, message, NULL, from, ENDING_DROPPED, STATUS_LATE_REPLY, 1, 0);
     session_refuse(engine, s, token, STATUS_LATE_REPLY, 0);
 }

@@ -13,14 +13,14 @@ static struct member *straight(const struct engine *engine, struct recipient *r,
     if (!engine->options.cut_through || r->queued || r->waiters.count || message_has(message, ATTRIBUTE_PARTITIONKEY))
         return NULL;
     struct member *m = recipient_ready(r);
-    return m && connection_has_room(m->session->connection) ? m : NULL;
+    return m && member_can_take(m) ? m : NULL;
 }
 
 /* One copy for one recipient. `*kept` is made when the first needs it and shared by the others. */
 static enum status place(struct engine *engine, struct recipient *r, const struct message *message,
                          struct message **kept, uint32_t from, struct mono received) {
     struct member *m = straight(engine, r, message);
-    if (m && !m->session->connection->sink.terms.acks) {
+    if (m && m->session && !m->session->connection->sink.terms.acks) {
         engine->totals.cut_through++;
         enum status status = member_send(engine, m, message, NULL, 1, from);
         if (status == STATUS_OK)
@@ -34,6 +34,9 @@ static enum status place(struct engine *engine, struct recipient *r, const struc
     *kept = d->message;
     d->from = from;
     d->received = received;
+    uint32_t home = mail_home(engine, r, message);
+    if (home != engine->options.worker && mail_go_home(engine, d, home) == STATUS_OK)
+        return STATUS_OK;
     if (m) {
         d->state = DELIVERY_SENT;
         list_add(&r->sent, &d->node);
@@ -81,6 +84,9 @@ static enum offer ask(struct engine *engine, struct session *s, uint64_t token, 
     timer_set(engine, &d->timer, d->request_due);
     /* What it may fail with must reach an exchange whose message was already taken: accepted first. */
     session_accept(engine, s, token);
+    uint32_t home = mail_home(engine, r, message);
+    if (home != engine->options.worker && mail_go_home(engine, d, home) == STATUS_OK)
+        return OFFER_TAKEN;
     struct member *m = straight(engine, r, message);
     if (!m) {
         timer_set(engine, &d->timer, mono_min(d->request_due, mono_after(received, policy->timeouts.queue_ns)));

@@ -32,8 +32,10 @@ bool recipient_has_room(const struct recipient *r, size_t size) {
 
 /* -- takers -- */
 
-static bool member_can_take(const struct member *m) {
+bool member_can_take(const struct member *m) {
     const struct session *s = m->session;
+    if (!s)
+        return m->in_flight < m->limit;
     return connection_has_room(s->connection) && (!s->connection->sink.terms.acks || m->in_flight < m->limit);
 }
 
@@ -81,10 +83,48 @@ static void rotate(struct member *m) {
 
 enum status member_send(struct engine *engine, struct member *m, const struct message *message,
                         struct delivery *delivery, uint8_t attempt, uint32_t from) {
-    enum status status = flight_send(engine, m, message, delivery, attempt, from);
+    enum status status = m->session ? flight_send(engine, m, message, delivery, attempt, from)
+                                    : mail_deliver(engine, m, delivery);
     member_look(engine, m);
     rotate(m);
     return status;
+}
+
+static bool give_outlet(struct member *m) {
+    m->outlet = memory_new(sizeof *m->outlet);
+    if (!m->outlet)
+        return false;
+    m->own_outlet = true;
+    m->outlet->recipient = m->recipient;
+    list_init(&m->outlet->ready);
+    return true;
+}
+
+static void join(struct engine *engine, struct member *m) {
+    struct recipient *r = m->recipient;
+    list_add(&r->members, &m->recipient_node);
+    r->holding_since.ns = 0;
+    member_look(engine, m);
+    if (r->queued)
+        recipient_wake(engine, r);
+}
+
+/* A session of another worker. Without memory it just isn't used from here. */
+void member_new_remote(struct engine *engine, struct recipient *r, uint32_t worker, uint64_t handle, uint32_t sub,
+                       uint32_t limit) {
+    struct member *m = memory_new(sizeof *m);
+    if (!m)
+        return;
+    m->recipient = r;
+    m->worker = worker;
+    m->handle = handle;
+    m->sub = sub;
+    m->limit = limit;
+    if (!give_outlet(m)) {
+        memory_free(m);
+        return;
+    }
+    join(engine, m);
 }
 
 struct member *member_new(struct engine *engine, struct session *session, struct recipient *r,
@@ -99,41 +139,59 @@ struct member *member_new(struct engine *engine, struct session *session, struct
     if (endpoint) {
         m->outlet = &endpoint->outlet;
     } else {
-        m->outlet = memory_new(sizeof *m->outlet);
-        if (!m->outlet) {
+        if (!give_outlet(m)) {
             memory_free(m);
             return NULL;
         }
-        m->own_outlet = true;
-        m->outlet->recipient = r;
-        list_init(&m->outlet->ready);
     }
     list_add(&session->members, &m->session_node);
-    list_add(&r->members, &m->recipient_node);
-    r->holding_since.ns = 0;
-    member_look(engine, m);
-    if (r->queued)
-        recipient_wake(engine, r);
+    join(engine, m);
+    if (!endpoint)
+        mail_presence(engine, m, true);
     return m;
+}
+
+/* Its flights outlive it on the session only while the session ends; they must not point here. */
+static void forget_flights(struct engine *engine, struct member *m) {
+    for (uint32_t i = 0; i < m->session->flight_count; i++) {
+        struct flight *f = flight_find(m->session, m->session->flight_base + i);
+        if (f->member == m) {
+            f->member = NULL;
+            m->recipient->in_flight--;
+            engine->totals.in_flight--;
+        }
+    }
+    for (struct list_node *node = list_first(&m->session->foreign); node;) {
+        struct delivery *d = LIST_ENTRY(node, struct delivery, node);
+        node = list_next(&m->session->foreign, node);
+        if (d->member == m)
+            delivery_end(engine, d, ENDING_DEAD, STATUS_PEER_CLOSED);
+    }
+    if (m->own_outlet)
+        mail_presence(engine, m, false);
+    list_remove(&m->session->members, &m->session_node);
+}
+
+/* What was handed to it is still told of by its worker. */
+static void forget_mail(struct engine *engine, struct member *m) {
+    for (struct list_node *node = list_first(&m->recipient->asked); node; node = list_next(&m->recipient->asked, node)) {
+        struct delivery *d = LIST_ENTRY(node, struct delivery, node);
+        if (d->member == m)
+            mail_landed(engine, d);
+    }
 }
 
 void member_free(struct engine *engine, struct member *m) {
     struct recipient *r = m->recipient;
+    if (m->session)
+        forget_flights(engine, m);
+    else
+        forget_mail(engine, m);
     if (list_node_is_linked(&m->ready_node)) {
         list_remove(&m->outlet->ready, &m->ready_node);
         if (m->outlet->ready.count == 0)
             list_remove(&r->outlets_ready, &m->outlet->node);
     }
-    /* Its flights outlive it on the session only while the session ends; they must not point here. */
-    for (uint32_t i = 0; i < m->session->flight_count; i++) {
-        struct flight *f = flight_find(m->session, m->session->flight_base + i);
-        if (f && f->member == m) {
-            f->member = NULL;
-            r->in_flight--;
-            engine->totals.in_flight--;
-        }
-    }
-    list_remove(&m->session->members, &m->session_node);
     list_remove(&r->members, &m->recipient_node);
     if (r->members.count == 0 && r->queued)
         r->holding_since = engine->now.wall;

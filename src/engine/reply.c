@@ -146,6 +146,18 @@ bool reply_take(struct engine *engine, struct session *s, const struct message *
     struct delivery *d = find_request(engine, s, reply, reply_to, from);
     if (!d)
         return false;
+    reply_give(engine, d, reply);
+    return true;
+}
+
+/* The reply of this request is here. */
+void reply_give(struct engine *engine, struct delivery *d, const struct message *reply) {
+    if (d->foreign) { /* its owner knows who asked */
+        mail_reply(engine, d, reply);
+        delivery_end(engine, d, ENDING_REPLIED, STATUS_OK);
+        return;
+    }
+    uint32_t from = d->recipient->system;
     struct session *asker = d->asker;
     bool taken = false;
     if (asker) {
@@ -163,7 +175,6 @@ bool reply_take(struct engine *engine, struct session *s, const struct message *
     if (!taken)
         ending_tell(engine, reply, NULL, from, ENDING_DROPPED, STATUS_LATE_REPLY, 1, 0);
     delivery_end(engine, d, ENDING_REPLIED, STATUS_OK);
-    return true;
 }
 
 static void problem(struct buffer *out, const struct engine *engine, enum status status) {

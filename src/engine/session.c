@@ -23,6 +23,7 @@ void session_opened(void *user, struct connection *c, struct now now) {
     list_init(&s->members);
     list_init(&s->asked);
     list_init(&s->answers);
+    list_init(&s->foreign);
     list_init(&s->waiters);
     engine->totals.connections++;
     if (engine->options.calls && engine->options.calls->connection)
@@ -62,11 +63,13 @@ void session_room(void *connection) {
 void session_look(struct engine *engine, struct session *s) {
     for (struct list_node *node = list_first(&s->members); node; node = list_next(&s->members, node))
         member_look(engine, LIST_ENTRY(node, struct member, session_node));
+    if (s->foreign.count)
+        foreign_flush(engine, s);
     if (s->answers.count)
         reply_flush(engine, s);
 }
 
-static void leave(struct engine *engine, struct member *m) {
+void member_leave(struct engine *engine, struct member *m) {
     struct recipient *r = m->recipient;
     member_free(engine, m);
     if (r->is_subscription && r->members.count == 0)
@@ -104,7 +107,7 @@ void session_closed(void *user, struct connection *c, struct now now) {
     if (s->serving && engine_system(engine, s->system))
         engine_system(engine, s->system)->sessions--;
     while (s->members.count)
-        leave(engine, LIST_ENTRY(list_first(&s->members), struct member, session_node));
+        member_leave(engine, LIST_ENTRY(list_first(&s->members), struct member, session_node));
     if (s->endpoint)
         endpoint_closed(engine, s->endpoint, c);
     memory_free(s->flights);
@@ -171,7 +174,7 @@ void subscription_reads(struct engine *engine) {
     }
 }
 
-static struct recipient *subscription_find(struct engine *engine, const struct session *s, struct slice group) {
+struct recipient *subscription_find(struct engine *engine, const struct session *s, struct slice group) {
     for (struct list_node *node = list_first(&engine->subscriptions); node && group.size;
          node = list_next(&engine->subscriptions, node)) {
         struct recipient *r = LIST_ENTRY(node, struct recipient, node);
@@ -190,6 +193,8 @@ void subscription_end(struct engine *engine, struct recipient *r) {
     while (r->sent.count)
         delivery_end(engine, LIST_ENTRY(list_first(&r->sent), struct delivery, node), ENDING_DROPPED,
                      STATUS_PEER_CLOSED);
+    while (r->asked.count)
+        delivery_end(engine, LIST_ENTRY(list_first(&r->asked), struct delivery, node), ENDING_DROPPED, STATUS_PEER_CLOSED);
     list_remove(&engine->subscriptions, &r->node);
     subscription_reads(engine);
     while (r->waiters.count) {
@@ -205,8 +210,8 @@ void subscription_end(struct engine *engine, struct recipient *r) {
     memory_free(r);
 }
 
-static struct recipient *subscription_new(struct engine *engine, const struct session *s,
-                                          const struct protocol_subscription *sub, struct message_fault *fault) {
+struct recipient *subscription_new(struct engine *engine, const struct session *s,
+                                   const struct protocol_subscription *sub, struct message_fault *fault) {
     struct recipient *r = memory_new(sizeof *r);
     const struct system *system = engine_system(engine, s->system);
     if (!r)
@@ -280,7 +285,7 @@ void session_unsubscribe(void *connection, uint32_t sub) {
             s->serving = false;
             engine_system(s->engine, s->system)->sessions--;
         }
-        leave(s->engine, m);
+        member_leave(s->engine, m);
         return;
     }
 }

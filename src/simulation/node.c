@@ -120,6 +120,8 @@ struct party *node_new(struct world *world, const struct node_options *options) 
         node->party.node = first ? first->node : index;
         if (!first)
             first = &node->party;
+        if (options->ret_parties)
+            options->ret_parties[i] = &node->party;
         listen_all(world, &node->party, options->config->config);
         struct engine_input config = {.kind = INPUT_CONFIG, .plan = options->config->plan};
         engine_input(node->engine, &config, world_now(world));

@@ -21,6 +21,7 @@ struct node_options {
     uint32_t workers;
     bool cut_through;
     bool memo;
+    struct party **ret_parties; /* NULL, or room for `workers` */
 };
 
 /* Adds the node's engines to the world and lets its listeners be reached. Returns the first of its parties, which lie

@@ -152,6 +152,8 @@ static struct result run(uint64_t seed, const struct variant *variant, struct bu
     endings.world = world;
     struct node_options node = {.config = &config, .calls = &node_calls, .user = &endings, .workers = variant->workers,
                                 .cut_through = variant->cut_through, .memo = variant->memo};
+    struct party *engines[4];
+    node.ret_parties = engines;
     struct party *first = node_new(world, &node);
     world_check(world, check, NULL);
     struct protocol_subscription serve = {.sub = 1, .ack = true}, some = {.sub = 1, .ack = true, .max_inflight = 16},
@@ -182,7 +184,9 @@ static struct result run(uint64_t seed, const struct variant *variant, struct bu
         (void)snprintf(result.wrong, sizeof result.wrong, "too many events at the end: it spins");
     if (world_wrong(world))
         (void)snprintf(result.wrong, sizeof result.wrong, "%s", world_wrong(world));
-    uint64_t held = engine_totals(node_engine(first))->held;
+    uint64_t held = 0;
+    for (uint32_t i = 0; i < variant->workers; i++)
+        held += engine_totals(node_engine(engines[i]))->held;
     if (held && !result.wrong[0])
         (void)snprintf(result.wrong, sizeof result.wrong, "%llu messages are still held at rest", (unsigned long long)held);
     judge(&result, crm, &endings, takers, COUNT_OF(takers), 0);
@@ -262,11 +266,21 @@ static void shortcuts_change_nothing(void **state) {
         assert_int_equal(with.replies, no_cut.replies);
         assert_int_equal(with.accepted, no_cut.accepted);
         assert_int_equal(with.got, no_cut.got);
+        struct result workers = run(seed, &(struct variant){4, true, true, false}, NULL);
+        assert_string_equal(workers.wrong, "");
+        assert_int_equal(with.accepted, workers.accepted);
     }
+}
+
+static void several_workers_lose_nothing(void **state) {
+    (void)state;
+    each_seed(&(struct variant){2, true, true, false}, false);
+    each_seed(&(struct variant){4, true, true, true}, true);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(several_workers_lose_nothing),
         cmocka_unit_test(quiet_network_loses_nothing),
         cmocka_unit_test(faulty_network_loses_nothing_accepted),
         cmocka_unit_test(equal_seeds_give_equal_traces),
