@@ -79,8 +79,8 @@ static struct chain_piece *open_piece(const struct chain *chain) {
 uint8_t *chain_reserve(struct chain *chain, size_t count) {
     struct chain_piece *last = open_piece(chain);
     if (last && last->block->size - chain->filled >= count && (!chain->datagrams || make_room(chain))) {
+        last = piece_at(chain, chain->count - 1); /* the ring may have grown */
         if (chain->datagrams && last->size) {
-            last = piece_at(chain, chain->count - 1);
             struct chain_piece next = {.block = block_ref(last->block), .at = chain->filled};
             *piece_at(chain, chain->count++) = next;
         }
