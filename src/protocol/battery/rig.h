@@ -305,25 +305,35 @@ static inline enum status rig_send(struct rig *rig, const struct message *messag
     return rig_send_to(rig, message, 0, 0);
 }
 
-/* Lets two instances talk until both are silent. */
-static inline void rig_exchange(struct rig *a, struct rig *b) {
+/* What `from` wrote arrives at `to`; it is added to `record` too, unless that is NULL. Returns how many bytes. */
+static inline size_t rig_move(struct rig *from, struct rig *to, struct buffer *record) {
+    size_t moved = 0;
+    if (from->out.datagrams) {
+        const struct chain_piece *piece;
+        while ((piece = chain_piece(&from->out, 0))) {
+            to->protocol->datagram(to->state, slice_make(piece->block->data + piece->at, piece->size), &to->peer, to->now);
+            moved += piece->size;
+            chain_written_pieces(&from->out, 1);
+        }
+        return moved;
+    }
     struct buffer wire;
     buffer_init(&wire, 16u << 20);
-    for (int turns = 0; turns < 1000; turns++) {
-        buffer_clear(&wire);
-        rig_take(a, &wire);
-        size_t moved = wire.size;
-        if (wire.size)
-            rig_feed(b, buffer_slice(&wire));
-        buffer_clear(&wire);
-        rig_take(b, &wire);
-        moved += wire.size;
-        if (wire.size)
-            rig_feed(a, buffer_slice(&wire));
-        if (moved == 0)
-            break;
-    }
+    rig_take(from, &wire);
+    moved = wire.size;
+    if (record)
+        buffer_add(record, buffer_slice(&wire));
+    if (moved)
+        rig_feed(to, buffer_slice(&wire));
     buffer_done(&wire);
+    return moved;
+}
+
+/* Lets two instances talk until both are silent. */
+static inline void rig_exchange(struct rig *a, struct rig *b) {
+    for (int turns = 0; turns < 1000; turns++)
+        if (rig_move(a, b, NULL) + rig_move(b, a, NULL) == 0)
+            break;
 }
 
 /* A small message, borrowed from `extra` and `data`. */
