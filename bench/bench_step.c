@@ -137,7 +137,7 @@ static void peer_open(struct peer *peer, struct engine *engine, const char *syst
     peer->subscription = (struct protocol_subscription){.sub = 1, .filter = slice_from(filter ? filter : ""),
                                                         .max_inflight = 4096, .ack = ack};
     peer->setup.own_subscription_count = filter != NULL;
-    struct connection *c = net_dial(&peer->net, protocol_find(SLICE_OF("stream")), &peer->setup, 0, NS_PER_S, NULL, clock_now);
+    struct connection *c = net_dial(&peer->net, protocol_find(SLICE_OF("stream1")), &peer->setup, 0, NS_PER_S, NULL, clock_now);
     net_connected(&peer->net, c->handle, NULL, clock_now);
     struct engine_input opened = {.kind = INPUT_OPENED, .listener = 0};
     engine_input(engine, &opened, clock_now);
