@@ -133,7 +133,6 @@ void answer_end(struct http1 *h, enum status status, struct now now) {
     s->is_http = s->has_receipt = false;
     s->in.phase = s->after;
     s->after = PHASE_HEAD;
-    s->in.seen = 0;
     s->in.timing = s->continued = s->checked = false;
     h->sink->paused = false;
     if (!keep)

@@ -74,7 +74,6 @@ enum status client_send(struct http1 *h, const struct message *message, const st
     c->told = c->close = false;
     c->interim = 0;
     c->in.phase = PHASE_HEAD;
-    c->in.seen = 0;
     h->sink->room = (struct protocol_room){0};
     h->sink->due = http1_after(now, h->setup->timeouts.attempt_ns);
     return STATUS_OK;
@@ -116,7 +115,6 @@ static void end_exchange(struct http1 *h, struct now now) {
     struct http1_client *c = &h->client;
     c->token = 0;
     c->in.phase = PHASE_OPEN;
-    c->in.seen = 0;
     buffer_done(&c->in.held);
     if (c->close || c->shutting) {
         http1_close(h, c->shutting ? c->shut_status : STATUS_PEER_CLOSED);
@@ -251,12 +249,10 @@ static size_t interim(struct http1 *h, const struct http1_head *head) {
         doubt(h, "the answer switches protocols, which nobody asked for");
     else if (++c->interim > HTTP1_INTERIM_MAX)
         doubt(h, "too many interim answers");
-    c->in.seen = 0;
     return head->size;
 }
 
 static size_t more_head(struct http1 *h, struct slice bytes, bool ended) {
-    h->client.in.seen = bytes.size;
     if (ended && bytes.size == 0)
         http1_close(h, STATUS_PEER_CLOSED);
     else if (ended)
@@ -267,10 +263,6 @@ static size_t more_head(struct http1 *h, struct slice bytes, bool ended) {
 static size_t take_head(struct http1 *h, struct slice bytes, bool ended, struct now now) {
     struct http1_client *c = &h->client;
     struct http1_head head;
-    bool worth = bytes.size >= h->setup->limits.header ||
-                 (c->in.seen < bytes.size && memchr(bytes.data + c->in.seen, '\n', bytes.size - c->in.seen));
-    if (!worth && !c->waits)
-        return more_head(h, bytes, ended);
     enum http1_result result = http1_parse_response(&head, bytes, http1_limits(h));
     if (result == HTTP1_MORE)
         return more_head(h, bytes, ended);
@@ -283,13 +275,8 @@ static size_t take_head(struct http1 *h, struct slice bytes, bool ended, struct 
     /* An answer that came before its request was written whole leaves the rest of that in the way. */
     c->close = head.wants_close || (head.minor == 0 && !head.wants_keep) || head.framing == HTTP1_UNTIL_CLOSE ||
                chain_unsent(h->sink->out) > 0;
-    c->waits = has_reply(h, &head);
-    if (c->waits) {
-        size_t used = reply_head(h, &head, bytes, ended, now);
-        if (used)
-            c->waits = false;
-        return used;
-    }
+    if (has_reply(h, &head))
+        return reply_head(h, &head, bytes, ended, now);
     uint32_t retry_ms = date_retry_after(http1_known(&head, HTTP1_RETRY_AFTER), now.wall);
     tell(h, outcome_of(head.code, retry_ms));
     if (c->in.phase == PHASE_HEAD)

@@ -29,7 +29,6 @@ struct batch;
 struct http1_in {
     uint8_t phase;
     bool timing; /* `due` runs from the first byte of this head */
-    size_t seen; /* bytes of an unfinished head that hold no line end beyond what was parsed */
     uint64_t skip;
     struct chunked chunked;
     struct buffer held; /* head and joined chunks, when they can't be read in place */
@@ -68,7 +67,6 @@ struct http1_client {
     bool asks;
     bool close; /* after this answer */
     bool shutting;
-    bool waits; /* the head was read, its reply is not whole yet */
     bool told; /* the outcome was given, the rest of the answer is skipped */
     unsigned interim;
     uint64_t token; /* in flight; 0: none */
