@@ -129,7 +129,7 @@ static void peer_open(struct peer *peer, struct engine *engine, const char *syst
     *peer = (struct peer){.bytes = memory_alloc(OUT_SIZE)};
     ASSERT(peer->bytes && net_init(&peer->net, &peer_calls, peer, 8, 1));
     peer->setup = (struct protocol_setup){.role = PROTOCOL_DIALLED, .encoding = ENCODING_PROTO,
-                                          .own_system = slice_from(system), .own_subscriptions = &peer->subscription};
+                                          .own_system = slice_from(system), .own_client = SLICE("bench/1"), .own_subscriptions = &peer->subscription};
     peer->setup.limits.message = 1u << 20;
     peer->setup.limits.window = 4096;
     peer->setup.limits.window_bytes = 64u << 20;

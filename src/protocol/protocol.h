@@ -171,6 +171,7 @@ struct protocol_setup {
     enum protocol_content_mode mode;
     enum message_encoding encoding; /* of what we send where the peer does not choose */
     struct slice own_system; /* stream v1 dialled: HELLO.system */
+    struct slice own_client; /* stream v1 dialled: HELLO.client; empty: intertie/VERSION, a router that counts hops */
     struct slice own_key;    /* stream v1 dialled: HELLO.auth */
     const struct protocol_subscription *own_subscriptions; /* stream v1 dialled: sent once it is open */
     size_t own_subscription_count;

@@ -107,7 +107,7 @@ static void write_hello(struct stream1 *s) {
     bool proto_first = setup->encoding == ENCODING_PROTO;
     struct writer writer;
     struct json_write *json = writer_init(&writer);
-    json_write_member_text(json, "client", "intertie/" INTERTIE_VERSION);
+    json_write_member(json, "client", setup->own_client.size ? setup->own_client : SLICE_OF("intertie/" INTERTIE_VERSION));
     if (setup->own_system.size)
         json_write_member(json, "system", setup->own_system);
     json_write_name(json, SLICE_OF("auth"));
