@@ -427,7 +427,7 @@ void world_poke(struct world *world, struct party *party) {
 
 /* -- what happens -- */
 
-static void connect(struct world *world, struct event *event) {
+static void meet(struct world *world, struct event *event) {
     struct link *link = event->link;
     struct end *from = &link->ends[0], *to = &link->ends[1];
     if (from->connection == 0)
@@ -510,7 +510,7 @@ static void happen(struct world *world, struct event *event) {
         turn(world, party);
         break;
     case EVENT_CONNECT:
-        connect(world, event);
+        meet(world, event);
         break;
     case EVENT_REFUSE:
         event->side = 0;

@@ -114,6 +114,8 @@ def check_includes(all_sources):
             target = os.path.dirname(name)
             if quote == "<":
                 continue
+            if source.room in ("library", "testing") and target == "intertie":
+                continue  # the public header
             if not target or not os.path.exists(os.path.join(TOP, "src", name)):
                 yield source.path, line, f'"{name}" is not of the form "room/file.h" below src/'
                 continue
@@ -138,9 +140,11 @@ def check_world(all_sources):
         if source.loose or source.room in WORLD_ROOMS:
             continue
         for line, match in source.find(pattern):
+            if source.room == "telemetry" and "tomic" in match.group():
+                continue  # counters are read while their worker writes them; nothing else may be atomic
             yield source.path, line, f"only platform and runtime touch the world: {match.group().rstrip('( ')}"
         for line, match in source.find(INCLUDE, source.text):
-            if match.group(2) in WORLD_HEADERS:
+            if match.group(2) in WORLD_HEADERS and (source.room, match.group(2)) != ("telemetry", "stdatomic.h"):
                 yield source.path, line, f"only platform and runtime touch the world: <{match.group(2)}>"
 
 
