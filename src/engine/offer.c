@@ -75,9 +75,11 @@ static enum offer ask(struct engine *engine, struct session *s, uint64_t token, 
         *ret_status = STATUS_DUPLICATE;
         return OFFER_REFUSED;
     }
-    d->asker = s;
-    d->asker_token = token;
-    list_add(&s->asked, &d->asker_node);
+    if (s->connection->sink.terms.inline_reply || s->connection->sink.terms.can_reply) { /* else `replyto` gets it */
+        d->asker = s;
+        d->asker_token = token;
+        list_add(&s->asked, &d->asker_node);
+    }
     d->request_due = mono_after(received, policy->timeouts.request_ns);
     if (message->expiry.ns != INT64_MAX)
         d->request_due = mono_after(engine->now.mono, message->expiry.ns - engine->now.wall.ns);
