@@ -1,0 +1,156 @@
+/* The running router: configuration, workers, listeners, and what can be asked of them.
+ *
+ * One control thread (whoever calls runtime_run) loads configurations, catches signals, writes the log and stops the
+ * whole; N worker threads each have one loop and one engine. Nothing that blocks happens on a worker. What is asked by
+ * the functions below under "any thread" is answered from what workers publish, never by waiting for one. */
+#ifndef RUNTIME_RUNTIME_H
+#define RUNTIME_RUNTIME_H
+
+#include "base/arena.h"
+#include "base/fault.h"
+#include "config/load.h"
+#include "engine/engine.h"
+#include "telemetry/exposition.h"
+#include "telemetry/log.h"
+
+struct runtime;
+
+enum runtime_state {
+    RUNTIME_STARTING,
+    RUNTIME_READY,
+    RUNTIME_DRAINING, /* /readyz says no; existing work is finished */
+    RUNTIME_STOPPED,
+};
+const char *runtime_state_name(enum runtime_state state);
+
+/* What runs on worker 0 for the admin surface. */
+struct runtime_admin {
+    void *user;
+    /* A request on the admin listener or its Unix socket: answered by http1_answer(), now or later. */
+    void (*request)(void *user, struct runtime *runtime, struct connection *connection, uint64_t token,
+                    const struct protocol_request *request);
+};
+
+struct runtime_options {
+    struct slice path;                   /* the configuration's file */
+    const struct config_options *config; /* borrowed as long as the runtime; used again by each reload */
+    const struct runtime_admin *admin;   /* NULL: requests there are answered 404 */
+    bool debug;                          /* log everything, whatever the configuration says */
+    bool signals;    /* HUP reload, USR1 reopen logs, TERM and INT drain, again: stop now. One runtime of the process */
+    bool standalone; /* no run directory: neither pid file nor Unix socket (tests, embedding) */
+    uint32_t workers; /* 0: as configured */
+    int log_fd;       /* where the log goes when `log.file` is not set; 0: standard error */
+};
+
+/* Loads, binds everything, starts the workers. When it returns OK the router takes messages. BAD_CONFIG: `report`
+ * (inited by the caller) has the mistakes; ADDRESS_IN_USE with fault->error_number 0: already running, as the text
+ * says. On failure nothing stays behind. */
+enum status runtime_start(const struct runtime_options *options, struct runtime **ret_runtime,
+                          struct config_report *report, struct fault *fault);
+/* Works until stopped. Exit code: 0 when all that could be delivered was, 3 when forced (second signal, --now, grace
+ * over). */
+int runtime_run(struct runtime *runtime);
+/* After runtime_run(), or instead of it. */
+void runtime_free(struct runtime *runtime);
+
+/* The directory of pid file and socket: config->run_dir, else /run/intertie (root), $XDG_RUNTIME_DIR/intertie, or
+ * /tmp/intertie-UID. With NUL. */
+void runtime_run_dir(const struct config *config, struct buffer *out);
+/* RUN_DIR/NAME.pid; config->admin.socket or RUN_DIR/NAME.sock. With NUL. */
+void runtime_pid_path(const struct config *config, struct buffer *out);
+void runtime_socket_path(const struct config *config, struct buffer *out);
+
+/* -- commands: any thread; they begin what they name and return -- */
+
+struct runtime_reloaded {
+    enum status status; /* OK, or why nothing has changed */
+    bool dry_run;
+    struct slice text; /* the differences, a line each; on failure what is wrong */
+    struct slice json; /* failure: the config report as JSON (empty when it isn't about the text of the files) */
+};
+typedef void runtime_reloaded_call(void *user, const struct runtime_reloaded *reloaded);
+/* `done` may be NULL; else it is called once on worker 0's thread (within a turn: http1_answer() is fine). */
+void runtime_reload(struct runtime *runtime, bool dry_run, runtime_reloaded_call *done, void *user);
+void runtime_drain(struct runtime *runtime); /* as TERM, but stays up when quiet: for load balancers; stop ends it */
+void runtime_stop(struct runtime *runtime, bool now);
+/* `room` LOG_ROOM_COUNT: all of them. Until the next reload. */
+void runtime_log_level(struct runtime *runtime, enum log_room room, enum log_level level);
+void runtime_log_reopen(struct runtime *runtime);
+
+/* Asks all workers to publish; `done` is called once on worker 0's thread when they have, or after half a second. */
+void runtime_refresh(struct runtime *runtime, void (*done)(void *user), void *user);
+/* Worker 0's thread: the connection behind a handle seen in a request; NULL when it is gone. */
+struct connection *runtime_connection(struct runtime *runtime, uint64_t handle);
+/* Worker 0's thread: the time of this turn. */
+struct now runtime_now(struct runtime *runtime);
+
+/* -- views: any thread; as workers published it last, at most 200 ms ago -- */
+
+struct runtime_listener_view {
+    struct slice name; /* of the configuration; `admin`, `admin-socket` */
+    struct slice scheme;
+    struct slice url;       /* scheme://host:port with the real port; unix:PATH */
+    struct address address; /* ADDRESS_NONE for the Unix socket */
+    bool is_admin;
+};
+
+struct runtime_system_view {
+    struct engine_system_view sum; /* over all workers; `endpoints` and `sessions_max` as configured */
+    uint64_t sessions_max;         /* 0: doesn't accept */
+    uint64_t p50_ns, p99_ns;       /* of deliveries since start; 0: none yet */
+    struct slice state;            /* up, degraded, down, idle, offline */
+};
+
+struct runtime_connection_view {
+    uint64_t handle;
+    uint32_t worker;
+    bool dialled;
+    struct slice protocol;
+    struct slice name;   /* listener, or SYSTEM/ENDPOINT */
+    struct slice state;  /* dialling, open, closing */
+    struct address peer;
+    int64_t age_ns;
+    uint64_t bytes_in;
+    uint64_t bytes_out;
+    uint64_t unsent;
+};
+
+#define RUNTIME_CONNECTIONS_SHOWN 1000 /* per worker */
+
+struct runtime_snapshot {
+    struct arena arena;
+    enum runtime_state state;
+    bool is_ready;
+    struct slice name;
+    struct slice version;
+    int64_t pid;
+    int64_t uptime_ns;
+    struct wall started;
+    uint32_t workers;
+    struct slice digest; /* of the configuration */
+    struct slice path;
+    struct slice environment;
+    struct wall loaded; /* when the configuration came into force */
+    struct engine_totals totals; /* sums */
+    const struct runtime_listener_view *listeners;
+    size_t listener_count;
+    const struct runtime_system_view *systems;
+    size_t system_count;
+    const struct runtime_connection_view *connections;
+    size_t connection_count; /* shown; totals.connections has them all */
+};
+
+/* NULL when memory is out. */
+struct runtime_snapshot *runtime_snapshot(struct runtime *runtime);
+void runtime_snapshot_free(struct runtime_snapshot *snapshot);
+enum runtime_state runtime_state(struct runtime *runtime);
+/* Ready: all listeners are bound and it doesn't drain. */
+bool runtime_is_ready(struct runtime *runtime);
+/* Prometheus text of all workers. */
+enum status runtime_metrics(struct runtime *runtime, enum exposition_format format, struct buffer *out);
+/* The merged configuration in force, secrets hidden. */
+void runtime_config_text(struct runtime *runtime, struct buffer *out);
+/* The real port of a listener: 0 when there is none of that name. */
+uint16_t runtime_port(struct runtime *runtime, struct slice listener);
+
+#endif
