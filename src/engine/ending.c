@@ -41,15 +41,22 @@ void delivery_free(struct engine *engine, struct delivery *d) {
     engine->spare_deliveries = d;
 }
 
-void ending_count(struct engine *engine, struct recipient *recipient, enum engine_ending ending, enum status status) {
+void ending_count(struct engine *engine, struct recipient *recipient, enum engine_ending ending, enum status status,
+                  uint8_t priority, int64_t duration_ns) {
     engine->totals.endings[ending][status]++;
     if (recipient)
         recipient->endings[ending]++;
+    if (!engine->options.calls || !engine->options.calls->counted)
+        return;
+    struct engine_count count = {.ending = ending, .status = status, .priority = priority, .duration_ns = duration_ns,
+                                 .system = recipient ? recipient->system : CONFIG_NONE, .protocol = engine->taker,
+                                 .name = recipient ? recipient->name : slice_make("", 0)};
+    engine->options.calls->counted(engine->options.user, &count);
 }
 
 void ending_tell(struct engine *engine, const struct message *message, struct recipient *recipient, uint32_t from,
                  enum engine_ending ending, enum status status, uint8_t attempt, int64_t duration_ns) {
-    ending_count(engine, recipient, ending, status);
+    ending_count(engine, recipient, ending, status, message ? message->priority : 0, duration_ns);
     if (ending <= ENDING_REPLIED || !engine->options.calls || !engine->options.calls->ended)
         return;
     const struct system *sender = engine_system(engine, from);

@@ -52,7 +52,6 @@ struct engine *engine_new(const struct engine_options *options) {
 void engine_free(struct engine *engine) {
     if (!engine)
         return;
-    engine->options.calls = NULL;
     while (engine->net.open.count) {
         struct connection *c = LIST_ENTRY(list_first(&engine->net.open), struct connection, node);
         connection_close(c, STATUS_SHUTDOWN);
@@ -137,7 +136,7 @@ static void take_datagrams(struct engine *engine, const struct engine_input *inp
     for (uint32_t i = 0; i < input->count; i++) {
         if (listener && !is_allowed(listener, &input->datagrams[i].from)) {
             engine->totals.invalid++;
-            engine->totals.endings[ENDING_REJECTED][STATUS_FORBIDDEN]++;
+            ending_count(engine, NULL, ENDING_REJECTED, STATUS_FORBIDDEN, 0, -1);
             continue;
         }
         net_datagram(&engine->net, input->connection, input->datagrams[i].bytes, &input->datagrams[i].from, engine->now);
@@ -273,6 +272,7 @@ void engine_system_view(const struct engine *engine, size_t index, struct engine
                                        .heartbeat = system->heartbeat_at};
     for (size_t i = 0; i < system->endpoint_count; i++) {
         ret->endpoints_up += system->endpoints[i]->open > 0;
+        ret->endpoints_failing += system->endpoints[i]->open == 0 && system->endpoints[i]->failures > 0;
         ret->connections += system->endpoints[i]->open;
     }
     ret->held[0] = r->queued;

@@ -41,7 +41,20 @@ struct engine_report {
     const char *words;   /* more about it, or NULL */
 };
 
+/* What is counted of each ending. Borrowed. */
+struct engine_count {
+    enum engine_ending ending;
+    enum status status;
+    uint8_t priority;     /* 0: it was never a message */
+    uint32_t system;      /* the recipient's index in the plan, or CONFIG_NONE */
+    struct slice name;    /* its name, or empty */
+    int64_t duration_ns;  /* since it was received, or sent straight through; -1: not known */
+    const struct protocol *protocol; /* that took it; NULL: none did */
+};
+
 struct engine_calls {
+    /* Every ending, delivered and replied too: on the message path. May be NULL. */
+    void (*counted)(void *user, const struct engine_count *count);
     /* Endings other than delivered and replied, and what wasn't a message. May be NULL. */
     void (*ended)(void *user, const struct engine_report *report);
     /* Requests on the admin listener and others that are no messages; see http1/http1.h. May be NULL: 404. */
@@ -134,6 +147,7 @@ const struct plan_endpoint *engine_place(const struct engine *engine, uint64_t p
 struct engine_system_view {
     struct slice name;
     uint32_t endpoints, endpoints_up, connections, sessions;
+    uint32_t endpoints_failing; /* not open, and the last dial failed */
     uint64_t held[PRIORITY_COUNT + 1]; /* by priority, [0] all */
     uint64_t held_bytes;
     uint64_t in_flight, awaiting_reply;

@@ -136,7 +136,7 @@ static void delivered(struct engine *engine, struct flight *f, struct recipient 
         return;
     f->over = true;
     if (!d) {
-        ending_count(engine, recipient, ENDING_DELIVERED, STATUS_OK);
+        ending_count(engine, recipient, ENDING_DELIVERED, STATUS_OK, f->priority, engine->now.mono.ns - f->sent.ns);
         return;
     }
     f->delivery = NULL;
@@ -187,7 +187,9 @@ void flight_progress(struct engine *engine, struct session *s) {
         struct flight copy = *f;
         pop(s); /* before anything can send on this session again */
         land(engine, &copy);
+        engine->taker = s->connection->protocol;
         delivered(engine, &copy, recipient);
+        engine->taker = NULL;
     }
 }
 
@@ -202,7 +204,7 @@ static void refused(struct engine *engine, struct flight *f, struct recipient *r
     if (outcome.verdict == VERDICT_RETRY)
         status = d && d->asks ? outcome.status : STATUS_RETRIES_EXHAUSTED;
     if (!d) {
-        ending_count(engine, recipient, ending, status);
+        ending_count(engine, recipient, ending, status, f->priority, engine->now.mono.ns - f->sent.ns);
         return;
     }
     bool drops = d->message->kind == KIND_NOTIFICATION;
@@ -221,10 +223,12 @@ void flight_outcome(void *connection, uint64_t first, uint64_t last, struct prot
         struct recipient *recipient = f->member ? f->member->recipient : NULL;
         land(engine, f);
         f = flight_find(s, token);
+        engine->taker = c->protocol;
         if (outcome.verdict == VERDICT_ACCEPTED)
             delivered(engine, f, recipient);
         else
             refused(engine, f, recipient, outcome);
+        engine->taker = NULL;
     }
     while (s->flight_count && flight_find(s, s->flight_base)->acked)
         pop(s);
@@ -264,7 +268,8 @@ void flight_acks_late(struct engine *engine, struct session *s) {
         if (d) {
             delivery_end(engine, d, ENDING_DEAD, STATUS_RETRIES_EXHAUSTED);
         } else {
-            ending_count(engine, f->member->recipient, ENDING_DEAD, STATUS_RETRIES_EXHAUSTED);
+            ending_count(engine, f->member->recipient, ENDING_DEAD, STATUS_RETRIES_EXHAUSTED, f->priority,
+                         engine->now.mono.ns - f->sent.ns);
         }
     }
     timer_set(engine, &s->acks, next);
@@ -301,7 +306,8 @@ static void give_back(struct engine *engine, struct session *s, struct flight *f
     f->over = true;
     f->delivery = NULL;
     if (!d && !(d = recover(engine, s, f, recipient))) {
-        ending_count(engine, recipient, ENDING_DEAD, STATUS_OUTCOME_UNKNOWN);
+        ending_count(engine, recipient, ENDING_DEAD, STATUS_OUTCOME_UNKNOWN, f->priority,
+                     engine->now.mono.ns - f->sent.ns);
         return;
     }
     d->session = NULL;

@@ -257,6 +257,7 @@ struct engine {
     char detail[200];       /* words for the refusal that is being told */
     bool draining;
     struct key_hasher *hasher;
+    const struct protocol *taker; /* of the connection whose flight or reply is being counted; else NULL */
     struct post *post; /* mail */
 };
 
@@ -331,7 +332,8 @@ void reply_unexpect(struct delivery *delivery);
 struct delivery *delivery_new(struct engine *engine, struct recipient *recipient, const struct message *message);
 void delivery_free(struct engine *engine, struct delivery *delivery);
 void delivery_end(struct engine *engine, struct delivery *delivery, enum engine_ending ending, enum status status);
-void ending_count(struct engine *engine, struct recipient *recipient, enum engine_ending ending, enum status status);
+void ending_count(struct engine *engine, struct recipient *recipient, enum engine_ending ending, enum status status,
+                  uint8_t priority, int64_t duration_ns);
 void ending_tell(struct engine *engine, const struct message *message, struct recipient *recipient, uint32_t from,
                  enum engine_ending ending, enum status status, uint8_t attempt, int64_t duration_ns);
 void timer_set(struct engine *engine, struct timer *timer, struct mono at);

@@ -119,7 +119,7 @@ static void heartbeat(struct engine *engine, struct session *s, uint64_t token, 
             system->heartbeat_at = engine->now.wall;
         }
     }
-    ending_count(engine, system ? &system->recipient : NULL, ENDING_DELIVERED, STATUS_OK);
+    ending_count(engine, system ? &system->recipient : NULL, ENDING_DELIVERED, STATUS_OK, message->priority, 0);
     session_accept(engine, s, token);
 }
 

@@ -361,7 +361,7 @@ void session_invalid(void *connection, const struct message_fault *fault) {
     struct session *s = c->owner;
     struct engine *engine = s->engine;
     engine->totals.invalid++;
-    engine->totals.endings[ENDING_REJECTED][fault->status]++;
+    ending_count(engine, NULL, ENDING_REJECTED, fault->status, 0, -1);
     if (!engine->options.calls || !engine->options.calls->ended)
         return;
     const struct system *sender = engine_system(engine, s->system);

@@ -1,0 +1,11 @@
+/* A datagram socket that speaks with one peer only. */
+#ifndef PLATFORM_SOCKET_PEER_H
+#define PLATFORM_SOCKET_PEER_H
+
+#include "platform/socket.h"
+
+/* Bound to any free port and connected: the kernel drops what others send, and tells when nobody listens there. On
+ * failure nothing stays open; `fault` may be NULL. */
+enum status socket_dial_datagram(const struct address *to, int *ret_fd, struct fault *fault);
+
+#endif

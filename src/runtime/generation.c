@@ -1,0 +1,100 @@
+/* What one configuration brought: it, its plan, its listeners. Made by the control thread before anything changes. */
+#include "platform/clock.h"
+#include "runtime/inner.h"
+
+void generation_free(struct generation *generation) {
+    if (!generation)
+        return;
+    for (size_t i = 0; i < generation->place_count; i++)
+        if (generation->places[i] && --generation->places[i]->users == 0)
+            place_free(generation->places[i]);
+    memory_free(generation->places);
+    memory_free(generation->reopen);
+    plan_free(generation->plan);
+    if (generation->config)
+        config_free(generation->config);
+    memory_free(generation);
+}
+
+enum status generation_load(struct runtime *runtime, struct generation **ret, struct config_report *report,
+                            struct fault *fault) {
+    struct generation *next = memory_new(sizeof *next);
+    if (!next)
+        return fault_set(fault, STATUS_NO_MEMORY, 0, "no memory for the configuration");
+    enum status status = config_load(runtime->options.config, runtime->options.path, &next->config, report);
+    if (status != STATUS_OK)
+        fault_set(fault, status, 0, "%.*s would not start", SLICE_ARG(runtime->options.path));
+    if (status == STATUS_OK && !(next->plan = plan_new(next->config, fault)))
+        status = fault && fault->status != STATUS_OK ? fault->status : STATUS_BAD_CONFIG;
+    if (status != STATUS_OK) {
+        generation_free(next);
+        return status;
+    }
+    next->loaded = platform_now().wall;
+    *ret = next;
+    return STATUS_OK;
+}
+
+static struct place *find_same(const struct generation *current, const struct config_url *url, struct slice name,
+                               bool is_admin) {
+    for (size_t i = 0; current && i < current->place_count; i++)
+        if (current->places[i]->is_admin == is_admin && place_is_same(current->places[i], url, name))
+            return current->places[i];
+    return NULL;
+}
+
+static struct place *find_unix(const struct generation *current) {
+    for (size_t i = 0; current && i < current->place_count; i++)
+        if (current->places[i]->is_unix)
+            return current->places[i];
+    return NULL;
+}
+
+static void add(struct generation *next, struct place *place) {
+    place->users++;
+    next->places[next->place_count++] = place;
+}
+
+static enum status bind_admin(struct runtime *runtime, struct generation *next, const struct generation *current,
+                              struct fault *fault) {
+    const struct config *config = next->config;
+    struct place *place = find_same(current, &config->admin.url, SLICE_OF("admin"), true);
+    enum status status = place ? STATUS_OK : place_bind_admin(config, runtime->worker_count, &place, fault);
+    if (status != STATUS_OK)
+        return status;
+    add(next, place);
+    if (runtime->options.standalone)
+        return STATUS_OK;
+    /* Where it is doesn't change before a restart: commands of an older idea of the configuration must find it. */
+    place = find_unix(current);
+    if (!place) {
+        struct buffer path;
+        buffer_init(&path, 4096);
+        runtime_socket_path(config, &path);
+        status = path.status == STATUS_OK
+                     ? place_bind_unix((const char *)path.data, runtime->worker_count, &place, fault)
+                     : fault_set(fault, STATUS_NO_MEMORY, 0, "no memory for the admin socket");
+        buffer_done(&path);
+    }
+    if (status == STATUS_OK)
+        add(next, place);
+    return status;
+}
+
+enum status generation_bind(struct runtime *runtime, struct generation *next, const struct generation *current,
+                            struct fault *fault) {
+    const struct config *config = next->config;
+    next->places = memory_array(config->listener_count + 2, sizeof(struct place *));
+    next->reopen = memory_array(config->listener_count + 2, sizeof *next->reopen);
+    if (!next->places || !next->reopen)
+        return fault_set(fault, STATUS_NO_MEMORY, 0, "no memory for listeners");
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+        struct place *place = find_same(current, &listener->url, listener->name, false);
+        enum status status = place ? STATUS_OK : place_bind(listener, runtime->worker_count, &place, fault);
+        if (status != STATUS_OK)
+            return status;
+        add(next, place);
+    }
+    return bind_admin(runtime, next, current, fault);
+}

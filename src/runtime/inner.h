@@ -1,0 +1,371 @@
+/* What the files of the runtime share. */
+#ifndef RUNTIME_INNER_H
+#define RUNTIME_INNER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/assert.h"
+#include "base/list.h"
+#include "base/memory.h"
+#include "platform/log_file.h"
+#include "platform/loop.h"
+#include "platform/mailbox.h"
+#include "platform/socket.h"
+#include "platform/thread.h"
+#include "runtime/runtime.h"
+#include "telemetry/metrics.h"
+
+#define READ_BLOCK_SIZE (256u << 10)
+#define WORKERS_MAX 64
+#define CONNECTIONS_MAX 50000 /* of the process */
+
+struct worker;
+
+/* -- posts: small errands between threads, rare -- */
+
+struct post {
+    struct post *next;
+    void (*run)(void *target, struct post *post); /* target: the worker or runtime; owns the post */
+};
+
+struct inbox {
+    pthread_mutex_t lock;
+    struct post *first;
+    struct post *last;
+};
+
+void inbox_init(struct inbox *inbox);
+void inbox_done(struct inbox *inbox);
+void inbox_put(struct inbox *inbox, struct post *post);
+void inbox_run(struct inbox *inbox, void *target);
+
+/* -- sockets of one worker -- */
+
+enum link_state {
+    LINK_RESOLVING, /* no descriptor yet */
+    LINK_CONNECTING,
+    LINK_OPEN,
+    LINK_LOST,      /* the engine has been told; its CLOSE comes */
+    LINK_LINGERING, /* ours alone: drops what still comes */
+};
+
+struct dial;
+
+/* The descriptor of one connection. */
+struct link {
+    struct worker *worker;
+    struct loop_watch *watch;
+    uint64_t connection;
+    struct dial *dial;     /* while resolving and connecting */
+    struct list_node node; /* in worker->lingering */
+    struct mono until;     /* lingering */
+    struct address peer;   /* a dialled datagram socket's */
+    uint64_t bytes_out;
+    uint32_t dropped;     /* lingering: bytes */
+    uint32_t packet_room; /* datagrams: bytes read of each */
+    int fd;
+    uint8_t state;
+    bool is_datagram;
+    bool reads_off;
+    bool is_full; /* the kernel takes no more: waiting until writable */
+    bool keeps_fd; /* a datagram listener's: the gate closes it */
+    const struct protocol *protocol;
+};
+
+/* A socket that is bound for a listener, one for each worker. Made and freed by the control thread. */
+struct place {
+    struct slice name;  /* own copy */
+    struct slice scheme;
+    struct slice url;   /* own copy, with the real port */
+    struct address asked;
+    struct address at;
+    uint32_t worker_count;
+    uint32_t users;     /* generations that name it */
+    bool is_datagram;
+    bool is_admin;
+    bool is_unix;
+    int fds[];          /* by worker; -1: none there, or its gate has it */
+};
+
+/* One worker's side of a place. */
+struct gate {
+    struct list_node node;
+    struct worker *worker;
+    struct loop_watch *watch;
+    struct place *place;
+    struct link *link; /* datagrams */
+    uint32_t index;
+    int fd;
+};
+
+/* -- generations: what one configuration brought -- */
+
+struct generation {
+    struct generation *next; /* older ones that are still in use */
+    struct config *config;
+    struct plan *plan;
+    struct place **places; /* by listener index, then the admin's */
+    bool *reopen;          /* by listener index: datagrams, whose setup differs from the generation before */
+    size_t place_count;
+    struct wall loaded;
+    uint32_t number;
+    _Atomic uint32_t users; /* workers that have it in force or serve connections that were opened under it */
+};
+
+/* -- journal -- */
+
+#define JOURNAL_PENDING_MAX (1u << 20)
+
+struct journal {
+    pthread_mutex_t lock;
+    struct buffer pending; /* under the lock */
+    unsigned pending_lines;
+    uint64_t lost; /* under the lock: no room */
+    uint64_t lost_before;
+    /* the control thread's */
+    struct log_file file;
+    struct buffer writing;
+    _Atomic uint64_t counts[LOG_LEVEL_COUNT];
+    _Atomic uint64_t lines_lost;
+    struct loop *loop; /* to wake for writing */
+    bool is_json;
+    bool has_color;
+};
+
+/* One thread's way into the journal. */
+struct pen {
+    struct journal *journal;
+    struct log_levels levels;
+    struct buffer lines;
+    unsigned line_count;
+    unsigned lost;
+    bool is_json;
+    bool has_color;
+};
+
+bool journal_init(struct journal *journal);
+void journal_done(struct journal *journal);
+/* Control thread: (re)opens what the configuration says. */
+enum status journal_open(struct journal *journal, const struct config *config, int fd, struct fault *fault);
+void journal_levels(struct log_levels *levels, const struct config *config, bool debug);
+/* Control thread: writes what is pending. */
+void journal_write(struct journal *journal);
+bool pen_init(struct pen *pen, struct journal *journal);
+void pen_done(struct pen *pen);
+static inline bool pen_wants(const struct pen *pen, enum log_room room, enum log_level level) {
+    return log_is_enabled(&pen->levels, room, level);
+}
+void pen_write(struct pen *pen, const struct log_record *record);
+void pen_flush(struct pen *pen);
+
+/* -- tally: metrics of one worker -- */
+
+struct tally_system {
+    struct slice name; /* own copy */
+    uint32_t landed[2][PRIORITY_COUNT + 1]; /* series of delivered and replied, for `protocol` */
+    const struct protocol *protocol;
+    uint32_t duration;
+    uint32_t depth[PRIORITY_COUNT + 1];
+    uint32_t bytes, unsettled, sessions;
+};
+
+struct tally_bytes {
+    const struct protocol *protocol;
+    bool dialled;
+    uint32_t series[2]; /* received, sent */
+};
+
+struct tally {
+    struct metrics *set;
+    struct tally_system *systems; /* by plan index */
+    size_t system_count;
+    struct tally_bytes bytes[12];
+    uint32_t received, accepted;
+};
+
+bool tally_init(struct tally *tally);
+void tally_done(struct tally *tally);
+/* The plan changed. */
+void tally_configure(struct tally *tally, const struct plan *plan);
+void tally_ending(struct tally *tally, const struct engine_count *count);
+void tally_bytes(struct tally *tally, const struct protocol *protocol, bool dialled, bool out, uint64_t count);
+void tally_connection(struct tally *tally, const struct connection *connection, bool opened);
+void tally_datagram_lost(struct tally *tally, const struct connection *connection, enum status status);
+void tally_refused(struct tally *tally, struct slice listener, enum status status);
+/* Copies the engine's totals into the cells. */
+void tally_publish(struct tally *tally, const struct engine *engine);
+
+/* -- views -- */
+
+struct view_system {
+    struct engine_system_view view; /* its name is valid by its size only */
+    char name[64];
+};
+
+struct view_connection {
+    struct runtime_connection_view view; /* its name is valid by its size only */
+    char name[130]; /* SYSTEM/ENDPOINT */
+};
+
+/* What a worker last published; under `lock`. */
+struct view {
+    pthread_mutex_t lock;
+    struct engine_totals totals;
+    struct view_system *systems;
+    size_t system_count;
+    size_t system_capacity;
+    struct view_connection *connections;
+    size_t connection_count;
+    size_t connection_capacity;
+    bool is_inited;
+};
+
+bool view_init(struct view *view);
+void view_done(struct view *view);
+void view_publish(struct worker *worker);
+
+/* -- worker -- */
+
+struct worker {
+    struct runtime *runtime;
+    uint32_t index;
+    struct thread thread;
+    bool is_running;
+    struct loop *loop;
+    struct engine *engine;
+    struct inbox inbox;
+    struct mailbox *mail; /* by sending worker */
+    uint8_t *block;       /* what is read this turn */
+    struct now now;
+    bool has_now;
+    bool is_pending;      /* inputs were given since the last finish */
+    struct mono due;      /* as the engine said */
+    struct link **links;  /* by slot of the connection's handle */
+    uint32_t link_count;
+    struct list gates;
+    struct list lingering;
+    struct mono accept_again; /* paused for want of descriptors */
+    bool is_accept_told;
+    struct mono publish_at;
+    struct mono sweep_at; /* look for generations that nothing uses any more */
+    struct generation *generation;
+    struct generation *old[16];
+    unsigned old_count;
+    bool is_draining;
+    struct mono drain_at;
+    bool is_stopping;
+    _Atomic bool is_quiet;
+    struct tally tally;
+    struct pen pen;
+    struct view view;
+};
+
+struct runtime {
+    struct runtime_options options;
+    struct loop *loop;
+    struct inbox inbox;
+    struct journal journal;
+    struct pen pen;
+    struct worker *workers;
+    uint32_t worker_count;
+    pthread_mutex_t lock; /* what follows */
+    struct generation *generation;
+    struct generation *retired;
+    struct log_levels levels;
+    struct metrics *metrics; /* what isn't a worker's */
+    uint64_t reloads[2];     /* succeeded, failed */
+    bool last_reload_failed;
+    /* the control thread's, but for the atomics */
+    struct now now;
+    bool has_now;
+    _Atomic int state; /* enum runtime_state */
+    _Atomic bool is_ready;
+    struct now started;
+    int pid_fd;
+    char *pid_path;
+    struct mono drain_at; /* accepting stops */
+    struct mono cut_at;   /* grace is over */
+    bool has_begun_drain;
+    bool is_stop_wanted;
+    bool is_forced;
+    int exit_code;
+};
+
+/* runtime.c: the control thread's */
+struct now runtime_now_of(struct runtime *runtime);
+void reopen_log(struct runtime *runtime);
+void log_levels_set(struct log_levels *levels, enum log_room room, enum log_level level);
+
+/* worker.c */
+enum status worker_init(struct worker *worker, struct runtime *runtime, uint32_t index, struct fault *fault);
+void worker_done(struct worker *worker);
+enum status worker_start(struct worker *worker);
+void worker_post(struct worker *worker, struct post *post);
+struct now worker_now(struct worker *worker);
+void worker_input(struct worker *worker, struct engine_input *input);
+void worker_turn(struct worker *worker);
+/* The generation goes into force on this worker: its thread, or before that runs. */
+void worker_configure(struct worker *worker, struct generation *generation);
+void worker_drain(struct worker *worker);
+
+/* link.c */
+struct link *link_new(struct worker *worker, uint64_t connection, const struct protocol *protocol);
+struct link *link_find(struct worker *worker, uint64_t connection);
+bool link_watch(struct link *link);
+void link_update(struct link *link);
+void link_lost(struct link *link, enum status status);
+void link_flush(struct link *link);
+void link_read(struct link *link, bool on);
+void link_close(struct link *link, bool linger);
+void link_free(struct link *link);
+void link_ready(void *link, unsigned events);
+struct mono link_linger_due(const struct worker *worker);
+void link_linger_over(struct worker *worker);
+
+/* packet.c */
+void packet_ready(struct link *link, unsigned events);
+void packet_flush(struct link *link);
+
+/* dial.c */
+void dial_begin(struct worker *worker, uint64_t connection, uint64_t place);
+void dial_ready(struct link *link);
+void dial_free(struct link *link);
+
+/* gate.c */
+bool gate_open(struct worker *worker, struct place *place, uint32_t index);
+void gate_close(struct gate *gate);
+/* Takes those that already wait in the backlog, then closes: at a drain nobody who is connected is turned away. */
+void gate_empty(struct gate *gate);
+void gate_resume(struct worker *worker);
+/* A datagram listener's connection. */
+void gate_reopen(struct gate *gate);
+
+/* place.c */
+enum status place_bind(const struct config_listener *listener, uint32_t workers, struct place **ret, struct fault *fault);
+enum status place_bind_admin(const struct config *config, uint32_t workers, struct place **ret, struct fault *fault);
+enum status place_bind_unix(const char *path, uint32_t workers, struct place **ret, struct fault *fault);
+bool place_is_same(const struct place *place, const struct config_url *url, struct slice name);
+void place_free(struct place *place);
+
+/* generation.c */
+enum status generation_load(struct runtime *runtime, struct generation **ret, struct config_report *report,
+                            struct fault *fault);
+enum status generation_bind(struct runtime *runtime, struct generation *next, const struct generation *current,
+                            struct fault *fault);
+void generation_free(struct generation *generation);
+
+/* reload.c */
+void reload_run(struct runtime *runtime, bool dry_run, runtime_reloaded_call *done, void *user);
+void reload_sweep(struct runtime *runtime);
+
+/* stop.c */
+void stop_drain(struct runtime *runtime, bool and_stop);
+void stop_now(struct runtime *runtime);
+void stop_look(struct runtime *runtime);
+
+/* tell.c: log lines */
+void tell_ending(void *worker, const struct engine_report *report);
+void tell_connection(void *worker, const struct connection *connection, bool opened);
+
+#endif

@@ -1,0 +1,267 @@
+/* The descriptor of one connection: bytes read become inputs, its out chain is written when the engine says so. */
+#include "runtime/inner.h"
+
+#define READ_ON_SIZE 16384     /* after a read of so much, read on */
+#define READS_MAX 32           /* in one turn */
+#define READ_TURN_MAX (512u << 10)
+#define WRITE_TURN_MAX (1u << 20)
+#define VECTORS_MAX 64
+#define LINGER_NS NS_PER_S
+#define LINGER_BYTES (256u << 10)
+
+struct link *link_find(struct worker *worker, uint64_t connection) {
+    uint32_t slot = (uint32_t)connection;
+    struct link *link = slot < worker->link_count ? worker->links[slot] : NULL;
+    return link && link->connection == connection ? link : NULL;
+}
+
+static bool reserve(struct worker *worker, uint32_t slot) {
+    if (slot < worker->link_count)
+        return true;
+    uint32_t count = worker->link_count ? worker->link_count : 16;
+    while (count <= slot)
+        count *= 2;
+    struct link **links = memory_resize(worker->links, count * sizeof(struct link *));
+    if (!links)
+        return false;
+    memset(links + worker->link_count, 0, (count - worker->link_count) * sizeof(struct link *));
+    worker->links = links;
+    worker->link_count = count;
+    return true;
+}
+
+struct link *link_new(struct worker *worker, uint64_t connection, const struct protocol *protocol) {
+    uint32_t slot = (uint32_t)connection;
+    if (!reserve(worker, slot))
+        return NULL;
+    struct link *link = memory_new(sizeof *link);
+    if (!link)
+        return NULL;
+    ASSERT(!worker->links[slot]);
+    link->worker = worker;
+    link->connection = connection;
+    link->protocol = protocol;
+    link->is_datagram = protocol->is_datagram;
+    link->fd = -1;
+    link->until = MONO_NEVER;
+    worker->links[slot] = link;
+    return link;
+}
+
+static void unlist(struct link *link) {
+    uint32_t slot = (uint32_t)link->connection;
+    if (link->state == LINK_LINGERING)
+        list_remove(&link->worker->lingering, &link->node);
+    else if (slot < link->worker->link_count && link->worker->links[slot] == link)
+        link->worker->links[slot] = NULL;
+}
+
+void link_free(struct link *link) {
+    unlist(link);
+    dial_free(link);
+    if (link->watch)
+        loop_unwatch(link->watch);
+    if (link->fd >= 0 && !link->keeps_fd)
+        socket_close(link->fd);
+    memory_free(link);
+}
+
+/* What to wait for follows from the state alone. */
+void link_update(struct link *link) {
+    unsigned events = LOOP_NOTHING;
+    if (link->state == LINK_CONNECTING)
+        events = LOOP_WRITABLE;
+    else if (link->state == LINK_OPEN)
+        events = (link->reads_off ? 0u : LOOP_READABLE) | (link->is_full ? LOOP_WRITABLE : 0u);
+    else if (link->state == LINK_LINGERING)
+        events = LOOP_READABLE;
+    if (link->watch)
+        loop_modify(link->watch, events);
+}
+
+bool link_watch(struct link *link) {
+    if (!link->watch)
+        link->watch = loop_watch(link->worker->loop, link->fd, LOOP_NOTHING, link_ready, link);
+    if (!link->watch)
+        return false;
+    link_update(link);
+    return true;
+}
+
+void link_lost(struct link *link, enum status status) {
+    if (link->state == LINK_LOST)
+        return;
+    link->state = LINK_LOST;
+    link_update(link);
+    struct engine_input input = {.kind = INPUT_CLOSED, .connection = link->connection, .status = status};
+    worker_input(link->worker, &input);
+}
+
+/* -- in -- */
+
+/* Whether the engine still wants bytes of it within this turn: its buffer for what it can't use is bounded. */
+static bool may_read_on(const struct link *link) {
+    const struct connection *c = net_find(engine_net(link->worker->engine), link->connection);
+    return c && c->status == CONNECTION_OPEN && !c->sink.paused && !c->stopped && !c->sink.closing;
+}
+
+static void take_bytes(struct link *link, size_t size) {
+    tally_bytes(&link->worker->tally, link->protocol, link->dial != NULL, false, size);
+    struct engine_input input = {
+        .kind = INPUT_BYTES, .connection = link->connection, .bytes = slice_make(link->worker->block, size)};
+    worker_input(link->worker, &input);
+}
+
+static void take_end(struct link *link) {
+    link->reads_off = true; /* a socket at its end stays readable for ever */
+    link_update(link);
+    struct engine_input input = {.kind = INPUT_ENDED, .connection = link->connection};
+    worker_input(link->worker, &input);
+}
+
+static void read_stream(struct link *link) {
+    size_t total = 0;
+    for (int i = 0; i < READS_MAX && total < READ_TURN_MAX; i++) {
+        struct socket_io io = socket_read(link->fd, link->worker->block, READ_BLOCK_SIZE);
+        switch (io.result) {
+        case SOCKET_MOVED:
+            take_bytes(link, io.count);
+            total += io.count;
+            if (io.count < READ_ON_SIZE || !may_read_on(link))
+                return;
+            break;
+        case SOCKET_AGAIN:
+            return;
+        case SOCKET_END:
+            take_end(link);
+            return;
+        case SOCKET_FAILED:
+            link_lost(link, io.status);
+            return;
+        }
+    }
+}
+
+static void drop_input(struct link *link) {
+    struct socket_io io;
+    do {
+        io = socket_read(link->fd, link->worker->block, READ_BLOCK_SIZE);
+        link->dropped += (uint32_t)io.count;
+    } while (io.result == SOCKET_MOVED && link->dropped < LINGER_BYTES);
+    if (io.result == SOCKET_AGAIN)
+        return;
+    link_free(link);
+}
+
+void link_read(struct link *link, bool on) {
+    if (link->state != LINK_OPEN)
+        return;
+    const struct connection *c = net_find(engine_net(link->worker->engine), link->connection);
+    link->reads_off = !on || (c && c->peer_ended);
+    link_update(link);
+}
+
+/* -- out -- */
+
+static void write_stream(struct link *link) {
+    struct worker *worker = link->worker;
+    struct iovec vectors[VECTORS_MAX];
+    size_t total = 0;
+    while (total < WRITE_TURN_MAX) {
+        const struct connection *c = net_find(engine_net(worker->engine), link->connection);
+        int count = c ? chain_vectors(&c->out, vectors, VECTORS_MAX) : 0;
+        if (count == 0) {
+            link->is_full = false;
+            return;
+        }
+        size_t offered = 0;
+        for (int i = 0; i < count; i++)
+            offered += vectors[i].iov_len;
+        struct socket_io io = socket_write(link->fd, vectors, (size_t)count);
+        if (io.result == SOCKET_FAILED) {
+            link_lost(link, io.status);
+            return;
+        }
+        if (io.result == SOCKET_MOVED) {
+            tally_bytes(&worker->tally, link->protocol, link->dial != NULL, true, io.count);
+            link->bytes_out += io.count;
+            total += io.count;
+            struct engine_input input = {.kind = INPUT_WRITTEN, .connection = link->connection, .size = io.count};
+            worker_input(worker, &input);
+        }
+        if (io.result != SOCKET_MOVED || io.count < offered)
+            break;
+    }
+    link->is_full = true;
+}
+
+void link_flush(struct link *link) {
+    if (link->state != LINK_OPEN || link->is_full)
+        return; /* when full, it goes on by itself */
+    if (link->is_datagram)
+        packet_flush(link);
+    else
+        write_stream(link);
+    link_update(link);
+}
+
+/* -- readiness -- */
+
+void link_ready(void *user, unsigned events) {
+    struct link *link = user;
+    if (link->is_datagram && link->state == LINK_OPEN) {
+        packet_ready(link, events);
+        return;
+    }
+    if (link->state == LINK_CONNECTING) {
+        dial_ready(link);
+        return;
+    }
+    if (link->state == LINK_LINGERING) {
+        drop_input(link);
+        return;
+    }
+    if (link->state == LINK_OPEN && events & LOOP_WRITABLE && link->is_full) {
+        link->is_full = false;
+        write_stream(link);
+    }
+    if (link->state == LINK_OPEN && events & LOOP_READABLE && !link->reads_off)
+        read_stream(link);
+    if (link->state == LINK_OPEN && events & LOOP_FAILED) {
+        enum status status = socket_dial_result(link->fd);
+        link_lost(link, status == STATUS_OK ? STATUS_RESET : status);
+    }
+    if (link->state != LINK_LOST)
+        link_update(link);
+}
+
+/* -- the end -- */
+
+void link_close(struct link *link, bool linger) {
+    if (link->state != LINK_OPEN || !linger || link->is_datagram) {
+        link_free(link);
+        return;
+    }
+    /* A close with bytes unread would reset the connection, and our last answer with it (RFC 9112 section 9.6). */
+    socket_shut(link->fd);
+    unlist(link);
+    link->state = LINK_LINGERING;
+    link->until = mono_after(worker_now(link->worker).mono, LINGER_NS);
+    list_add(&link->worker->lingering, &link->node);
+    link_update(link);
+}
+
+struct mono link_linger_due(const struct worker *worker) {
+    struct list_node *first = list_first(&worker->lingering);
+    return first ? LIST_ENTRY(first, struct link, node)->until : MONO_NEVER;
+}
+
+void link_linger_over(struct worker *worker) {
+    struct list_node *node;
+    while ((node = list_first(&worker->lingering))) {
+        struct link *link = LIST_ENTRY(node, struct link, node);
+        if (!mono_due(link->until, worker_now(worker).mono))
+            return;
+        link_free(link);
+    }
+}

@@ -1,0 +1,149 @@
+/* Binding listeners: before anything is said, and for all workers at once. */
+#include <stdio.h>
+
+#include "runtime/inner.h"
+
+static enum status no_memory(struct fault *fault) {
+    return fault_set(fault, STATUS_NO_MEMORY, 0, "no memory for a listener");
+}
+
+static struct place *place_new(struct slice name, uint32_t workers) {
+    struct place *place = memory_new(sizeof *place + workers * sizeof place->fds[0]);
+    if (!place)
+        return NULL;
+    place->worker_count = workers;
+    for (uint32_t i = 0; i < workers; i++)
+        place->fds[i] = -1;
+    char *copy = memory_copy_text((const char *)name.data, name.size);
+    place->name = slice_make(copy, name.size);
+    if (copy)
+        return place;
+    memory_free(place);
+    return NULL;
+}
+
+/* Descriptors that a gate took over are -1 by then. */
+void place_free(struct place *place) {
+    if (!place)
+        return;
+    for (uint32_t i = 0; i < place->worker_count; i++)
+        if (place->fds[i] >= 0)
+            socket_close(place->fds[i]);
+    memory_free((void *)(uintptr_t)place->name.data);
+    memory_free((void *)(uintptr_t)place->url.data);
+    memory_free(place);
+}
+
+/* No name is looked up for a listener: which of its addresses would be meant? */
+static bool address_of(const struct config_url *url, struct address *ret) {
+    struct address address;
+    if (url->is_address ? !address_parse_ip(url->host, &address) : !slice_is(url->host, "localhost"))
+        return false;
+    if (!url->is_address)
+        address = (struct address){.family = ADDRESS_IPV4, .bytes = {127, 0, 0, 1}};
+    address.port = url->port;
+    *ret = address;
+    return true;
+}
+
+static enum status bind_one(const struct address *at, bool is_datagram, unsigned flags, int *ret_fd,
+                            struct fault *fault) {
+    return is_datagram ? socket_datagram(at, flags, ret_fd, fault) : socket_listen(at, flags, ret_fd, fault);
+}
+
+/* Sockets that share a port let another process of this user in, too: bound alone first, a port in use is seen. */
+static enum status look_whether_free(const struct address *at, bool is_datagram, struct fault *fault) {
+    int fd;
+    enum status status = bind_one(at, is_datagram, 0, &fd, fault);
+    if (status == STATUS_OK)
+        socket_close(fd);
+    return status;
+}
+
+static enum status bind_all(struct place *place, uint32_t workers, struct fault *fault) {
+    unsigned flags = workers > 1 ? SOCKET_REUSE_PORT : 0;
+    enum status status = STATUS_OK;
+    place->at = place->asked;
+    if (workers > 1 && place->asked.port != 0)
+        status = look_whether_free(&place->at, place->is_datagram, fault);
+    for (uint32_t i = 0; status == STATUS_OK && i < workers; i++) {
+        status = bind_one(&place->at, place->is_datagram, flags, &place->fds[i], fault);
+        if (status == STATUS_OK)
+            place->at.port = socket_local(place->fds[i]).port;
+        else
+            place->fds[i] = -1;
+    }
+    return status;
+}
+
+static bool set_url(struct place *place) {
+    char at[ADDRESS_TEXT_MAX], text[ADDRESS_TEXT_MAX + 32];
+    address_print(at, &place->at);
+    int size = snprintf(text, sizeof text, "%.*s://%s", SLICE_ARG(place->scheme), at);
+    char *copy = memory_copy_text(text, (size_t)size);
+    place->url = slice_make(copy, copy ? (size_t)size : 0);
+    return copy != NULL;
+}
+
+static enum status bind_url(const struct config_url *url, struct slice name, const char *path, uint32_t all,
+                            uint32_t workers, struct place **ret, struct fault *fault) {
+    struct place *place = place_new(name, all);
+    if (!place)
+        return no_memory(fault);
+    place->scheme = slice_from(config_scheme_name(url->scheme));
+    place->is_datagram = url->scheme == CONFIG_SCHEME_UDP;
+    struct fault why = {0};
+    enum status status = STATUS_OK;
+    if (!address_of(url, &place->asked))
+        status = fault_set(&why, STATUS_BAD_CONFIG, 0, "listen on an address, not on the name `%.*s`", SLICE_ARG(url->host));
+    if (status == STATUS_OK)
+        status = bind_all(place, workers, &why);
+    if (status == STATUS_OK && !set_url(place))
+        status = no_memory(&why);
+    if (status == STATUS_OK) {
+        *ret = place;
+        return STATUS_OK;
+    }
+    place_free(place);
+    return fault_set(fault, status, why.error_number, "%s%.*s: %.180s", path, SLICE_ARG(name), why.text);
+}
+
+enum status place_bind(const struct config_listener *listener, uint32_t workers, struct place **ret,
+                       struct fault *fault) {
+    return bind_url(&listener->url, listener->name, "listeners.", workers, workers, ret, fault);
+}
+
+enum status place_bind_admin(const struct config *config, uint32_t workers, struct place **ret, struct fault *fault) {
+    enum status status = bind_url(&config->admin.url, SLICE_OF("admin"), "", workers, 1, ret, fault);
+    if (status == STATUS_OK)
+        (*ret)->is_admin = true;
+    return status;
+}
+
+enum status place_bind_unix(const char *path, uint32_t workers, struct place **ret, struct fault *fault) {
+    struct place *place = place_new(SLICE_OF("admin-socket"), workers);
+    char text[300];
+    if (!place)
+        return no_memory(fault);
+    int size = snprintf(text, sizeof text, "unix:%s", path);
+    char *copy = memory_copy_text(text, (size_t)size < sizeof text ? (size_t)size : sizeof text - 1);
+    place->url = slice_make(copy, copy ? strlen(copy) : 0);
+    place->scheme = SLICE_OF("unix");
+    place->is_admin = place->is_unix = true;
+    enum status status = copy ? socket_listen_unix(path, &place->fds[0], fault) : no_memory(fault);
+    if (status == STATUS_OK) {
+        *ret = place;
+        return STATUS_OK;
+    }
+    place->fds[0] = -1;
+    place_free(place);
+    return status;
+}
+
+bool place_is_same(const struct place *place, const struct config_url *url, struct slice name) {
+    struct address asked;
+    if (place->is_unix || !address_of(url, &asked) || !address_equal(&asked, &place->asked) ||
+        !slice_is(place->scheme, config_scheme_name(url->scheme)))
+        return false;
+    return asked.port != 0 || slice_equal(place->name, name);
+}

@@ -1,0 +1,186 @@
+/* The metrics of one worker. Series are looked up when something first occurs, then kept; engines' totals are copied
+ * into their cells now and then, so that no scrape ever takes a lock. */
+#include "runtime/inner.h"
+
+#define NOTHING slice_make("", 0)
+
+static struct slice priority_text(unsigned priority) {
+    static const char digits[] = "012345";
+    return priority == 0 ? NOTHING : slice_make(digits + priority, 1);
+}
+
+static struct slice direction_text(bool dialled) {
+    return dialled ? SLICE_OF("dialled") : SLICE_OF("accepted");
+}
+
+bool tally_init(struct tally *tally) {
+    *tally = (struct tally){.set = metrics_new(METRICS_SERIES_DEFAULT)};
+    return tally->set != NULL;
+}
+
+static void free_systems(struct tally *tally) {
+    for (size_t i = 0; i < tally->system_count; i++) {
+        memory_free((void *)(uintptr_t)tally->systems[i].name.data);
+    }
+    memory_free(tally->systems);
+    tally->systems = NULL;
+    tally->system_count = 0;
+}
+
+void tally_done(struct tally *tally) {
+    free_systems(tally);
+    metrics_free(tally->set);
+    tally->set = NULL;
+}
+
+static void make_series(struct tally *tally, struct tally_system *system) {
+    struct metrics *set = tally->set;
+    for (unsigned p = 1; p <= PRIORITY_COUNT; p++)
+        system->depth[p] = METRICS_SERIES(set, METRIC_QUEUE_DEPTH, system->name, priority_text(p));
+    system->bytes = METRICS_SERIES(set, METRIC_QUEUE_BYTES, system->name, NOTHING);
+    system->unsettled = METRICS_SERIES(set, METRIC_DELIVERIES_UNSETTLED, system->name);
+    system->sessions = METRICS_SERIES(set, METRIC_SYSTEM_SESSIONS, system->name);
+    system->duration = METRICS_SERIES(set, METRIC_DELIVERY_DURATION, system->name);
+}
+
+static void set_gauges(struct tally *tally, const struct tally_system *system, const struct engine_system_view *view) {
+    struct metrics *set = tally->set;
+    for (unsigned p = 1; p <= PRIORITY_COUNT; p++)
+        metrics_set(set, system->depth[p], (int64_t)view->held[p]);
+    metrics_set(set, system->bytes, (int64_t)view->held_bytes);
+    metrics_set(set, system->unsettled, (int64_t)(view->in_flight + view->awaiting_reply));
+    metrics_set(set, system->sessions, (int64_t)view->connections + view->sessions);
+}
+
+/* Without memory for it a system isn't counted by name; its messages go on. */
+void tally_configure(struct tally *tally, const struct plan *plan) {
+    const struct config *config = plan->config;
+    static const struct engine_system_view nothing;
+    for (size_t i = 0; i < tally->system_count; i++)
+        set_gauges(tally, &tally->systems[i], &nothing);
+    free_systems(tally);
+    tally->systems = memory_array(config->system_count + 1, sizeof *tally->systems);
+    for (size_t i = 0; tally->systems && i < config->system_count; i++) {
+        struct slice name = config->systems[i].name;
+        char *copy = memory_copy_text((const char *)name.data, name.size);
+        if (!copy)
+            break;
+        tally->systems[i].name = slice_make(copy, name.size);
+        tally->system_count = i + 1;
+        make_series(tally, &tally->systems[i]);
+    }
+}
+
+static uint32_t landed_series(struct tally *tally, struct tally_system *system, const struct engine_count *count) {
+    bool replied = count->ending == ENDING_REPLIED;
+    if (system->protocol != count->protocol) { /* a system mostly speaks one protocol */
+        memset(system->landed, 0, sizeof system->landed);
+        system->protocol = count->protocol;
+    }
+    uint32_t *series = &system->landed[replied][count->priority];
+    if (*series == METRICS_NO_SERIES)
+        *series = METRICS_SERIES(tally->set, replied ? METRIC_MESSAGES_REPLIED : METRIC_MESSAGES_DELIVERED, system->name,
+                                 count->protocol ? slice_from(count->protocol->name) : NOTHING,
+                                 priority_text(count->priority));
+    return *series;
+}
+
+static enum metric metric_of(enum engine_ending ending) {
+    switch (ending) {
+    case ENDING_EXPIRED:
+        return METRIC_MESSAGES_EXPIRED;
+    case ENDING_REJECTED:
+        return METRIC_MESSAGES_REJECTED;
+    case ENDING_DEAD:
+        return METRIC_MESSAGES_DEAD_LETTERED;
+    case ENDING_DELIVERED:
+    case ENDING_REPLIED:
+    case ENDING_DROPPED:
+    case ENDING_COUNT:
+        break;
+    }
+    return METRIC_MESSAGES_DROPPED;
+}
+
+void tally_ending(struct tally *tally, const struct engine_count *count) {
+    struct tally_system *system = count->system < tally->system_count ? &tally->systems[count->system] : NULL;
+    if (system && count->ending <= ENDING_REPLIED) {
+        metrics_add(tally->set, landed_series(tally, system, count), 1);
+        if (count->duration_ns >= 0)
+            metrics_record(tally->set, system->duration, (uint64_t)count->duration_ns, 1);
+        return;
+    }
+    if (count->ending <= ENDING_REPLIED) {
+        metrics_add(tally->set, METRICS_SERIES(tally->set, METRIC_MESSAGES_DELIVERED, count->name, NOTHING,
+                                               priority_text(count->priority)), 1);
+        return;
+    }
+    metrics_add(tally->set, METRICS_SERIES(tally->set, metric_of(count->ending), count->name,
+                                           priority_text(count->priority), slice_from(status_reason(count->status))), 1);
+}
+
+void tally_bytes(struct tally *tally, const struct protocol *protocol, bool dialled, bool out, uint64_t count) {
+    struct tally_bytes *free_one = NULL;
+    for (size_t i = 0; i < COUNT_OF(tally->bytes); i++) {
+        struct tally_bytes *at = &tally->bytes[i];
+        if (at->protocol == protocol && at->dialled == dialled) {
+            metrics_add(tally->set, at->series[out], count);
+            return;
+        }
+        if (!at->protocol && !free_one)
+            free_one = at;
+    }
+    struct slice name = slice_from(protocol->name), direction = direction_text(dialled);
+    uint32_t series[2] = {METRICS_SERIES(tally->set, METRIC_BYTES_RECEIVED, name, direction),
+                          METRICS_SERIES(tally->set, METRIC_BYTES_SENT, name, direction)};
+    if (free_one)
+        *free_one = (struct tally_bytes){.protocol = protocol, .dialled = dialled, .series = {series[0], series[1]}};
+    metrics_add(tally->set, series[out], count);
+}
+
+void tally_connection(struct tally *tally, const struct connection *c, bool opened) {
+    /* By the protocol that it was opened with: sniffing and upgrades change that of a connection, not its count. */
+    bool dialled = c->listener == UINT32_MAX && c->setup->role == PROTOCOL_DIALLED;
+    struct slice name = dialled ? slice_from(c->protocol->name) : c->setup->name;
+    struct slice protocol = dialled ? name : NOTHING;
+    struct slice direction = direction_text(dialled);
+    if (!opened && !c->was_open) {
+        size_t cut = slice_find(c->setup->name, '/');
+        metrics_add(tally->set, METRICS_SERIES(tally->set, METRIC_DIAL_FAILURES, slice_head(c->setup->name, cut),
+                                               slice_from(status_reason(c->reason))), 1);
+        return;
+    }
+    metrics_move(tally->set, METRICS_SERIES(tally->set, METRIC_CONNECTIONS, protocol, direction), opened ? 1 : -1);
+    if (opened)
+        metrics_add(tally->set, METRICS_SERIES(tally->set, METRIC_CONNECTIONS_OPENED, protocol, direction), 1);
+    else
+        metrics_add(tally->set, METRICS_SERIES(tally->set, METRIC_CONNECTIONS_CLOSED, protocol, direction,
+                                               slice_from(status_reason(c->reason))), 1);
+}
+
+void tally_refused(struct tally *tally, struct slice listener, enum status status) {
+    metrics_add(tally->set, METRICS_SERIES(tally->set, METRIC_CONNECTIONS_REFUSED, listener,
+                                           slice_from(status_reason(status))), 1);
+}
+
+void tally_datagram_lost(struct tally *tally, const struct connection *c, enum status status) {
+    metrics_add(tally->set, METRICS_SERIES(tally->set, METRIC_DATAGRAMS_DROPPED, c ? c->setup->name : NOTHING,
+                                           slice_from(status_reason(status))), 1);
+}
+
+void tally_publish(struct tally *tally, const struct engine *engine) {
+    const struct engine_totals *totals = engine_totals(engine);
+    struct metrics *set = tally->set;
+    if (tally->received == METRICS_NO_SERIES) {
+        tally->received = METRICS_SERIES(set, METRIC_MESSAGES_RECEIVED, NOTHING, NOTHING);
+        tally->accepted = METRICS_SERIES(set, METRIC_MESSAGES_ACCEPTED, NOTHING, NOTHING);
+    }
+    metrics_set(set, tally->received, (int64_t)totals->received);
+    metrics_set(set, tally->accepted, (int64_t)totals->accepted);
+    size_t count = engine_system_count(engine);
+    for (size_t i = 0; i < count && i < tally->system_count; i++) {
+        struct engine_system_view view;
+        engine_system_view(engine, i, &view);
+        set_gauges(tally, &tally->systems[i], &view);
+    }
+}

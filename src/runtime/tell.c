@@ -1,0 +1,87 @@
+/* What workers write into the log. */
+#include "runtime/inner.h"
+
+static void add_attribute(struct log_record *record, const char *key, const struct message *message,
+                          enum attribute attribute) {
+    struct slice text = message_text(message, attribute);
+    if (text.size)
+        log_add_text(record, key, text);
+}
+
+static const char *ending_words(const struct engine_report *report) {
+    switch (report->ending) {
+    case ENDING_DELIVERED:
+        return "message delivered";
+    case ENDING_REPLIED:
+        return "message replied";
+    case ENDING_EXPIRED:
+        return "message expired";
+    case ENDING_REJECTED:
+        return "message rejected";
+    case ENDING_DEAD:
+        return "message dead";
+    case ENDING_DROPPED:
+    case ENDING_COUNT:
+        break;
+    }
+    return "message dropped";
+}
+
+void tell_ending(void *user, const struct engine_report *report) {
+    struct worker *worker = user;
+    const struct message *m = report->message;
+    struct log_record record;
+    if (!pen_wants(&worker->pen, LOG_ROOM_ENGINE, LOG_LEVEL_INFO))
+        return;
+    log_record_init(&record, LOG_LEVEL_INFO, LOG_ROOM_ENGINE, worker_now(worker).wall, ending_words(report));
+    log_add_text(&record, "reason", slice_from(status_reason(report->status)));
+    if (m) {
+        add_attribute(&record, "id", m, ATTRIBUTE_ID);
+        add_attribute(&record, "source", m, ATTRIBUTE_SOURCE);
+        add_attribute(&record, "type", m, ATTRIBUTE_TYPE);
+        add_attribute(&record, "target", m, ATTRIBUTE_TARGET);
+        add_attribute(&record, "traceparent", m, ATTRIBUTE_TRACEPARENT);
+        log_add_u64(&record, "priority", m->priority);
+        char receipt[UUID_TEXT_SIZE];
+        if (m->has_receipt) {
+            uuid_text(m->receipt, receipt);
+            log_add_text(&record, "receipt", slice_make(receipt, sizeof receipt));
+        }
+        log_add_u64(&record, "attempt", report->attempt);
+        log_add_ms(&record, "duration_ms", report->duration_ns);
+    }
+    if (report->system.size)
+        log_add_text(&record, "system", report->system);
+    if (report->from.size)
+        log_add_text(&record, "from", report->from);
+    if (report->words && report->words[0])
+        log_add_text(&record, "detail", slice_from(report->words));
+    pen_write(&worker->pen, &record);
+}
+
+void tell_connection(void *user, const struct connection *c, bool opened) {
+    struct worker *worker = user;
+    struct log_record record;
+    char peer[ADDRESS_TEXT_MAX];
+    bool failed = !opened && !c->was_open;
+    enum log_level level = failed ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG;
+    if (!pen_wants(&worker->pen, LOG_ROOM_CONNECTION, level))
+        return;
+    log_record_init(&record, level, LOG_ROOM_CONNECTION, worker_now(worker).wall,
+                    failed   ? "dial failed"
+                    : opened ? "connection opened"
+                             : "connection closed");
+    log_add_text(&record, "protocol", slice_from(c->protocol->name));
+    log_add_text(&record, c->listener == UINT32_MAX ? "endpoint" : "listener", c->setup->name);
+    if (c->peer.family != ADDRESS_NONE) {
+        address_print(peer, &c->peer);
+        log_add_text(&record, "peer", slice_from(peer));
+    }
+    if (!opened) {
+        log_add_text(&record, "reason", slice_from(status_reason(c->reason)));
+        log_add_u64(&record, "bytes_in", c->bytes_in);
+        log_add_u64(&record, "bytes_out", c->out.written);
+        log_add_ms(&record, "duration_ms", worker_now(worker).mono.ns - c->opened.ns);
+    }
+    pen_write(&worker->pen, &record);
+}

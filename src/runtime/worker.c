@@ -1,0 +1,395 @@
+/* One thread, one loop, one engine: what sockets report becomes inputs, the turn's end carries out actions. */
+#include <stdio.h>
+
+#include "platform/clock.h"
+#include "platform/entropy.h"
+#include "runtime/inner.h"
+
+#define ROUNDS_MAX 16 /* of finish and carry out in one turn; what is left comes in the next */
+#define PUBLISH_NS (200 * NS_PER_MS)
+#define SWEEP_NS (500 * NS_PER_MS)
+#define MAIL_SLOTS 256
+
+static const struct engine_calls calls;
+
+/* -- inputs -- */
+
+/* One reading of the clocks per turn. */
+struct now worker_now(struct worker *worker) {
+    if (!worker->has_now) {
+        worker->now = platform_now();
+        worker->has_now = true;
+    }
+    return worker->now;
+}
+
+void worker_input(struct worker *worker, struct engine_input *input) {
+    engine_input(worker->engine, input, worker_now(worker));
+    worker->is_pending = true;
+}
+
+void worker_post(struct worker *worker, struct post *post) {
+    inbox_put(&worker->inbox, post);
+    loop_wake(worker->loop);
+}
+
+/* -- mail -- */
+
+static void mail_put(struct worker *worker, struct engine_mail *mail) {
+    struct worker *to = &worker->runtime->workers[mail->to];
+    if (mailbox_put(&to->mail[worker->index], mail->parcel)) {
+        mail->parcel = NULL;
+        loop_wake(to->loop);
+    }
+}
+
+/* A parcel stays with its engine until it is taken here, so a full box only slows the sender down. */
+static void mail_send(struct worker *worker, struct engine_actions *actions) {
+    for (uint32_t i = 0; i < actions->mail_count; i++) {
+        if (actions->mail[i].parcel)
+            mail_put(worker, &actions->mail[i]);
+        if (actions->mail[i].parcel)
+            worker->due = mono_min(worker->due, mono_after(worker->now.mono, NS_PER_MS));
+    }
+}
+
+static void mail_receive(struct worker *worker) {
+    for (uint32_t from = 0; from < worker->runtime->worker_count; from++) {
+        struct block *parcel;
+        while ((parcel = mailbox_take(&worker->mail[from]))) {
+            struct engine_input input = {.kind = INPUT_MAIL, .from = from, .size = parcel->size,
+                                         .bytes = slice_make(parcel->data, parcel->size)};
+            worker_input(worker, &input);
+            block_unref(parcel);
+        }
+    }
+}
+
+/* -- the turn -- */
+
+static void carry_out(struct worker *worker, const struct net_action *action) {
+    struct link *link = link_find(worker, action->connection);
+    switch (action->kind) {
+    case NET_FLUSH:
+        if (link)
+            link_flush(link);
+        break;
+    case NET_READ:
+        if (link)
+            link_read(link, action->on);
+        break;
+    case NET_DIAL:
+        dial_begin(worker, action->connection, action->place);
+        break;
+    case NET_CLOSE:
+        if (link)
+            link_close(link, action->linger);
+        break;
+    }
+}
+
+static void finish(struct worker *worker) {
+    struct engine_actions actions;
+    worker->is_pending = false;
+    engine_finish(worker->engine, worker_now(worker), &actions);
+    worker->due = actions.due;
+    for (uint32_t i = 0; i < actions.net_count; i++)
+        carry_out(worker, &actions.net[i]);
+    mail_send(worker, &actions);
+}
+
+/* Accepted work that is under way on connections, as the drain sees it. */
+static bool is_quiet(struct worker *worker) {
+    bool may_cut = worker_now(worker).mono.ns - worker->drain_at.ns > NS_PER_S;
+    if (!engine_is_quiet(worker->engine))
+        return false;
+    struct net *net = engine_net(worker->engine);
+    for (struct list_node *node = list_first(&net->open); node; node = list_next(&net->open, node)) {
+        const struct connection *c = LIST_ENTRY(node, struct connection, node);
+        if (c->listener == ENGINE_ADMIN_LISTENER || c->status == CONNECTION_DIALLING)
+            continue;
+        if (chain_unsent(&c->out) > 0 || (c->partial.size > 0 && !may_cut))
+            return false;
+    }
+    return true;
+}
+
+static void look_whether_quiet(struct worker *worker) {
+    bool quiet = is_quiet(worker);
+    if (quiet != atomic_load_explicit(&worker->is_quiet, memory_order_relaxed)) {
+        atomic_store(&worker->is_quiet, quiet);
+        loop_wake(worker->runtime->loop);
+    }
+}
+
+static bool serves(struct worker *worker, const struct generation *generation) {
+    struct net *net = engine_net(worker->engine);
+    for (struct list_node *node = list_first(&net->open); node; node = list_next(&net->open, node)) {
+        const struct connection *c = LIST_ENTRY(node, struct connection, node);
+        if (c->setup->declared == &generation->config->extensions)
+            return true;
+    }
+    return false;
+}
+
+static void let_go(struct worker *worker, struct generation *generation) {
+    if (atomic_fetch_sub(&generation->users, 1) == 1)
+        loop_wake(worker->runtime->loop);
+}
+
+/* Connections keep the setup that they were opened with: its generation goes when the last of them has gone. */
+static void sweep(struct worker *worker) {
+    unsigned kept = 0;
+    for (unsigned i = 0; i < worker->old_count; i++) {
+        if (serves(worker, worker->old[i]))
+            worker->old[kept++] = worker->old[i];
+        else
+            let_go(worker, worker->old[i]);
+    }
+    worker->old_count = kept;
+    worker->sweep_at = kept ? mono_after(worker_now(worker).mono, SWEEP_NS) : MONO_NEVER;
+}
+
+static void set_timer(struct worker *worker) {
+    struct mono at = mono_min(worker->due, worker->publish_at);
+    at = mono_min(at, mono_min(worker->accept_again, worker->sweep_at));
+    at = mono_min(at, link_linger_due(worker));
+    if (worker->is_draining && !atomic_load_explicit(&worker->is_quiet, memory_order_relaxed))
+        at = mono_min(at, mono_after(worker->now.mono, 100 * NS_PER_MS));
+    loop_timer_at(worker->loop, at);
+}
+
+void worker_turn(struct worker *worker) {
+    struct mono now = worker_now(worker).mono;
+    for (int round = 0; round < ROUNDS_MAX && (round == 0 || worker->is_pending); round++)
+        finish(worker);
+    if (worker->is_pending)
+        loop_again(worker->loop);
+    link_linger_over(worker);
+    if (mono_due(worker->accept_again, now))
+        gate_resume(worker);
+    if (mono_due(worker->sweep_at, now))
+        sweep(worker);
+    if (worker->is_draining)
+        look_whether_quiet(worker);
+    if (mono_due(worker->publish_at, now)) {
+        view_publish(worker);
+        worker->publish_at = MONO_NEVER;
+    }
+    pen_flush(&worker->pen);
+}
+
+static void on_turn(void *user) {
+    struct worker *worker = user;
+    worker_turn(worker);
+    set_timer(worker);
+    worker->has_now = false;
+}
+
+/* Something happened: what is published is old in a moment. A worker at rest publishes once more, then sleeps. */
+static void touch(struct worker *worker) {
+    worker->publish_at = mono_min(worker->publish_at, mono_after(worker_now(worker).mono, PUBLISH_NS));
+}
+
+static void on_timer(void *user) {
+    (void)user; /* the turn looks at all that may be due */
+}
+
+static void on_wake(void *user) {
+    struct worker *worker = user;
+    inbox_run(&worker->inbox, worker);
+    mail_receive(worker);
+}
+
+/* -- what engines tell -- */
+
+static void counted(void *user, const struct engine_count *count) {
+    struct worker *worker = user;
+    tally_ending(&worker->tally, count);
+    touch(worker);
+}
+
+static void connection_changed(void *user, const struct connection *connection, bool opened) {
+    struct worker *worker = user;
+    tally_connection(&worker->tally, connection, opened);
+    tell_connection(worker, connection, opened);
+    touch(worker);
+}
+
+static void request(void *user, struct connection *connection, uint64_t token, const struct protocol_request *request) {
+    struct worker *worker = user;
+    const struct runtime_admin *admin = worker->runtime->options.admin;
+    touch(worker);
+    if (admin && connection->listener == ENGINE_ADMIN_LISTENER)
+        admin->request(admin->user, worker->runtime, connection, token, request);
+    else
+        connection_settle(connection, token, token, STATUS_NOT_FOUND, 0);
+}
+
+static const struct engine_calls calls = {
+    .counted = counted, .ended = tell_ending, .request = request, .connection = connection_changed};
+
+/* -- configuration and drain -- */
+
+static struct gate *gate_find(struct worker *worker, const struct place *place) {
+    for (struct list_node *node = list_first(&worker->gates); node; node = list_next(&worker->gates, node)) {
+        struct gate *gate = LIST_ENTRY(node, struct gate, node);
+        if (gate->place == place)
+            return gate;
+    }
+    return NULL;
+}
+
+static void open_gates(struct worker *worker, const struct generation *generation) {
+    for (size_t i = 0; i < generation->place_count; i++) {
+        struct place *place = generation->places[i];
+        uint32_t index = place->is_admin ? ENGINE_ADMIN_LISTENER : (uint32_t)i;
+        struct gate *gate = gate_find(worker, place);
+        if (gate) {
+            gate->index = index;
+            if (place->is_datagram && generation->reopen[i])
+                gate_reopen(gate);
+        } else if (place->fds[worker->index] >= 0) {
+            bool opened = gate_open(worker, place, index);
+            ASSERT(opened); /* a listener that is bound and deaf would be a lie */
+        }
+    }
+}
+
+/* Those whose listener is gone. Before the engine learns of the new plan, so that their names still mean something. */
+static void close_gates(struct worker *worker, const struct generation *next) {
+    for (struct list_node *node = list_first(&worker->gates); node;) {
+        struct gate *gate = LIST_ENTRY(node, struct gate, node);
+        bool stays = false;
+        node = list_next(&worker->gates, node);
+        for (size_t i = 0; i < next->place_count && !stays; i++)
+            stays = next->places[i] == gate->place;
+        if (!stays)
+            gate_empty(gate);
+    }
+}
+
+void worker_configure(struct worker *worker, struct generation *generation) {
+    if (worker->generation) {
+        worker_turn(worker); /* what the old plan began is carried out by its own places */
+        close_gates(worker, generation);
+        worker_turn(worker);
+    }
+    struct engine_input input = {.kind = INPUT_CONFIG, .plan = generation->plan};
+    worker_input(worker, &input);
+    tally_configure(&worker->tally, generation->plan);
+    struct generation *old = worker->generation;
+    worker->generation = generation;
+    if (!worker->is_draining)
+        open_gates(worker, generation);
+    if (old) {
+        ASSERT(worker->old_count < COUNT_OF(worker->old)); /* reload_run() refuses before */
+        worker->old[worker->old_count++] = old;
+        worker->sweep_at = worker_now(worker).mono;
+    }
+    touch(worker);
+}
+
+void worker_drain(struct worker *worker) {
+    if (worker->is_draining)
+        return;
+    worker_turn(worker);
+    for (struct list_node *node = list_first(&worker->gates); node;) {
+        struct gate *gate = LIST_ENTRY(node, struct gate, node);
+        node = list_next(&worker->gates, node);
+        if (!gate->place->is_admin && !gate->place->is_datagram)
+            gate_empty(gate);
+    }
+    for (struct list_node *node = list_first(&worker->gates); node;) {
+        struct gate *gate = LIST_ENTRY(node, struct gate, node);
+        node = list_next(&worker->gates, node);
+        if (gate->place->is_datagram)
+            link_read(gate->link, false); /* replies still go out by it */
+    }
+    worker_turn(worker);
+    worker->is_draining = true;
+    worker->drain_at = worker_now(worker).mono;
+    struct engine_input input = {.kind = INPUT_DRAIN};
+    worker_input(worker, &input);
+}
+
+/* -- life -- */
+
+static enum status no_memory(struct fault *fault) {
+    return fault_set(fault, STATUS_NO_MEMORY, 0, "no memory for a worker");
+}
+
+enum status worker_init(struct worker *worker, struct runtime *runtime, uint32_t index, struct fault *fault) {
+    struct loop_owner owner = {worker, on_turn, on_timer, on_wake};
+    worker->runtime = runtime;
+    worker->index = index;
+    inbox_init(&worker->inbox);
+    list_init(&worker->gates);
+    list_init(&worker->lingering);
+    worker->due = worker->publish_at = worker->sweep_at = worker->accept_again = MONO_NEVER;
+    struct engine_options options = {
+        .worker = index, .workers = runtime->worker_count, .calls = &calls, .user = worker,
+        .connections_max = CONNECTIONS_MAX / runtime->worker_count + 1, .cut_through = true, .memo = true};
+    if (!entropy_seed(&options.seed))
+        return fault_set(fault, STATUS_IO_ERROR, 0, "the kernel gives no random bytes");
+    worker->block = memory_alloc(READ_BLOCK_SIZE);
+    worker->mail = memory_array(runtime->worker_count, sizeof *worker->mail);
+    worker->loop = loop_new(&owner);
+    worker->engine = engine_new(&options);
+    bool ok = worker->block && worker->mail && worker->loop && worker->engine && tally_init(&worker->tally) &&
+              pen_init(&worker->pen, &runtime->journal) && view_init(&worker->view);
+    for (uint32_t i = 0; ok && runtime->worker_count > 1 && i < runtime->worker_count; i++)
+        ok = i == index || mailbox_init(&worker->mail[i], MAIL_SLOTS);
+    return ok ? STATUS_OK : no_memory(fault);
+}
+
+static void drop_links(struct worker *worker) {
+    for (uint32_t i = 0; i < worker->link_count; i++)
+        if (worker->links[i])
+            link_free(worker->links[i]);
+    while (worker->lingering.count)
+        link_free(LIST_ENTRY(list_first(&worker->lingering), struct link, node));
+    memory_free(worker->links);
+    worker->links = NULL;
+    worker->link_count = 0;
+}
+
+/* The engine ends first, so that what it held is told of; its last answers were flushed by the drain. */
+void worker_done(struct worker *worker) {
+    if (worker->engine) {
+        while (worker->gates.count)
+            gate_close(LIST_ENTRY(list_first(&worker->gates), struct gate, node));
+        drop_links(worker);
+        engine_free(worker->engine);
+    }
+    for (uint32_t i = 0; worker->mail && i < worker->runtime->worker_count; i++) {
+        struct block *parcel;
+        while (worker->mail[i].slots && (parcel = mailbox_take(&worker->mail[i])))
+            block_unref(parcel);
+        if (worker->mail[i].slots)
+            mailbox_done(&worker->mail[i]);
+    }
+    loop_free(worker->loop);
+    memory_free(worker->mail);
+    memory_free(worker->block);
+    if (worker->pen.journal)
+        pen_flush(&worker->pen);
+    pen_done(&worker->pen);
+    tally_done(&worker->tally);
+    view_done(&worker->view);
+    inbox_done(&worker->inbox);
+}
+
+static void run(void *user) {
+    struct worker *worker = user;
+    loop_run(worker->loop);
+}
+
+enum status worker_start(struct worker *worker) {
+    char name[THREAD_NAME_MAX + 1];
+    snprintf(name, sizeof name, "worker-%u", (unsigned)worker->index);
+    loop_again(worker->loop); /* its first turn dials and publishes */
+    enum status status = thread_start(&worker->thread, name, run, worker);
+    worker->is_running = status == STATUS_OK;
+    return status;
+}
