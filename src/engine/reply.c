@@ -146,7 +146,7 @@ bool reply_take(struct engine *engine, struct session *s, const struct message *
     struct delivery *d = find_request(engine, s, reply, reply_to, from);
     if (!d)
         return false;
-    engine->taker = s->connection->protocol;
+    engine->taker = s ? s->connection->protocol : NULL;
     reply_give(engine, d, reply);
     engine->taker = NULL;
     return true;

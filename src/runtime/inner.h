@@ -227,6 +227,14 @@ void view_publish(struct worker *worker);
 
 /* -- worker -- */
 
+/* Parcels whose receiver's mailbox is full. */
+struct outbox {
+    struct block **parcels; /* ring */
+    uint32_t first;
+    uint32_t count;
+    uint32_t capacity;
+};
+
 struct worker {
     struct runtime *runtime;
     uint32_t index;
@@ -235,7 +243,10 @@ struct worker {
     struct loop *loop;
     struct engine *engine;
     struct inbox inbox;
-    struct mailbox *mail; /* by sending worker */
+    struct mailbox *mail;     /* by sending worker */
+    struct outbox *outboxes;  /* by receiving worker */
+    struct net_action *actions; /* being carried out */
+    uint32_t action_capacity;
     uint8_t *block;       /* what is read this turn */
     struct now now;
     bool has_now;

@@ -35,20 +35,42 @@ void worker_post(struct worker *worker, struct post *post) {
 
 /* -- mail -- */
 
-static void mail_put(struct worker *worker, struct engine_mail *mail) {
-    struct worker *to = &worker->runtime->workers[mail->to];
-    if (mailbox_put(&to->mail[worker->index], mail->parcel)) {
-        mail->parcel = NULL;
-        loop_wake(to->loop);
+static void put(struct worker *worker, uint32_t to) {
+    struct outbox *outbox = &worker->outboxes[to];
+    struct worker *receiver = &worker->runtime->workers[to];
+    bool moved = false;
+    while (outbox->count && mailbox_put(&receiver->mail[worker->index], outbox->parcels[outbox->first])) {
+        outbox->first = (outbox->first + 1) & (outbox->capacity - 1);
+        outbox->count--;
+        moved = true;
     }
+    if (moved)
+        loop_wake(receiver->loop);
 }
 
-/* A parcel stays with its engine until it is taken here, so a full box only slows the sender down. */
+static void append(struct outbox *outbox, struct block *parcel) {
+    if (outbox->count == outbox->capacity) {
+        uint32_t capacity = outbox->capacity ? outbox->capacity * 2 : 8;
+        struct block **parcels = memory_array(capacity, sizeof(struct block *));
+        ASSERT(parcels); /* a parcel may hold accepted messages: to lose it in silence is not an option */
+        for (uint32_t i = 0; i < outbox->count; i++)
+            parcels[i] = outbox->parcels[(outbox->first + i) & (outbox->capacity - 1)];
+        memory_free(outbox->parcels);
+        *outbox = (struct outbox){parcels, 0, outbox->count, capacity};
+    }
+    outbox->parcels[(outbox->first + outbox->count++) & (outbox->capacity - 1)] = parcel;
+}
+
+/* First in, first out, so what found the other's mailbox full goes before what is new. The engines' windows bound it. */
 static void mail_send(struct worker *worker, struct engine_actions *actions) {
     for (uint32_t i = 0; i < actions->mail_count; i++) {
-        if (actions->mail[i].parcel)
-            mail_put(worker, &actions->mail[i]);
-        if (actions->mail[i].parcel)
+        append(&worker->outboxes[actions->mail[i].to], actions->mail[i].parcel);
+        actions->mail[i].parcel = NULL;
+    }
+    for (uint32_t to = 0; to < worker->runtime->worker_count; to++) {
+        if (worker->outboxes[to].count)
+            put(worker, to);
+        if (worker->outboxes[to].count)
             worker->due = mono_min(worker->due, mono_after(worker->now.mono, NS_PER_MS));
     }
 }
@@ -88,14 +110,28 @@ static void carry_out(struct worker *worker, const struct net_action *action) {
     }
 }
 
+static void reserve_actions(struct worker *worker, uint32_t count) {
+    if (count <= worker->action_capacity)
+        return;
+    uint32_t capacity = count < 64 ? 64 : count + count / 2;
+    struct net_action *actions = memory_resize(worker->actions, capacity * sizeof *actions);
+    ASSERT(actions); /* as in net_act(): an action lost is a connection that hangs for ever */
+    worker->actions = actions;
+    worker->action_capacity = capacity;
+}
+
 static void finish(struct worker *worker) {
     struct engine_actions actions;
     worker->is_pending = false;
     engine_finish(worker->engine, worker_now(worker), &actions);
     worker->due = actions.due;
-    for (uint32_t i = 0; i < actions.net_count; i++)
-        carry_out(worker, &actions.net[i]);
+    /* Carrying out gives inputs, and the engine lists what follows from them in the same place. */
+    reserve_actions(worker, actions.net_count);
+    if (actions.net_count)
+        memcpy(worker->actions, actions.net, actions.net_count * sizeof *actions.net);
     mail_send(worker, &actions);
+    for (uint32_t i = 0; i < actions.net_count; i++)
+        carry_out(worker, &worker->actions[i]);
 }
 
 /* Accepted work that is under way on connections, as the drain sees it. */
@@ -334,9 +370,10 @@ enum status worker_init(struct worker *worker, struct runtime *runtime, uint32_t
         return fault_set(fault, STATUS_IO_ERROR, 0, "the kernel gives no random bytes");
     worker->block = memory_alloc(READ_BLOCK_SIZE);
     worker->mail = memory_array(runtime->worker_count, sizeof *worker->mail);
+    worker->outboxes = memory_array(runtime->worker_count, sizeof *worker->outboxes);
     worker->loop = loop_new(&owner);
     worker->engine = engine_new(&options);
-    bool ok = worker->block && worker->mail && worker->loop && worker->engine && tally_init(&worker->tally) &&
+    bool ok = worker->block && worker->mail && worker->outboxes && worker->loop && worker->engine && tally_init(&worker->tally) &&
               pen_init(&worker->pen, &runtime->journal) && view_init(&worker->view);
     for (uint32_t i = 0; ok && runtime->worker_count > 1 && i < runtime->worker_count; i++)
         ok = i == index || mailbox_init(&worker->mail[i], MAIL_SLOTS);
@@ -369,6 +406,14 @@ void worker_done(struct worker *worker) {
         if (worker->mail[i].slots)
             mailbox_done(&worker->mail[i]);
     }
+    for (uint32_t i = 0; worker->outboxes && i < worker->runtime->worker_count; i++) {
+        struct outbox *outbox = &worker->outboxes[i];
+        for (; outbox->count; outbox->count--, outbox->first = (outbox->first + 1) & (outbox->capacity - 1))
+            block_unref(outbox->parcels[outbox->first]);
+        memory_free(outbox->parcels);
+    }
+    memory_free(worker->outboxes);
+    memory_free(worker->actions);
     loop_free(worker->loop);
     memory_free(worker->mail);
     memory_free(worker->block);
