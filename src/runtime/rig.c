@@ -60,7 +60,7 @@ enum status rig_try(struct rig *rig, uint32_t workers, struct fault *fault) {
         struct buffer text;
         buffer_init(&text, 64u << 10);
         config_report_text(&report, &text);
-        fprintf(stderr, "%.*s\n", SLICE_ARG(buffer_slice(&text)));
+        print_error("%.*s\n", SLICE_ARG(buffer_slice(&text)));
         buffer_done(&text);
     }
     config_report_done(&report);
@@ -149,7 +149,7 @@ bool rig_log_has(struct rig *rig, const char *words) {
             return true;
         usleep(10000);
     }
-    fprintf(stderr, "no `%s` in:\n%s", words, text);
+    print_error("no `%s` in:\n%s", words, text);
     return false;
 }
 

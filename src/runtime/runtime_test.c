@@ -184,7 +184,7 @@ static void snapshot_and_metrics_tell_what_happened(void **state) {
         assert_int_equal(snapshot->system_count, 3);
         assert_int_equal(snapshot->listener_count, 3);
         assert_true(slice_is(snapshot->systems[1].sum.name, "lamp"));
-        seen = snapshot->systems[1].sum.endings[ENDING_DELIVERED] == 1 && snapshot->systems[1].p50_ns > 0;
+        seen = snapshot->systems[1].sum.endings[ENDING_DELIVERED] == 1;
         runtime_snapshot_free(snapshot);
         usleep(10000);
     }

@@ -30,6 +30,7 @@ static const char *ending_words(const struct engine_report *report) {
 void tell_ending(void *user, const struct engine_report *report) {
     struct worker *worker = user;
     const struct message *m = report->message;
+    char receipt[UUID_TEXT_SIZE]; /* borrowed until the line is written */
     struct log_record record;
     if (!pen_wants(&worker->pen, LOG_ROOM_ENGINE, LOG_LEVEL_INFO))
         return;
@@ -42,7 +43,6 @@ void tell_ending(void *user, const struct engine_report *report) {
         add_attribute(&record, "target", m, ATTRIBUTE_TARGET);
         add_attribute(&record, "traceparent", m, ATTRIBUTE_TRACEPARENT);
         log_add_u64(&record, "priority", m->priority);
-        char receipt[UUID_TEXT_SIZE];
         if (m->has_receipt) {
             uuid_text(m->receipt, receipt);
             log_add_text(&record, "receipt", slice_make(receipt, sizeof receipt));
