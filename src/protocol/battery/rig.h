@@ -46,6 +46,7 @@ struct rig {
     uint64_t received;  /* the last token in */
     uint64_t sent;      /* the last token out */
     uint64_t settled;   /* outbound, in ranges of outcome() */
+    uint64_t settled_in; /* inbound, for users of the rig that settle by themselves */
     uint64_t invalid;
     uint64_t becomes;
     uint8_t ends[RIG_TOKENS]; /* how often outbound token i was settled */

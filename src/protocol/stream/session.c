@@ -293,7 +293,7 @@ size_t stream1_read_preface(struct stream1 *s, struct slice bytes) {
         return 0;
     }
     if (bytes.size < PREFACE_SIZE) {
-        s->sink->want = PREFACE_SIZE;
+        s->sink->want = known < 4 ? known + 1 : PREFACE_SIZE; /* a stranger is known by its first wrong byte */
         return 0;
     }
     if (!s->is_dialled && !chain_add(s->sink->out, slice_make(our_preface, PREFACE_SIZE)))
