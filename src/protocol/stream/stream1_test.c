@@ -865,6 +865,36 @@ static void the_two_roles_understand_each_other(void **state) {
     rig_done(&server);
 }
 
+/* docs/stream-protocol.md, to the byte. */
+static void the_documented_conversation_holds(void **state) {
+    (void)state;
+    static const struct slice said = SLICE("\xf5its\1\0\0\0"
+                                           "\0\0\0\x22\1\0\0\0{\"client\":\"demo/1\",\"enc\":[\"json\"]}"
+                                           "\0\0\0\x4e\4\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0\1\0\0\0"
+                                           "{\"specversion\":\"1.0\",\"id\":\"7\",\"source\":\"/doors\",\"type\":\"open\"}");
+    static const struct slice answers[] = {SLICE("\0\0\0\x0c\5\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0"),
+                                           SLICE("\0\0\0\x1c\5\0\0\0\0\0\0\0\0\0\0\1\0\1\0\0"
+                                                 "\0\0\0\0\0\0\0\1\1\0\0\x68\0\0\0\0")};
+    for (int refused = 0; refused < 2; refused++) {
+        struct rig rig;
+        rig_setup(&rig, &protocol_stream1, PROTOCOL_ACCEPTED);
+        rig.settle_as = refused ? STATUS_NO_ROUTE : STATUS_OK;
+        rig_open(&rig);
+        rig_feed(&rig, said);
+        assert_int_equal(rig.received, 1);
+        struct slice bytes = output(&rig);
+        assert_true(bytes.size > answers[refused].size);
+        assert_memory_equal(bytes.data + bytes.size - answers[refused].size, answers[refused].data, answers[refused].size);
+        rig_done(&rig);
+    }
+    struct message_rules rules = {.size_max = 100};
+    struct message_fault fault;
+    struct buffer extra;
+    buffer_init_fixed(&extra, message_room, sizeof message_room);
+    assert_int_equal(message_decode_proto(&message, SLICE_OF("\x0a\1" "7\x12\6/doors\x1a\3" "1.0\x22\4open"), &extra, &rules,
+                                          &fault), STATUS_OK);
+}
+
 static void a_client_subscribes_as_told(void **state) {
     (void)state;
     static const struct protocol_subscription subscriptions[] = {
@@ -938,6 +968,7 @@ int main(void) {
         cmocka_unit_test(the_peers_error_is_the_reason_of_the_close),
         cmocka_unit_test(a_peer_that_reads_nothing_is_cut),
         cmocka_unit_test(the_two_roles_understand_each_other),
+        cmocka_unit_test(the_documented_conversation_holds),
         cmocka_unit_test(a_client_subscribes_as_told),
         cmocka_unit_test(a_client_gives_up_on_silence),
     };
