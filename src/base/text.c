@@ -193,28 +193,43 @@ size_t text_base64_get(uint8_t *out, struct slice text) {
 
 #define DISTANCE_SIZE_MAX 63
 
+/* Optimal string alignment: as Levenshtein's, and two neighbours that changed places count once. */
 unsigned text_distance(struct slice a, struct slice b, unsigned max) {
-    unsigned row[DISTANCE_SIZE_MAX + 1];
+    unsigned rows[3][DISTANCE_SIZE_MAX + 1];
+    unsigned *before = rows[0], *above = rows[1], *row = rows[2];
     if (a.size > DISTANCE_SIZE_MAX || b.size > DISTANCE_SIZE_MAX)
         return max + 1;
     for (size_t j = 0; j <= b.size; j++)
         row[j] = (unsigned)j;
     for (size_t i = 1; i <= a.size; i++) {
-        unsigned diagonal = row[0];
+        unsigned *spare = before;
+        before = above;
+        above = row;
+        row = spare;
         row[0] = (unsigned)i;
+        uint8_t here = text_lower(a.data[i - 1]);
         for (size_t j = 1; j <= b.size; j++) {
-            unsigned above = row[j];
-            unsigned change = diagonal + (text_lower(a.data[i - 1]) != text_lower(b.data[j - 1]));
-            unsigned least = above + 1 < row[j - 1] + 1 ? above + 1 : row[j - 1] + 1;
-            row[j] = change < least ? change : least;
-            diagonal = above;
+            uint8_t there = text_lower(b.data[j - 1]);
+            unsigned least = above[j - 1] + (here != there);
+            if (above[j] + 1 < least)
+                least = above[j] + 1;
+            if (row[j - 1] + 1 < least)
+                least = row[j - 1] + 1;
+            bool swapped = i > 1 && j > 1 && here == text_lower(b.data[j - 2]) && text_lower(a.data[i - 2]) == there;
+            if (swapped && before[j - 2] + 1 < least)
+                least = before[j - 2] + 1;
+            row[j] = least;
         }
     }
     return row[b.size] > max ? max + 1 : row[b.size];
 }
 
+/* One slip in a short name, two from eight letters on, three from twelve: `name` isn't meant to be `frame`. A name that
+ * shares nothing with another is not near it. */
 int text_nearest(struct slice name, const struct slice *candidates, size_t count) {
-    unsigned limit = name.size <= 3 ? 1 : name.size <= 8 ? 2 : 3;
+    unsigned limit = name.size < 8 ? 1 : name.size < 12 ? 2 : 3;
+    if (limit >= name.size)
+        limit = name.size ? (unsigned)name.size - 1 : 0;
     unsigned best = limit + 1;
     int found = -1;
     for (size_t i = 0; i < count; i++) {

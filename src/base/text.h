@@ -49,7 +49,8 @@ size_t text_base64_put(char *out, struct slice bytes); /* needs text_base64_size
 size_t text_base64_get(uint8_t *out, struct slice text);
 size_t text_base64url_put(char *out, struct slice bytes); /* needs (size * 4 + 2) / 3, returns it */
 
-/* Edit distance up to `max` (max + 1 when farther); for "did you mean". Names over 63 bytes are never near. */
+/* Edit distance up to `max` (max + 1 when farther), case ignored, two swapped neighbours count as one slip; for "did you
+ * mean". Names over 63 bytes are never near. */
 unsigned text_distance(struct slice a, struct slice b, unsigned max);
 
 /* The names of `count` candidates nearest to `name`: index, or -1 when none is close enough to be worth saying. */
