@@ -51,7 +51,7 @@ enum status rig_try(struct rig *rig, uint32_t workers, struct fault *fault) {
     rig->log_fd = mkstemp(path);
     assert_true(rig->log_fd >= 0);
     unlink(path);
-    struct runtime_options options = {.path = SLICE_OF("rig.yaml"), .config = &rig->options, .standalone = true,
+    struct runtime_options options = {.path = SLICE_OF("rig.yaml"), .config = &rig->options, .standalone = !rig->has_run_dir,
                                       .workers = workers, .log_fd = rig->log_fd,
                                       .admin = rig->admin.request ? &rig->admin : NULL};
     config_report_init(&report);

@@ -15,6 +15,7 @@ struct rig {
     pthread_t thread;
     int exit_code;
     bool is_running;
+    bool has_run_dir; /* with pid file and socket; else without */
     int log_fd; /* a file that was unlinked */
 };
 

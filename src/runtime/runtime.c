@@ -77,7 +77,7 @@ static enum status make_run_dir(const struct config *config, struct fault *fault
 
 static enum status already_running(const char *path, struct fault *fault) {
     struct buffer pid;
-    buffer_init(&pid, 64);
+    buffer_init(&pid, 64u << 10);
     file_read(path, 63, &pid, NULL);
     struct slice text = buffer_slice(&pid);
     text = slice_head(text, slice_find(text, '\n'));

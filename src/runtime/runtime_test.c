@@ -1,13 +1,16 @@
 /* The running router with real sockets: messages across protocols, reload, drain, refusals. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "protocol/http1/http1.h"
 #include "runtime/rig.h"
 
 #define EVENT "Content-Type: application/json\r\nce-specversion: 1.0\r\nce-id: 1\r\nce-source: /shop\r\n"
@@ -211,6 +214,228 @@ static void forced_stop_exits_3(void **state) {
     rig_stop(&rig);
 }
 
+static unsigned count_of(const char *text, const char *word) {
+    unsigned count = 0;
+    for (const char *at = text; (at = strstr(at, word)); at++)
+        count++;
+    return count;
+}
+
+/* A session stays on its connection's worker; messages come in on all of them. */
+static void session_is_reached_from_every_worker(void **state) {
+    enum { MESSAGES = 60 };
+    static char lines[256 << 10];
+    struct rig rig = {0};
+    char answer[4096];
+    (void)state;
+    quickstart(&rig, 4, 1, 1);
+    int desk = rig_connect(runtime_port(rig.runtime, SLICE_OF("stream")));
+    rig_send(desk, "{\"specversion\":\"1.0\",\"id\":\"h\",\"source\":\"/systems/desk\",\"type\":\"intertie.ctl.hello.v1\","
+                   "\"data\":{\"system\":\"desk\"}}\n");
+    size_t size = rig_read(desk, lines, sizeof lines, "\n");
+    assert_non_null(strstr(lines, "intertie.ctl.hello.v1"));
+    for (int i = 0; i < MESSAGES; i++) { /* a connection each, spread by the kernel */
+        rig_post(runtime_port(rig.runtime, SLICE_OF("web")), EVENT "ce-type: x\r\nce-target: desk\r\n", "{}", answer,
+                 sizeof answer);
+        assert_non_null(strstr(answer, "HTTP/1.1 202"));
+    }
+    while (count_of(lines, "\"type\":\"x\"") < MESSAGES) {
+        ssize_t count = recv(desk, lines + size, sizeof lines - 1 - size, 0);
+        assert_true(count > 0);
+        size += (size_t)count;
+        lines[size] = '\0';
+    }
+    close(desk);
+    assert_int_equal(rig_stop(&rig), 0);
+}
+
+struct slow {
+    int listener;
+    atomic_bool has_request, may_answer;
+};
+
+static void *price_later(void *user) {
+    struct slow *slow = user;
+    int fd = accept(slow->listener, NULL, NULL);
+    char line[4096], reply[1024];
+    rig_read(fd, line, sizeof line, "\n");
+    atomic_store(&slow->has_request, true);
+    while (!atomic_load(&slow->may_answer))
+        usleep(1000);
+    const char *id = strstr(line, "\"id\":\"");
+    snprintf(reply, sizeof reply,
+             "{\"specversion\":\"1.0\",\"id\":\"r1\",\"source\":\"/systems/pricing\",\"type\":\"p\","
+             "\"messagetype\":\"response\",\"causationid\":\"%.*s\",\"data\":7}\n",
+             id ? (int)strcspn(id + 6, "\"") : 0, id ? id + 6 : "");
+    rig_send(fd, reply);
+    rig_read(fd, line, sizeof line, NULL);
+    close(fd);
+    return NULL;
+}
+
+#define ASK "POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n" EVENT \
+    "ce-type: com.example.price.get\r\nce-messagetype: query\r\n\r\n{}"
+
+static void wait_until(atomic_bool *flag) {
+    for (int i = 0; i < 5000 && !atomic_load(flag); i++)
+        usleep(1000);
+    assert_true(atomic_load(flag));
+}
+
+static void drain_lets_finish_and_takes_nothing_new(void **state) {
+    struct rig rig = {0};
+    struct slow slow = {0};
+    uint16_t port;
+    char answer[4096];
+    pthread_t thread;
+    (void)state;
+    slow.listener = rig_listen(&port);
+    pthread_create(&thread, NULL, price_later, &slow);
+    quickstart(&rig, 2, port, 1);
+    uint16_t web = runtime_port(rig.runtime, SLICE_OF("web"));
+    int fd = rig_connect(web);
+    rig_send(fd, ASK);
+    wait_until(&slow.has_request);
+    runtime_stop(rig.runtime, false);
+    int late;
+    for (int i = 0; i < 500 && (late = rig_connect_or(web)) >= 0; i++) {
+        close(late);
+        usleep(10000);
+    }
+    assert_true(late < 0);
+    assert_int_equal(runtime_state(rig.runtime), RUNTIME_DRAINING);
+    assert_false(runtime_is_ready(rig.runtime));
+    atomic_store(&slow.may_answer, true);
+    rig_read(fd, answer, sizeof answer, NULL); /* the router closes after it */
+    assert_non_null(strstr(answer, "HTTP/1.1 200"));
+    assert_int_equal(rig_wait(&rig), 0);
+    close(fd);
+    rig_stop(&rig);
+    pthread_join(thread, NULL);
+    close(slow.listener);
+}
+
+static void grace_over_cuts_and_exits_3(void **state) {
+    struct rig rig = {0};
+    struct slow slow = {0};
+    uint16_t port;
+    pthread_t thread;
+    (void)state;
+    slow.listener = rig_listen(&port);
+    pthread_create(&thread, NULL, price_later, &slow);
+    rig_start(&rig, 1,
+              "listeners: {web: http://127.0.0.1:0}\nsystems: {pricing: tcp://127.0.0.1:%u}\n"
+              "routes: {every: {match: {}, to: pricing}}\nadmin: {url: http://127.0.0.1:0}\ndrain: {grace: 100ms}\n", port);
+    int fd = rig_connect(runtime_port(rig.runtime, SLICE_OF("web")));
+    rig_send(fd, ASK);
+    wait_until(&slow.has_request);
+    runtime_stop(rig.runtime, false);
+    assert_int_equal(rig_wait(&rig), 3);
+    atomic_store(&slow.may_answer, true);
+    rig_stop(&rig);
+    close(fd);
+    pthread_join(thread, NULL);
+    close(slow.listener);
+}
+
+static void second_router_hears_who_is_there(void **state) {
+    struct rig first = {0}, second = {0};
+    struct fault fault = {0};
+    char directory[] = "/tmp/intertie-run-XXXXXX", path[64], expected[64];
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    first.has_run_dir = second.has_run_dir = true;
+    rig_start(&first, 1, "run_dir: %s\nsystems: {a: {accept: true}}\nlisteners: {web: http://127.0.0.1:0}\n"
+                         "admin: {url: http://127.0.0.1:0}\n", directory);
+    memcpy(second.yaml, first.yaml, sizeof first.yaml);
+    assert_int_equal(rig_try(&second, 1, &fault), STATUS_ADDRESS_IN_USE);
+    snprintf(expected, sizeof expected, "already running, pid %ld", (long)getpid());
+    assert_string_equal(fault.text, expected);
+    snprintf(path, sizeof path, "%s/intertie.sock", directory);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(rig_stop(&first), 0);
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_int_equal(rmdir(directory), 0); /* nothing is left */
+}
+
+/* The way of the admin surface: asked on worker 0, answered after all have published. */
+struct asked {
+    struct runtime *runtime;
+    uint64_t connection, token;
+    uint64_t seen;
+};
+
+static void answer_asked(void *user) {
+    struct asked *asked = user;
+    struct connection *c = runtime_connection(asked->runtime, asked->connection);
+    struct runtime_snapshot *snapshot = runtime_snapshot(asked->runtime);
+    assert_non_null(c);
+    assert_non_null(snapshot);
+    char text[64];
+    snprintf(text, sizeof text, "received %llu", (unsigned long long)snapshot->totals.received);
+    runtime_snapshot_free(snapshot);
+    http1_answer(c->state, asked->token, 200, SLICE_OF("text/plain"), slice_from(text), slice_make("", 0),
+                 runtime_now(asked->runtime));
+    connection_touch(c);
+}
+
+static void admin_request(void *user, struct runtime *runtime, struct connection *connection, uint64_t token,
+                          const struct protocol_request *request) {
+    struct asked *asked = user;
+    assert_true(slice_is(request->path, "/api/v1/status"));
+    *asked = (struct asked){runtime, connection->handle, token, 0};
+    runtime_refresh(runtime, answer_asked, asked);
+}
+
+static void admin_sees_what_has_just_happened(void **state) {
+    struct rig rig = {0};
+    struct asked asked = {0};
+    char answer[4096], expected[32];
+    (void)state;
+    rig.admin = (struct runtime_admin){&asked, admin_request};
+    quickstart(&rig, 3, 1, 1);
+    for (int i = 1; i <= 5; i++) {
+        rig_post(runtime_port(rig.runtime, SLICE_OF("web")), EVENT "ce-type: x\r\nce-target: desk\r\n", "{}", answer,
+                 sizeof answer);
+        int fd = rig_connect(runtime_port(rig.runtime, SLICE_OF("admin")));
+        rig_send(fd, "GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        rig_read(fd, answer, sizeof answer, NULL);
+        snprintf(expected, sizeof expected, "received %d", i);
+        assert_non_null(strstr(answer, expected));
+        close(fd);
+    }
+    assert_int_equal(rig_stop(&rig), 0);
+}
+
+static void log_follows_level_and_reopening(void **state) {
+    struct rig rig = {0};
+    char directory[] = "/tmp/intertie-log-XXXXXX", path[64], moved[64], text[8192] = "";
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/log", directory);
+    snprintf(moved, sizeof moved, "%s/old", directory);
+    rig_start(&rig, 2, "log: {file: %s}\nsystems: {a: {accept: true}}\nlisteners: {web: http://127.0.0.1:0}\n"
+                       "admin: {url: http://127.0.0.1:0}\n", path);
+    assert_int_equal(rename(path, moved), 0);
+    runtime_log_reopen(rig.runtime);
+    runtime_log_level(rig.runtime, LOG_ROOM_COUNT, LOG_LEVEL_DEBUG);
+    for (int i = 0; i < 500 && !strstr(text, "connection opened"); i++) {
+        int fd = rig_connect(runtime_port(rig.runtime, SLICE_OF("web")));
+        close(fd);
+        usleep(10000);
+        FILE *file = fopen(path, "re");
+        size_t size = file ? fread(text, 1, sizeof text - 1, file) : 0;
+        text[size] = '\0';
+        if (file)
+            fclose(file);
+    }
+    assert_non_null(strstr(text, "connection opened"));
+    assert_int_equal(rig_stop(&rig), 0);
+    unlink(path);
+    unlink(moved);
+    rmdir(directory);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(event_crosses_from_http_to_udp),
@@ -221,6 +446,12 @@ int main(void) {
         cmocka_unit_test(reload_keeps_connections_and_moves_listeners),
         cmocka_unit_test(snapshot_and_metrics_tell_what_happened),
         cmocka_unit_test(forced_stop_exits_3),
+        cmocka_unit_test(session_is_reached_from_every_worker),
+        cmocka_unit_test(drain_lets_finish_and_takes_nothing_new),
+        cmocka_unit_test(grace_over_cuts_and_exits_3),
+        cmocka_unit_test(second_router_hears_who_is_there),
+        cmocka_unit_test(admin_sees_what_has_just_happened),
+        cmocka_unit_test(log_follows_level_and_reopening),
     };
     return cmocka_run_group_tests_name("runtime", tests, NULL, NULL);
 }
