@@ -1,23 +1,14 @@
-/* Stream v1: from the preface to the end: handshake, control frames, heartbeats. */
+/* Stream v1 once it is open: control frames, subscriptions, heartbeats, the end. */
 #include "base/assert.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "protocol/stream/stream1.h"
 
-#define HANDSHAKE_NS (5 * NS_PER_S)
-#define WELCOME_NS (10 * NS_PER_S)
 #define DRAIN_MS 30000u
 #define DRAIN_MS_MAX 600000u
-#define HEARTBEAT_NS (15 * NS_PER_S)
-#define HEARTBEAT_MS_LEAST 100u
-#define CREDIT_MSGS_DEFAULT 256u
-#define CREDIT_BYTES_DEFAULT (UINT64_C(4) << 20)
-
-static const uint8_t our_preface[PREFACE_SIZE] = {PREFACE_FIRST, 'i', 't', 's', 1, 0, 0, 0};
 
 /* -- writing -- */
 
-static void close_with(struct stream1 *s, enum status status) {
+void stream1_close(struct stream1 *s, enum status status) {
     if (s->sink->closing)
         return;
     s->sink->closing = true;
@@ -29,7 +20,7 @@ static void close_with(struct stream1 *s, enum status status) {
 bool stream1_write(struct stream1 *s, unsigned type, struct slice payload) {
     uint8_t *at = chain_reserve(s->sink->out, FRAME_HEADER + payload.size);
     if (!at) {
-        close_with(s, STATUS_NO_MEMORY);
+        stream1_close(s, STATUS_NO_MEMORY);
         return false;
     }
     frame_put_header(at, (uint32_t)payload.size, (uint8_t)type, 0);
@@ -38,25 +29,19 @@ bool stream1_write(struct stream1 *s, unsigned type, struct slice payload) {
     return true;
 }
 
-struct writer {
-    struct buffer buffer;
-    struct json_write json;
-    uint8_t room[4096];
-};
-
-static struct json_write *writer_init(struct writer *writer) {
+struct json_write *stream1_writer_init(struct stream1_writer *writer) {
     buffer_init_fixed(&writer->buffer, writer->room, sizeof writer->room);
     json_write_init(&writer->json, &writer->buffer);
     json_write_object(&writer->json);
     return &writer->json;
 }
 
-static void writer_send(struct stream1 *s, struct writer *writer, unsigned type) {
+void stream1_writer_send(struct stream1 *s, struct stream1_writer *writer, unsigned type) {
     json_write_object_end(&writer->json);
     if (writer->buffer.status == STATUS_OK)
         stream1_write(s, type, buffer_slice(&writer->buffer));
     else
-        close_with(s, STATUS_INTERNAL);
+        stream1_close(s, STATUS_INTERNAL);
 }
 
 /* The standard's codes of ERROR, below 100; those about one message have another when they end a connection. */
@@ -80,79 +65,29 @@ void stream1_fail(struct stream1 *s, enum status status, const char *detail) {
     if (s->sink->closing)
         return;
     if (s->phase != STREAM1_PREFACE) {
-        struct writer writer;
-        struct json_write *json = writer_init(&writer);
+        struct stream1_writer writer;
+        struct json_write *json = stream1_writer_init(&writer);
         json_write_member_u64(json, "code", error_code(status));
         json_write_member_text(json, "slug", status_reason(status));
         if (detail)
             json_write_member_text(json, "detail", detail);
-        writer_send(s, &writer, FRAME_ERROR);
+        stream1_writer_send(s, &writer, FRAME_ERROR);
     }
-    close_with(s, status);
-}
-
-static void write_limits(struct stream1 *s, struct json_write *json) {
-    json_write_member_u64(json, "max_frame", s->max_frame);
-    json_write_member_i64(json, "hb_ms", s->hb_ns / NS_PER_MS);
-    json_write_name(json, SLICE_OF("credit"));
-    json_write_object(json);
-    json_write_member_u64(json, "msgs", s->granted);
-    json_write_member_u64(json, "bytes", s->granted_bytes);
-    json_write_object_end(json);
-    json_write_member_u64(json, "expiry_ms", 0); /* no session outlives its connection */
-}
-
-static void write_hello(struct stream1 *s) {
-    const struct protocol_setup *setup = s->setup;
-    bool proto_first = setup->encoding == ENCODING_PROTO;
-    struct writer writer;
-    struct json_write *json = writer_init(&writer);
-    json_write_member(json, "client", setup->own_client.size ? setup->own_client : SLICE_OF("intertie/" INTERTIE_VERSION));
-    if (setup->own_system.size)
-        json_write_member(json, "system", setup->own_system);
-    json_write_name(json, SLICE_OF("auth"));
-    json_write_object(json);
-    json_write_member_text(json, "method", setup->own_key.size ? "bearer" : "none");
-    if (setup->own_key.size)
-        json_write_member(json, "token", setup->own_key);
-    json_write_object_end(json);
-    json_write_member_raw(json, "enc", proto_first ? SLICE_OF("[\"proto\",\"json\"]") : SLICE_OF("[\"json\",\"proto\"]"));
-    json_write_member_raw(json, "comp", SLICE_OF("[\"none\"]"));
-    write_limits(s, json);
-    writer_send(s, &writer, FRAME_HELLO);
-}
-
-static void write_welcome(struct stream1 *s, struct slice system, struct now now) {
-    uint8_t id[16];
-    char session[24];
-    struct writer writer;
-    struct json_write *json = writer_init(&writer);
-    uuid_make(&s->worker->ids, now.wall, id);
-    size_t size = text_base64url_put(session, slice_make(id, sizeof id));
-    json_write_member_text(json, "server", "intertie/" INTERTIE_VERSION);
-    json_write_member(json, "node", s->setup->node);
-    json_write_member(json, "system", system);
-    json_write_member_text(json, "enc", s->encoding == ENCODING_PROTO ? "proto" : "json");
-    json_write_member_text(json, "comp", "none");
-    write_limits(s, json);
-    json_write_member(json, "session", slice_make(session, size));
-    json_write_member_bool(json, "resumed", false);
-    json_write_member_text(json, "ack", "memory");
-    writer_send(s, &writer, FRAME_WELCOME);
+    stream1_close(s, status);
 }
 
 /* -- time -- */
 
-static void set_due(struct stream1 *s) {
+void stream1_set_due(struct stream1 *s) {
     s->sink->due = mono_min(s->deadline, s->beat);
 }
 
-static void start_beat(struct stream1 *s, struct now now) {
+void stream1_start_beat(struct stream1 *s, struct now now) {
     s->heard = now.mono;
     s->sent_at_beat = s->sink->out->added;
     s->beat = mono_after(now.mono, s->hb_ns / 2);
     s->deadline = MONO_NEVER;
-    set_due(s);
+    stream1_set_due(s);
 }
 
 bool stream1_count_control(struct stream1 *s, struct now now) {
@@ -192,7 +127,7 @@ void stream1_tick(void *state, struct now now) {
         return;
     if (mono_due(s->deadline, now.mono)) {
         if (s->phase >= STREAM1_OPEN)
-            close_with(s, s->phase == STREAM1_DRAINING ? s->shut_status : STATUS_GOING_AWAY);
+            stream1_close(s, s->phase == STREAM1_DRAINING ? s->shut_status : STATUS_GOING_AWAY);
         else
             stream1_fail(s, s->setup->auth && !s->is_dialled ? STATUS_AUTH_TIMEOUT : STATUS_HEAD_TIMEOUT,
                          s->is_dialled ? "no WELCOME in time" : "no HELLO in time");
@@ -200,7 +135,7 @@ void stream1_tick(void *state, struct now now) {
     }
     if (mono_due(s->beat, now.mono))
         beat(s, now);
-    set_due(s);
+    stream1_set_due(s);
 }
 
 /* -- ends -- */
@@ -209,9 +144,9 @@ void stream1_check_end(struct stream1 *s) {
     bool owes = s->rx_unsettled || s->asks_open;
     bool waits = (s->sink->terms.acks && s->tx_low <= s->tx_seq) || s->calls_open;
     if (s->peer_ended && !owes)
-        close_with(s, s->got_goaway ? STATUS_GOING_AWAY : STATUS_PEER_CLOSED);
+        stream1_close(s, s->got_goaway ? STATUS_GOING_AWAY : STATUS_PEER_CLOSED);
     else if (s->phase == STREAM1_DRAINING && !owes && !waits)
-        close_with(s, s->shut_status);
+        stream1_close(s, s->shut_status);
     else
         stream1_update_room(s);
 }
@@ -225,11 +160,11 @@ void stream1_shut(void *state, enum status status, struct now now) {
         stream1_fail(s, status, NULL);
         return;
     }
-    struct writer writer;
-    struct json_write *json = writer_init(&writer);
+    struct stream1_writer writer;
+    struct json_write *json = stream1_writer_init(&writer);
     json_write_member_u64(json, "code", 11);
     json_write_member_text(json, "reason", status_reason(status));
-    writer_send(s, &writer, FRAME_GOAWAY);
+    stream1_writer_send(s, &writer, FRAME_GOAWAY);
     s->phase = STREAM1_DRAINING; /* how long it lasts is up to the connection's grace */
     s->shut_status = status;
     stream1_check_end(s);
@@ -239,7 +174,7 @@ static void read_goaway(struct stream1 *s, const struct control *control, struct
     uint64_t ms = control_count(CONTROL(control, DRAIN_MS), DRAIN_MS);
     s->got_goaway = true;
     s->deadline = mono_after(now.mono, (int64_t)(ms < DRAIN_MS_MAX ? ms : DRAIN_MS_MAX) * NS_PER_MS);
-    set_due(s);
+    stream1_set_due(s);
     stream1_check_end(s);
 }
 
@@ -249,160 +184,7 @@ static void read_error(struct stream1 *s, const struct control *control) {
                          : code == 16 ? STATUS_RATE_LIMITED
                          : code == 12 ? STATUS_OVERLOADED
                                       : status_from_stream((unsigned)(code & 0xffff));
-    close_with(s, status == STATUS_OK ? STATUS_PROTOCOL_ERROR : status);
-}
-
-/* -- handshake -- */
-
-void stream1_open(void *state, const struct protocol_setup *setup, struct protocol_worker *worker,
-                  struct protocol_sink *sink, const struct address *peer, struct now now) {
-    struct stream1 *s = state;
-    (void)peer;
-    s->setup = setup;
-    s->worker = worker;
-    s->sink = sink;
-    s->rules = (struct message_rules){.declared = setup->declared, .size_max = setup->limits.message};
-    s->is_dialled = setup->role == PROTOCOL_DIALLED;
-    s->rx_low = s->tx_low = 1;
-    s->granted = stream1_window(s);
-    s->granted_bytes = setup->limits.window_bytes ? setup->limits.window_bytes : CREDIT_BYTES_DEFAULT;
-    s->max_frame = setup->limits.message + FRAME_MSG_HEADER;
-    if (s->max_frame < FRAME_SIZE_LEAST)
-        s->max_frame = FRAME_SIZE_LEAST;
-    s->peer_max_frame = FRAME_SIZE_LEAST;
-    s->hb_ns = setup->timeouts.heartbeat_ns > 0 ? setup->timeouts.heartbeat_ns : HEARTBEAT_NS;
-    sink->terms = (struct protocol_terms){.acks = true, .can_reply = true, .when_full = PROTOCOL_FULL_WITHHOLD};
-    sink->room = (struct protocol_room){0};
-    int64_t wait = s->is_dialled ? WELCOME_NS : setup->auth ? setup->timeouts.auth_ns : setup->timeouts.head_ns;
-    s->deadline = mono_after(now.mono, wait > 0 ? wait : HANDSHAKE_NS);
-    s->beat = MONO_NEVER;
-    s->heard = s->rate_start = now.mono;
-    set_due(s);
-    if (s->is_dialled) {
-        if (!chain_add(sink->out, slice_make(our_preface, PREFACE_SIZE)))
-            close_with(s, STATUS_NO_MEMORY);
-        else
-            write_hello(s);
-    }
-}
-
-size_t stream1_read_preface(struct stream1 *s, struct slice bytes) {
-    size_t known = bytes.size < 4 ? bytes.size : 4;
-    if (memcmp(bytes.data, our_preface, known) != 0) {
-        close_with(s, STATUS_PROTOCOL_ERROR); /* whatever it speaks, it isn't stream v1: no ERROR frame */
-        return 0;
-    }
-    if (bytes.size < PREFACE_SIZE) {
-        s->sink->want = known < 4 ? known + 1 : PREFACE_SIZE; /* a stranger is known by its first wrong byte */
-        return 0;
-    }
-    if (!s->is_dialled && !chain_add(s->sink->out, slice_make(our_preface, PREFACE_SIZE)))
-        close_with(s, STATUS_NO_MEMORY);
-    if (bytes.data[4] != 1 || bytes.data[6] || bytes.data[7])
-        close_with(s, STATUS_UNSUPPORTED_VERSION);
-    s->phase = STREAM1_HELLO;
-    return PREFACE_SIZE;
-}
-
-/* What both HELLO and WELCOME say about the peer's limits. */
-static void take_limits(struct stream1 *s, const struct control *control) {
-    uint64_t frame = control_count(CONTROL(control, MAX_FRAME), 0);
-    uint64_t hb_ms = control_count(CONTROL(control, HB_MS), 0);
-    s->peer_max_frame = frame > UINT32_MAX ? UINT32_MAX : frame > FRAME_SIZE_LEAST ? (uint32_t)frame : FRAME_SIZE_LEAST;
-    if (hb_ms && hb_ms < (uint64_t)(s->hb_ns / NS_PER_MS))
-        s->hb_ns = (int64_t)(hb_ms < HEARTBEAT_MS_LEAST ? HEARTBEAT_MS_LEAST : hb_ms) * NS_PER_MS;
-    s->credit = control_count(CONTROL(control, CREDIT_MSGS), CREDIT_MSGS_DEFAULT);
-    s->credit_bytes = control_count(CONTROL(control, CREDIT_BYTES), CREDIT_BYTES_DEFAULT);
-}
-
-/* The first encoding of the client's list that we speak. */
-static bool choose_encoding(struct stream1 *s, const struct control *control) {
-    const struct control_value *list = CONTROL(control, ENC);
-    size_t proto_at = SIZE_MAX, json_at = SIZE_MAX;
-    control_list_has(list, SLICE_OF("proto"), &proto_at);
-    control_list_has(list, SLICE_OF("json"), &json_at);
-    if (list->type == CONTROL_ABSENT)
-        s->encoding = s->setup->encoding == ENCODING_PROTO ? ENCODING_PROTO : ENCODING_JSON;
-    else
-        s->encoding = proto_at < json_at ? ENCODING_PROTO : ENCODING_JSON;
-    return list->type == CONTROL_ABSENT || proto_at != json_at;
-}
-
-static void become_open(struct stream1 *s, struct now now) {
-    s->phase = STREAM1_OPEN;
-    s->rate_count = 0;
-    start_beat(s, now);
-    stream1_update_room(s);
-}
-
-static void read_hello(struct stream1 *s, const struct control *control, struct now now) {
-    const struct control_value *comp = CONTROL(control, COMP), *ack = CONTROL(control, ACK);
-    struct protocol_hello hello = {0};
-    struct message_fault fault;
-    if (control_identity(control, s->setup, &hello, &fault) != STATUS_OK) {
-        stream1_fail(s, fault.status, fault.text);
-        return;
-    }
-    if (!choose_encoding(s, control)) {
-        stream1_fail(s, STATUS_UNSUPPORTED_ENCODING, "`enc` must have \"proto\" or \"json\"");
-        return;
-    }
-    if (comp->type != CONTROL_ABSENT && !control_list_has(comp, SLICE_OF("none"), NULL)) {
-        stream1_fail(s, STATUS_UNSUPPORTED_ENCODING, "compression is not supported yet; `comp` must have \"none\"");
-        return;
-    }
-    if (ack->type == CONTROL_TEXT) {
-        stream1_fail(s, STATUS_MALFORMED_CONTROL, "`ack` must be true or false");
-        return;
-    }
-    take_limits(s, control);
-    s->acks_chosen = ack->type == CONTROL_BOOL;
-    s->sink->terms.acks = control_bool(ack, true);
-    s->sink->terms.is_intertie = hello.is_intertie;
-    struct slice system = {0};
-    enum status status = s->sink->calls->hello(s->sink->user, &hello, &system);
-    if (status != STATUS_OK) {
-        stream1_fail(s, status, status_row(status)->title);
-        return;
-    }
-    write_welcome(s, system, now);
-    if (!s->sink->closing)
-        become_open(s, now);
-}
-
-/* What a dialling client was told to ask for. */
-static void write_subscriptions(struct stream1 *s) {
-    for (size_t i = 0; i < s->setup->own_subscription_count; i++) {
-        const struct protocol_subscription *own = &s->setup->own_subscriptions[i];
-        struct writer writer;
-        struct json_write *json = writer_init(&writer);
-        json_write_member_u64(json, "sub", own->sub);
-        if (own->filter.size)
-            json_write_member(json, "filter", own->filter);
-        if (own->group.size)
-            json_write_member(json, "group", own->group);
-        if (own->max_inflight)
-            json_write_member_u64(json, "max_inflight", own->max_inflight);
-        json_write_member_bool(json, "ack", own->ack);
-        writer_send(s, &writer, FRAME_SUBSCRIBE);
-    }
-}
-
-static void read_welcome(struct stream1 *s, const struct control *control, struct now now) {
-    struct slice enc = CONTROL(control, ENC)->text, comp = CONTROL(control, COMP)->text;
-    if (!slice_is(enc, "proto") && !slice_is(enc, "json")) {
-        stream1_fail(s, STATUS_UNSUPPORTED_ENCODING, "`enc` must be \"proto\" or \"json\"");
-        return;
-    }
-    if (comp.size && !slice_is(comp, "none")) {
-        stream1_fail(s, STATUS_UNSUPPORTED_ENCODING, "`comp` was not offered");
-        return;
-    }
-    s->encoding = slice_is(enc, "proto") ? ENCODING_PROTO : ENCODING_JSON;
-    s->sink->terms.is_intertie = slice_starts(CONTROL(control, SERVER)->text, SLICE_OF("intertie/"));
-    take_limits(s, control);
-    write_subscriptions(s);
-    become_open(s, now);
+    stream1_close(s, status == STATUS_OK ? STATUS_PROTOCOL_ERROR : status);
 }
 
 /* What we asked for was answered. A refusal ends the connection: it was opened for that. */
@@ -418,14 +200,14 @@ static void read_result(struct stream1 *s, const struct control *control) {
     for (unsigned i = 0; i < STATUS_COUNT; i++) /* the reason says it better, if it is one of ours */
         if (i != STATUS_OK && slice_is(CONTROL(control, PROBLEM_REASON)->text, status_reason((enum status)i)))
             status = (enum status)i;
-    close_with(s, status);
+    stream1_close(s, status);
 }
 
 /* -- subscriptions -- */
 
 static void write_result(struct stream1 *s, const char *re, uint64_t sub, enum status status, const char *detail) {
-    struct writer writer;
-    struct json_write *json = writer_init(&writer);
+    struct stream1_writer writer;
+    struct json_write *json = stream1_writer_init(&writer);
     json_write_member_text(json, "re", re);
     if (sub)
         json_write_member_u64(json, "sub", sub);
@@ -434,7 +216,7 @@ static void write_result(struct stream1 *s, const char *re, uint64_t sub, enum s
         json_write_name(json, SLICE_OF("problem"));
         control_problem(json, s->setup, status, detail, slice_make(NULL, 0));
     }
-    writer_send(s, &writer, FRAME_RESULT);
+    stream1_writer_send(s, &writer, FRAME_RESULT);
 }
 
 /* Whether the peer acknowledges is one fact for the whole connection, settled before the first message leaves. */
@@ -526,10 +308,10 @@ static void read_json(struct stream1 *s, unsigned type, struct slice payload, st
     }
     switch (type) {
     case FRAME_HELLO:
-        read_hello(s, &control, now);
+        stream1_read_hello(s, &control, now);
         break;
     case FRAME_WELCOME:
-        read_welcome(s, &control, now);
+        stream1_read_welcome(s, &control, now);
         break;
     case FRAME_AUTH:
         write_result(s, "auth", 0, STATUS_NOT_SUPPORTED, "a new token on a living connection is not supported yet");

@@ -90,15 +90,22 @@ struct stream1 {
     enum status shut_status;
 };
 
-/* -- session.c: handshake, control frames, time -- */
+/* -- handshake.c -- */
 void stream1_open(void *state, const struct protocol_setup *setup, struct protocol_worker *worker,
                   struct protocol_sink *sink, const struct address *peer, struct now now);
-void stream1_tick(void *state, struct now now);
-void stream1_shut(void *state, enum status status, struct now now);
 /* Returns the bytes used, 0 for wait. */
 size_t stream1_read_preface(struct stream1 *s, struct slice bytes);
+void stream1_read_hello(struct stream1 *s, const struct control *control, struct now now);
+void stream1_read_welcome(struct stream1 *s, const struct control *control, struct now now);
+
+/* -- session.c: control frames, time, the end -- */
+void stream1_tick(void *state, struct now now);
+void stream1_shut(void *state, enum status status, struct now now);
+void stream1_start_beat(struct stream1 *s, struct now now); /* the handshake is over */
+void stream1_set_due(struct stream1 *s);
 /* Any frame but MSG and ACK. */
 void stream1_control(struct stream1 *s, unsigned type, unsigned flags, struct slice payload, struct now now);
+void stream1_close(struct stream1 *s, enum status status);
 /* Sends ERROR and closes. */
 void stream1_fail(struct stream1 *s, enum status status, const char *detail);
 /* Counts one frame that costs us more than the peer; false (and closing) when there were too many. */
@@ -109,6 +116,15 @@ static inline bool stream1_is_leaving(const struct stream1 *s) {
     return s->phase == STREAM1_DRAINING || s->got_goaway || s->peer_ended;
 }
 bool stream1_write(struct stream1 *s, unsigned type, struct slice payload);
+
+/* The JSON object of a control frame in the making: its members go between init and send. */
+struct stream1_writer {
+    struct buffer buffer;
+    struct json_write json;
+    uint8_t room[4096];
+};
+struct json_write *stream1_writer_init(struct stream1_writer *writer);
+void stream1_writer_send(struct stream1 *s, struct stream1_writer *writer, unsigned type);
 
 /* -- settle.c: ACK and CREDIT, both directions -- */
 /* Makes room for one more token; false (and closing) when memory is out. */
