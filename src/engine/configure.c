@@ -161,7 +161,10 @@ void configure(struct engine *engine, const struct plan *plan) {
     const struct plan *old = engine->plan;
     const struct config *config = plan->config;
     struct system **systems = memory_array(config->system_count + 1, sizeof(struct system *));
-    ASSERT(systems);
+    uint64_t *received_by = memory_array(config->listener_count + 1, sizeof *received_by);
+    ASSERT(systems && received_by);
+    memory_free(engine->received_by);
+    engine->received_by = received_by;
     for (uint32_t i = 0; i < config->system_count; i++) {
         struct system *system = take_old(engine, config->systems[i].name);
         if (!system)

@@ -84,6 +84,7 @@ void engine_free(struct engine *engine) {
         engine->spare_deliveries = next;
     }
     post_free(engine);
+    memory_free(engine->received_by);
     key_hasher_done(engine->hasher);
     memory_free(engine->hasher);
     memory_free(engine);
@@ -256,6 +257,11 @@ void engine_step(struct engine *engine, struct engine_input *inputs, size_t coun
 
 const struct engine_totals *engine_totals(const struct engine *engine) {
     return &engine->totals;
+}
+
+uint64_t engine_received_by(const struct engine *engine, uint32_t listener) {
+    size_t count = engine->plan ? engine->plan->config->listener_count : 0;
+    return engine->plan ? engine->received_by[listener < count ? listener : count] : 0;
 }
 
 size_t engine_system_count(const struct engine *engine) {

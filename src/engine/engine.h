@@ -167,6 +167,8 @@ struct engine_totals {
     uint64_t connections;
 };
 const struct engine_totals *engine_totals(const struct engine *engine);
+/* Messages that came in by a listener (dialled connections: UINT32_MAX) since the plan in force is. */
+uint64_t engine_received_by(const struct engine *engine, uint32_t listener);
 /* Nothing accepted is left that could still be delivered. */
 bool engine_is_quiet(const struct engine *engine);
 /* Broken invariants, as words; NULL when all hold. Slow: for the simulation. */

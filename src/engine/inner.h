@@ -251,6 +251,7 @@ struct engine {
     struct deadlines deadlines;
     struct delivery *spare_deliveries;
     struct engine_totals totals;
+    uint64_t *received_by; /* by the plan's listener index; the last one: dialled connections */
     uint64_t kept_bytes;
     struct routing routing; /* scratch */
     uint64_t ours; /* flight_ours() of the message that is being placed */

@@ -183,6 +183,8 @@ void intake_message(void *connection, uint64_t token, struct message *message, u
     struct session *s = c->owner;
     struct engine *engine = s->engine;
     engine->totals.received++;
+    uint32_t listener = s->connection->listener, listeners = (uint32_t)engine->plan->config->listener_count;
+    engine->received_by[listener < listeners ? listener : listeners]++;
     s->received++;
     if (message->expiry.ns <= engine->now.wall.ns) {
         refuse(engine, s, token, message, s->system, STATUS_EXPIRED);

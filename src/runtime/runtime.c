@@ -140,25 +140,12 @@ static void on_wake(void *user) {
     inbox_run(&runtime->inbox, runtime);
 }
 
-void reopen_log(struct runtime *runtime) {
-    struct fault fault;
-    struct log_record record;
-    pen_flush(&runtime->pen);
-    journal_write(&runtime->journal);
-    enum status status = log_file_reopen(&runtime->journal.file, &fault);
-    log_record_init(&record, status == STATUS_OK ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, LOG_ROOM_RUNTIME,
-                    runtime_now_of(runtime).wall, status == STATUS_OK ? "log reopened" : "log not reopened");
-    if (status != STATUS_OK)
-        log_add_text(&record, "detail", slice_from(fault.text));
-    pen_write(&runtime->pen, &record);
-}
-
 static void on_signal(void *user, int number) {
     struct runtime *runtime = user;
     if (number == SIGHUP)
         reload_run(runtime, false, NULL, NULL);
     else if (number == SIGUSR1)
-        reopen_log(runtime);
+        journal_reopen(runtime);
     else if (runtime->is_stop_wanted)
         stop_now(runtime);
     else

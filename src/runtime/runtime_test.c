@@ -199,6 +199,7 @@ static void snapshot_and_metrics_tell_what_happened(void **state) {
     const char *metrics = (const char *)text.data;
     assert_non_null(strstr(metrics, "intertie_messages_delivered_total{system=\"lamp\",protocol=\"datagram\",priority=\"2\"} 1"));
     assert_non_null(strstr(metrics, "intertie_delivery_duration_seconds_count{system=\"lamp\"} 1"));
+    assert_non_null(strstr(metrics, "intertie_messages_received_total{protocol=\"http1\",listener=\"web\"} 1"));
     assert_non_null(strstr(metrics, "intertie_ready 1"));
     buffer_done(&text);
     close(lamp);

@@ -18,17 +18,19 @@ bool tally_init(struct tally *tally) {
     return tally->set != NULL;
 }
 
-static void free_systems(struct tally *tally) {
+static void forget_plan(struct tally *tally) {
     for (size_t i = 0; i < tally->system_count; i++) {
         memory_free((void *)(uintptr_t)tally->systems[i].name.data);
     }
     memory_free(tally->systems);
+    memory_free(tally->listeners);
     tally->systems = NULL;
-    tally->system_count = 0;
+    tally->listeners = NULL;
+    tally->system_count = tally->listener_count = 0;
 }
 
 void tally_done(struct tally *tally) {
-    free_systems(tally);
+    forget_plan(tally);
     metrics_free(tally->set);
     tally->set = NULL;
 }
@@ -52,13 +54,27 @@ static void set_gauges(struct tally *tally, const struct tally_system *system, c
     metrics_set(set, system->sessions, (int64_t)view->connections + view->sessions);
 }
 
+static void make_listeners(struct tally *tally, const struct plan *plan) {
+    size_t count = plan->config->listener_count;
+    tally->listeners = memory_array(count + 1, sizeof *tally->listeners);
+    if (!tally->listeners)
+        return;
+    tally->listener_count = count + 1;
+    for (size_t i = 0; i < count; i++)
+        tally->listeners[i].series = METRICS_SERIES(tally->set, METRIC_MESSAGES_RECEIVED,
+                                                    slice_from(plan->listeners[i].protocol->name),
+                                                    plan->config->listeners[i].name);
+    tally->listeners[count].series = METRICS_SERIES(tally->set, METRIC_MESSAGES_RECEIVED, NOTHING, SLICE_OF("dialled"));
+}
+
 /* Without memory for it a system isn't counted by name; its messages go on. */
 void tally_configure(struct tally *tally, const struct plan *plan) {
     const struct config *config = plan->config;
     static const struct engine_system_view nothing;
     for (size_t i = 0; i < tally->system_count; i++)
         set_gauges(tally, &tally->systems[i], &nothing);
-    free_systems(tally);
+    forget_plan(tally);
+    make_listeners(tally, plan);
     tally->systems = memory_array(config->system_count + 1, sizeof *tally->systems);
     for (size_t i = 0; tally->systems && i < config->system_count; i++) {
         struct slice name = config->systems[i].name;
@@ -171,11 +187,14 @@ void tally_datagram_lost(struct tally *tally, const struct connection *c, enum s
 void tally_publish(struct tally *tally, const struct engine *engine) {
     const struct engine_totals *totals = engine_totals(engine);
     struct metrics *set = tally->set;
-    if (tally->received == METRICS_NO_SERIES) {
-        tally->received = METRICS_SERIES(set, METRIC_MESSAGES_RECEIVED, NOTHING, NOTHING);
+    if (tally->accepted == METRICS_NO_SERIES)
         tally->accepted = METRICS_SERIES(set, METRIC_MESSAGES_ACCEPTED, NOTHING, NOTHING);
+    for (uint32_t i = 0; i < tally->listener_count; i++) {
+        struct tally_listener *listener = &tally->listeners[i];
+        uint64_t count = engine_received_by(engine, i);
+        metrics_add(set, listener->series, count - listener->told);
+        listener->told = count;
     }
-    metrics_set(set, tally->received, (int64_t)totals->received);
     metrics_set(set, tally->accepted, (int64_t)totals->accepted);
     size_t count = engine_system_count(engine);
     for (size_t i = 0; i < count && i < tally->system_count; i++) {

@@ -311,6 +311,8 @@ void worker_configure(struct worker *worker, struct generation *generation) {
         close_gates(worker, generation);
         worker_turn(worker);
     }
+    if (worker->generation)
+        tally_publish(&worker->tally, worker->engine); /* its counts by listener begin anew */
     struct engine_input input = {.kind = INPUT_CONFIG, .plan = generation->plan};
     worker_input(worker, &input);
     tally_configure(&worker->tally, generation->plan);

@@ -440,6 +440,7 @@ static void ndjson_done(void *state) {
 const struct protocol protocol_ndjson = {
     .name = "ndjson",
     .state_size = sizeof(struct ndjson),
+    .pool_max = 1, /* lines keep their order on one connection, and many who speak lines serve only one */
     .open = ndjson_open,
     .feed = ndjson_feed,
     .send = ndjson_send,
