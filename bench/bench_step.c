@@ -2,6 +2,7 @@
  * of a calibration loop (decode the head, hash, copy) timed in the same run. Peers' own work isn't counted. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/assert.h"
@@ -285,6 +286,7 @@ int main(int argc, char **argv) {
         {"1 -> 1", 1, false, 1},           {"1 -> 1 acknowledged", 1, true, 1}, {"1 -> 8 a delivery", 8, false, 1},
         {"1 -> 1, 100 routes", 1, false, 100}, {"1 -> 1, 10000 routes", 1, false, 10000},
     };
+    /* bench-step [turns [part of a shape's name]]: one shape alone is what a profiler wants. */
     unsigned turns = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 2000;
     wire = memory_alloc(OUT_SIZE);
     struct message *event = event_of(256);
@@ -292,6 +294,8 @@ int main(int argc, char **argv) {
     printf("calibration: %.1f ns (decode head, hash, copy of %u bytes)\n", unit, event->wire_size);
     for (size_t i = 0; i < COUNT_OF(shapes); i++) {
         double best = 1e18;
+        if (argc > 2 && !strstr(shapes[i].name, argv[2]))
+            continue;
         for (int run = 0; run < 5; run++) {
             double ns = measure(&shapes[i], event, turns);
             best = ns < best ? ns : best;
