@@ -16,6 +16,13 @@ void generation_free(struct generation *generation) {
     memory_free(generation);
 }
 
+static bool prepare_listeners(struct generation *next) {
+    size_t count = next->config->listener_count + 2; /* the admin's */
+    next->places = memory_array(count, sizeof(struct place *));
+    next->reopen = memory_array(count, sizeof *next->reopen);
+    return next->places && next->reopen;
+}
+
 enum status generation_load(struct runtime *runtime, struct generation **ret, struct config_report *report,
                             struct fault *fault) {
     struct generation *next = memory_new(sizeof *next);
@@ -26,6 +33,8 @@ enum status generation_load(struct runtime *runtime, struct generation **ret, st
         fault_set(fault, status, 0, "%.*s would not start", SLICE_ARG(runtime->options.path));
     if (status == STATUS_OK && !(next->plan = plan_new(next->config, fault)))
         status = fault && fault->status != STATUS_OK ? fault->status : STATUS_BAD_CONFIG;
+    if (status == STATUS_OK && !prepare_listeners(next))
+        status = fault_set(fault, STATUS_NO_MEMORY, 0, "no memory for listeners");
     if (status != STATUS_OK) {
         generation_free(next);
         return status;
@@ -84,10 +93,6 @@ static enum status bind_admin(struct runtime *runtime, struct generation *next, 
 enum status generation_bind(struct runtime *runtime, struct generation *next, const struct generation *current,
                             struct fault *fault) {
     const struct config *config = next->config;
-    next->places = memory_array(config->listener_count + 2, sizeof(struct place *));
-    next->reopen = memory_array(config->listener_count + 2, sizeof *next->reopen);
-    if (!next->places || !next->reopen)
-        return fault_set(fault, STATUS_NO_MEMORY, 0, "no memory for listeners");
     for (size_t i = 0; i < config->listener_count; i++) {
         const struct config_listener *listener = &config->listeners[i];
         struct place *place = find_same(current, &listener->url, listener->name, false);

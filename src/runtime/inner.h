@@ -140,6 +140,7 @@ struct pen {
     struct buffer lines;
     unsigned line_count;
     unsigned lost;
+    bool is_direct; /* the control thread's own: it writes to the file when much is pending */
     bool is_json;
     bool has_color;
 };
@@ -382,6 +383,8 @@ void stop_look(struct runtime *runtime);
 
 /* tell.c: log lines */
 void tell_ending(void *worker, const struct engine_report *report);
+/* In debug mode: delivered and replied. */
+void tell_count(struct worker *worker, const struct engine_count *count);
 void tell_connection(void *worker, const struct connection *connection, bool opened);
 
 #endif

@@ -142,7 +142,10 @@ void pen_flush(struct pen *pen) {
     } else {
         journal->pending_lines += pen->line_count;
     }
+    bool is_much = journal->pending.size > JOURNAL_PENDING_MAX / 2;
     pthread_mutex_unlock(&journal->lock);
+    if (pen->is_direct && is_much)
+        journal_write(journal);
     buffer_clear(&pen->lines);
     pen->line_count = 0;
     pen->lost = 0;

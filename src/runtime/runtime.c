@@ -154,6 +154,7 @@ static void on_signal(void *user, int number) {
 
 static bool watch_signals(struct runtime *runtime) {
     static const int numbers[] = {SIGHUP, SIGUSR1, SIGTERM, SIGINT};
+    signal(SIGPIPE, SIG_IGN); /* a log reader that left is no reason to end */
     for (size_t i = 0; i < COUNT_OF(numbers); i++)
         if (!loop_signal(runtime->loop, numbers[i], on_signal, runtime))
             return false;
@@ -172,6 +173,7 @@ static enum status prepare(struct runtime *runtime, struct fault *fault) {
     runtime->metrics = metrics_new(METRICS_SERIES_DEFAULT);
     if (!runtime->loop || !runtime->metrics || !pen_init(&runtime->pen, &runtime->journal))
         return no_memory(fault);
+    runtime->pen.is_direct = true;
     runtime->journal.loop = runtime->loop;
     if (runtime->options.signals && !watch_signals(runtime))
         return fault_set(fault, STATUS_IO_ERROR, 0, "cannot watch signals");

@@ -77,7 +77,7 @@ void runtime_stop(struct runtime *runtime, bool now);
 void runtime_log_level(struct runtime *runtime, enum log_room room, enum log_level level);
 void runtime_log_reopen(struct runtime *runtime);
 
-/* Asks all workers to publish; `done` is called once on worker 0's thread when they have, or after half a second. */
+/* Asks all workers to publish; `done` is called once on worker 0's thread when they have. */
 void runtime_refresh(struct runtime *runtime, void (*done)(void *user), void *user);
 /* Worker 0's thread: the connection behind a handle seen in a request; NULL when it is gone. */
 struct connection *runtime_connection(struct runtime *runtime, uint64_t handle);

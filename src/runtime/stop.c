@@ -17,7 +17,10 @@ static void tell(struct runtime *runtime, const char *what) {
 }
 
 void stop_drain(struct runtime *runtime, bool and_stop) {
+    bool is_new = and_stop && !runtime->is_stop_wanted;
     runtime->is_stop_wanted |= and_stop;
+    if (is_new && runtime->has_begun_drain) /* drained for a while already: grace begins when somebody waits for the end */
+        runtime->cut_at = mono_after(runtime_now_of(runtime).mono, runtime->generation->config->drain.grace_ns);
     if (atomic_load(&runtime->state) == RUNTIME_READY) {
         const struct config *config = runtime->generation->config;
         struct mono now = runtime_now_of(runtime).mono;

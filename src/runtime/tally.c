@@ -154,11 +154,18 @@ void tally_bytes(struct tally *tally, const struct protocol *protocol, bool dial
     metrics_add(tally->set, series[out], count);
 }
 
+/* The one that it was opened with: sniffing and upgrades change a connection's protocol, but what was counted up must
+ * be counted down. Listeners may have changed since, so its setup tells, which stands in its plan. */
+static const struct protocol *first_protocol(const struct connection *c) {
+    if (c->setup->role == PROTOCOL_DIALLED || c->setup->is_admin)
+        return c->protocol;
+    const char *setup = (const char *)c->setup;
+    return ((const struct plan_listener *)(const void *)(setup - offsetof(struct plan_listener, setup)))->protocol;
+}
+
 void tally_connection(struct tally *tally, const struct connection *c, bool opened) {
-    /* By the protocol that it was opened with: sniffing and upgrades change that of a connection, not its count. */
-    bool dialled = c->listener == UINT32_MAX && c->setup->role == PROTOCOL_DIALLED;
-    struct slice name = dialled ? slice_from(c->protocol->name) : c->setup->name;
-    struct slice protocol = dialled ? name : NOTHING;
+    bool dialled = c->setup->role == PROTOCOL_DIALLED;
+    struct slice protocol = slice_from(first_protocol(c)->name);
     struct slice direction = direction_text(dialled);
     if (!opened && !c->was_open) {
         size_t cut = slice_find(c->setup->name, '/');

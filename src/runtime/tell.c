@@ -59,6 +59,19 @@ void tell_ending(void *user, const struct engine_report *report) {
     pen_write(&worker->pen, &record);
 }
 
+void tell_count(struct worker *worker, const struct engine_count *count) {
+    struct log_record record;
+    log_record_init(&record, LOG_LEVEL_DEBUG, LOG_ROOM_ENGINE, worker_now(worker).wall,
+                    count->ending == ENDING_REPLIED ? "message replied" : "message delivered");
+    log_add_text(&record, "system", count->name);
+    if (count->protocol)
+        log_add_text(&record, "protocol", slice_from(count->protocol->name));
+    log_add_u64(&record, "priority", count->priority);
+    if (count->duration_ns >= 0)
+        log_add_ms(&record, "duration_ms", count->duration_ns);
+    pen_write(&worker->pen, &record);
+}
+
 void tell_connection(void *user, const struct connection *c, bool opened) {
     struct worker *worker = user;
     struct log_record record;

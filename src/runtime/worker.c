@@ -3,6 +3,7 @@
 
 #include "platform/clock.h"
 #include "platform/entropy.h"
+#include "protocol/http1/http1.h"
 #include "runtime/inner.h"
 
 #define ROUNDS_MAX 16 /* of finish and carry out in one turn; what is left comes in the next */
@@ -23,9 +24,16 @@ struct now worker_now(struct worker *worker) {
     return worker->now;
 }
 
+/* Something happened: what is published is old in a moment. A worker at rest publishes once more, then sleeps. */
+static void touch(struct worker *worker) {
+    if (worker->publish_at.ns == MONO_NEVER.ns)
+        worker->publish_at = mono_after(worker_now(worker).mono, PUBLISH_NS);
+}
+
 void worker_input(struct worker *worker, struct engine_input *input) {
     engine_input(worker->engine, input, worker_now(worker));
     worker->is_pending = true;
+    touch(worker);
 }
 
 void worker_post(struct worker *worker, struct post *post) {
@@ -222,11 +230,6 @@ static void on_turn(void *user) {
     worker->has_now = false;
 }
 
-/* Something happened: what is published is old in a moment. A worker at rest publishes once more, then sleeps. */
-static void touch(struct worker *worker) {
-    worker->publish_at = mono_min(worker->publish_at, mono_after(worker_now(worker).mono, PUBLISH_NS));
-}
-
 static void on_timer(void *user) {
     (void)user; /* the turn looks at all that may be due */
 }
@@ -243,6 +246,8 @@ static void counted(void *user, const struct engine_count *count) {
     struct worker *worker = user;
     tally_ending(&worker->tally, count);
     touch(worker);
+    if (count->ending <= ENDING_REPLIED && pen_wants(&worker->pen, LOG_ROOM_ENGINE, LOG_LEVEL_DEBUG))
+        tell_count(worker, count);
 }
 
 static void connection_changed(void *user, const struct connection *connection, bool opened) {
@@ -259,7 +264,7 @@ static void request(void *user, struct connection *connection, uint64_t token, c
     if (admin && connection->listener == ENGINE_ADMIN_LISTENER)
         admin->request(admin->user, worker->runtime, connection, token, request);
     else
-        connection_settle(connection, token, token, STATUS_NOT_FOUND, 0);
+        http1_answer_problem(connection->state, token, STATUS_NOT_FOUND, slice_make("", 0), worker_now(worker));
 }
 
 static const struct engine_calls calls = {
@@ -395,6 +400,7 @@ static void drop_links(struct worker *worker) {
 
 /* The engine ends first, so that what it held is told of; its last answers were flushed by the drain. */
 void worker_done(struct worker *worker) {
+    worker->pen.is_direct = true;
     if (worker->engine) {
         while (worker->gates.count)
             gate_close(LIST_ENTRY(list_first(&worker->gates), struct gate, node));
