@@ -185,6 +185,7 @@ void connection_close(struct connection *c, enum status status) {
         return;
     bool linger = c->status == CONNECTION_CLOSING && c->sink.reading_done && !c->peer_ended;
     c->status = CONNECTION_CLOSED;
+    c->sink.closing = true; /* a feed() that is under way stops */
     c->reason = status;
     c->sink.room = (struct protocol_room){0};
     deadlines_clear(&net->deadlines, &c->deadline);
@@ -205,6 +206,7 @@ void connection_end(struct connection *c, enum status status) {
         return;
     }
     c->status = CONNECTION_CLOSING;
+    c->sink.closing = true;
     c->reason = status;
     c->sink.room = (struct protocol_room){0};
     c->until = mono_after(c->net->now.mono, WRITE_TIMEOUT_NS);

@@ -1,0 +1,85 @@
+/* The table of admin commands and their way in. */
+#include "admin/admin.h"
+
+#include "admin/inner.h"
+
+/* What a command needs once the admin surface asks who is there; until then it is on loopback only, and all may. */
+enum privilege { READ, WRITE };
+
+static const struct command {
+    const char *method;
+    const char *path;
+    enum privilege privilege;
+    void (*answer)(struct ask *ask);
+} commands[] = {
+    {"GET", "/livez", READ, answer_livez},
+    {"GET", "/readyz", READ, answer_readyz},
+    {"GET", "/healthz", READ, answer_healthz},
+    {"GET", "/metrics", READ, answer_metrics},
+    {"GET", "/version", READ, answer_version},
+    {"GET", "/api/v1/status", READ, answer_status},
+    {"GET", "/api/v1/config", READ, answer_config},
+    {"GET", "/api/v1/listeners", READ, answer_listeners},
+    {"GET", "/api/v1/systems", READ, answer_systems},
+    {"GET", "/api/v1/routes", READ, answer_routes},
+    {"GET", "/api/v1/connections", READ, answer_connections},
+    {"GET", "/api/v1/queues", READ, answer_queues},
+    {"POST", "/api/v1/reload", WRITE, answer_reload},
+    {"POST", "/api/v1/drain", WRITE, answer_drain},
+    {"POST", "/api/v1/stop", WRITE, answer_stop},
+    {"POST", "/api/v1/log/reopen", WRITE, answer_log_reopen},
+    {"PUT", "/api/v1/log/level", WRITE, answer_log_level},
+};
+
+/* Known, and not there yet. */
+static const char *const planned[] = {"/", "/openapi.json", "/api/v1/explain", "/api/v1/tap", "/api/v1/messages",
+                                      "/api/v1/dead-letters", "/api/v1/tests", "/api/v1/systems/"};
+
+static bool is_planned(struct slice path) {
+    for (size_t i = 0; i < COUNT_OF(planned); i++) {
+        struct slice prefix = slice_from(planned[i]);
+        if (slice_equal(path, prefix) || (prefix.size > 1 && slice_starts(path, prefix)))
+            return true;
+    }
+    return false;
+}
+
+static void refuse_method(struct ask *ask, const char *allowed) {
+    char line[64];
+    struct buffer allow;
+    buffer_init_fixed(&allow, line, sizeof line);
+    buffer_add_text(&allow, "Allow: ");
+    buffer_add_text(&allow, allowed);
+    buffer_add_text(&allow, strcmp(allowed, "GET") == 0 ? ", HEAD\r\n" : "\r\n");
+    http1_answer(ask->connection->state, ask->token, 405, SLICE_OF("application/problem+json"),
+                 SLICE_OF("{\"type\":\"/problems/method-not-allowed\",\"title\":\"Method not allowed\",\"status\":405,"
+                          "\"reason\":\"method-not-allowed\"}"),
+                 buffer_slice(&allow), runtime_now(ask->runtime));
+}
+
+static void on_request(void *user, struct runtime *runtime, struct connection *connection, uint64_t token,
+                       const struct protocol_request *request) {
+    struct ask ask = {.runtime = runtime, .connection = connection, .token = token, .request = request};
+    const char *allowed = NULL;
+    (void)user;
+    bool head = slice_is(request->method, "HEAD");
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        if (!slice_is(request->path, commands[i].path))
+            continue;
+        allowed = commands[i].method;
+        if (slice_is(request->method, allowed) || (head && strcmp(allowed, "GET") == 0)) {
+            commands[i].answer(&ask);
+            return;
+        }
+    }
+    if (allowed)
+        refuse_method(&ask, allowed);
+    else if (is_planned(request->path))
+        ask_problem(&ask, STATUS_NOT_SUPPORTED, "not supported yet in " INTERTIE_VERSION);
+    else
+        ask_problem(&ask, STATUS_NOT_FOUND, "");
+}
+
+void admin_surface(struct runtime_admin *ret) {
+    *ret = (struct runtime_admin){.request = on_request};
+}

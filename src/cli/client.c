@@ -1,0 +1,430 @@
+/* One connection of a command: a net, the loop and a socket. */
+#include "cli/client.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/memory.h"
+#include "cli/control.h"
+#include "config/url.h"
+#include "platform/clock.h"
+#include "platform/entropy.h"
+#include "platform/loop.h"
+#include "platform/socket.h"
+
+#define READ_SIZE 65536
+#define DIAL_NS (5 * NS_PER_S)
+
+struct client {
+    struct client_options options;
+    struct net net;
+    struct loop *loop;
+    struct loop_watch *watch;
+    struct protocol_setup setup;
+    const struct protocol *protocol;
+    struct connection *connection;
+    uint64_t handle;
+    int fd;
+    struct address address;
+    bool connecting, stopped, late, signalled, over, wants_write, reads_off, was_opened;
+    enum status reason;
+    uint64_t tokens;
+    uint8_t *room;
+};
+
+/* -- protocol calls -- */
+
+static struct client *client_of(void *connection) {
+    return ((struct connection *)connection)->net->user;
+}
+
+static void on_message(void *connection, uint64_t token, struct message *message, uint64_t reply_to) {
+    struct client *client = client_of(connection);
+    (void)reply_to;
+    client->options.calls->message(client, token, message);
+}
+
+static void on_outcome(void *connection, uint64_t first, uint64_t last, struct protocol_outcome outcome) {
+    struct client *client = client_of(connection);
+    for (uint64_t token = first; token <= last && client->options.calls->outcome; token++)
+        client->options.calls->outcome(client, token, outcome);
+}
+
+static void open_once(struct client *client) {
+    struct connection *c = client->connection;
+    if (!c || c->sink.room.messages == 0 || client->was_opened)
+        return;
+    client->was_opened = true;
+    if (client->options.calls->opened)
+        client->options.calls->opened(client);
+}
+
+static void on_room(void *connection) {
+    open_once(client_of(connection));
+}
+
+static enum status on_hello(void *connection, const struct protocol_hello *hello, struct slice *ret_system) {
+    (void)connection;
+    *ret_system = hello->system;
+    return STATUS_OK;
+}
+
+static enum status on_subscribe(void *connection, const struct protocol_subscription *sub, struct message_fault *fault) {
+    (void)connection;
+    (void)sub;
+    *fault = (struct message_fault){.status = STATUS_NOT_SUPPORTED};
+    return STATUS_NOT_SUPPORTED;
+}
+
+static void on_unsubscribe(void *connection, uint32_t sub) {
+    (void)connection;
+    (void)sub;
+}
+
+static void on_cancelled(void *connection, uint64_t token) {
+    (void)connection;
+    (void)token;
+}
+
+static void on_invalid(void *connection, const struct message_fault *fault) {
+    (void)connection;
+    cli_say("what came is no message: %s", fault->text);
+}
+
+static void on_opened(void *user, struct connection *c, struct now now) {
+    struct client *client = user;
+    (void)now;
+    client->connection = c;
+}
+
+static void on_progress(void *user, struct connection *c, struct now now) {
+    (void)c;
+    (void)now;
+    open_once(user);
+}
+
+static void on_closed(void *user, struct connection *c, struct now now) {
+    struct client *client = user;
+    (void)now;
+    client->connection = NULL;
+    client->over = true;
+    client->reason = c->reason;
+}
+
+static const struct net_calls net_calls = {
+    .protocol = {.message = on_message, .invalid = on_invalid, .outcome = on_outcome, .cancelled = on_cancelled,
+                 .room = on_room, .hello = on_hello, .subscribe = on_subscribe, .unsubscribe = on_unsubscribe},
+    .opened = on_opened, .progress = on_progress, .closed = on_closed};
+
+/* -- the socket -- */
+
+static unsigned wanted(const struct client *client) {
+    return (client->reads_off ? 0u : LOOP_READABLE) | (client->connecting || client->wants_write ? LOOP_WRITABLE : 0u);
+}
+
+static void read_datagrams(struct client *client) {
+    struct socket_packet packet = {.data = client->room, .size = READ_SIZE};
+    while (socket_receive(client->fd, &packet, 1).result == SOCKET_MOVED) {
+        if (address_equal(&packet.peer, &client->address))
+            net_datagram(&client->net, client->handle, slice_make(packet.data, packet.size), &packet.peer, platform_now());
+        packet.size = READ_SIZE;
+    }
+}
+
+static void read_all(struct client *client) {
+    if (client->protocol->is_datagram) {
+        read_datagrams(client);
+        return;
+    }
+    for (int i = 0; i < 32 && !client->reads_off && !client->over; i++) {
+        struct socket_io io = socket_read(client->fd, client->room, READ_SIZE);
+        struct now now = platform_now();
+        if (io.result == SOCKET_AGAIN)
+            return;
+        if (io.result == SOCKET_MOVED) {
+            net_bytes(&client->net, client->handle, slice_make(client->room, io.count), now);
+            continue;
+        }
+        if (io.result == SOCKET_END)
+            net_ended(&client->net, client->handle, now);
+        net_lost(&client->net, client->handle, io.result == SOCKET_END ? STATUS_PEER_CLOSED : io.status, now);
+        return;
+    }
+}
+
+static void on_ready(void *user, unsigned events) {
+    struct client *client = user;
+    if (client->connecting && events & (LOOP_WRITABLE | LOOP_FAILED)) {
+        client->connecting = false;
+        enum status status = socket_dial_result(client->fd);
+        if (status == STATUS_OK)
+            net_connected(&client->net, client->handle, &client->address, platform_now());
+        else
+            net_lost(&client->net, client->handle, status, platform_now());
+        return;
+    }
+    if (events & (LOOP_READABLE | LOOP_FAILED))
+        read_all(client);
+    if (events & LOOP_WRITABLE)
+        client->wants_write = false;
+}
+
+static void dial(struct client *client) {
+    enum status status;
+    if (client->protocol->is_datagram) {
+        struct address any = {.family = client->address.family};
+        status = socket_datagram(&any, 0, &client->fd, NULL);
+    } else {
+        status = socket_dial(&client->address, &client->fd, NULL);
+        client->connecting = true;
+    }
+    if (status == STATUS_OK)
+        client->watch = loop_watch(client->loop, client->fd, LOOP_WRITABLE, on_ready, client);
+    if (status != STATUS_OK || !client->watch)
+        net_lost(&client->net, client->handle, status != STATUS_OK ? status : STATUS_NO_MEMORY, platform_now());
+    else if (client->protocol->is_datagram)
+        net_connected(&client->net, client->handle, &client->address, platform_now());
+}
+
+static void on_resolved(void *user, enum status status, const struct address *addresses, size_t count) {
+    struct client *client = user;
+    if (status != STATUS_OK || count == 0) {
+        net_lost(&client->net, client->handle, STATUS_RESOLVE_FAILED, platform_now());
+        return;
+    }
+    client->address = addresses[0];
+    dial(client);
+}
+
+static void start_dial(struct client *client) {
+    const struct config_url *url = &client->options.place.url;
+    struct address address;
+    if (address_parse_ip(url->host, &address)) {
+        client->address = address;
+        client->address.port = url->port;
+        dial(client);
+    } else if (!loop_resolve(client->loop, url->host, url->port, on_resolved, client)) {
+        net_lost(&client->net, client->handle, STATUS_RESOLVE_FAILED, platform_now());
+    }
+}
+
+static bool flush(struct client *client) {
+    struct connection *c = net_find(&client->net, client->handle);
+    if (!c || client->fd < 0)
+        return false;
+    if (client->protocol->is_datagram) {
+        uint32_t count = 0;
+        const struct chain_piece *piece;
+        for (; (piece = chain_piece(&c->out, count)); count++) {
+            struct socket_packet packet = {.data = piece->block->data + piece->at, .size = piece->size, .peer = client->address};
+            if (socket_send(client->fd, &packet, 1).result == SOCKET_AGAIN)
+                break;
+        }
+        net_written(&client->net, client->handle, 0, count, platform_now());
+        client->wants_write = chain_unsent(&c->out) > 0;
+        return count > 0;
+    }
+    struct iovec parts[16];
+    int count = chain_vectors(&c->out, parts, 16);
+    struct socket_io io = count ? socket_write(client->fd, parts, (size_t)count) : (struct socket_io){0};
+    if (count && io.result == SOCKET_MOVED) {
+        net_written(&client->net, client->handle, io.count, 0, platform_now());
+        client->wants_write = chain_unsent(&c->out) > 0;
+        return true;
+    }
+    client->wants_write = count > 0;
+    if (count && io.result == SOCKET_FAILED)
+        net_lost(&client->net, client->handle, io.status, platform_now());
+    return false;
+}
+
+static void carry_out(struct client *client) {
+    for (int round = 0; round < 100; round++) {
+        uint32_t count;
+        bool again = false, flushes = false;
+        net_tick(&client->net, platform_now());
+        const struct net_action *actions = net_finish(&client->net, platform_now(), &count);
+        for (uint32_t i = 0; i < count; i++) {
+            if (actions[i].kind == NET_READ)
+                client->reads_off = !actions[i].on;
+            else if (actions[i].kind == NET_FLUSH)
+                flushes = true;
+            else if (actions[i].kind == NET_CLOSE)
+                client->over = true;
+            else
+                again = true;
+        }
+        if (again)
+            start_dial(client);
+        if (flushes || (!client->wants_write && client->connection && chain_unsent(&client->connection->out)))
+            again |= flush(client);
+        if (!again)
+            break;
+    }
+    if (client->watch && !client->over)
+        loop_modify(client->watch, wanted(client));
+}
+
+/* -- life -- */
+
+static void on_timer(void *user) {
+    (void)user; /* a turn is all that is needed: deadlines are looked at there */
+}
+
+static void on_signal(void *user, int number) {
+    (void)number;
+    ((struct client *)user)->signalled = true;
+}
+
+static const struct protocol *choose(const struct client_place *place) {
+    if (place->url.scheme == CONFIG_SCHEME_TCP)
+        return place->wants_stream ? &protocol_stream1 : &protocol_ndjson;
+    if (place->url.scheme == CONFIG_SCHEME_INTERTIE)
+        return &protocol_stream1;
+    return place->url.scheme == CONFIG_SCHEME_UDP ? &protocol_datagram : NULL;
+}
+
+static void set_up(struct client *client) {
+    struct protocol_setup *setup = &client->setup;
+    setup->role = PROTOCOL_DIALLED;
+    setup->name = setup->node = SLICE_OF("intertie-cli");
+    setup->limits.message = client->protocol->is_datagram ? 1200 : 16u << 20;
+    setup->limits.header = 32u << 10;
+    setup->limits.fields = 100;
+    setup->limits.window = 256;
+    setup->limits.window_bytes = 16u << 20;
+    setup->timeouts.head_ns = setup->timeouts.auth_ns = DIAL_NS;
+    setup->timeouts.idle_ns = 24 * 3600 * NS_PER_S;
+    setup->timeouts.heartbeat_ns = 15 * NS_PER_S;
+    setup->timeouts.attempt_ns = 3600 * NS_PER_S;
+    setup->encoding = ENCODING_JSON;
+    setup->answers = true;
+    setup->own_client = SLICE_OF("intertie-cli/" INTERTIE_VERSION);
+    setup->own_system = client->options.system;
+    setup->own_key = client->options.key;
+    setup->own_subscriptions = &client->options.subscription;
+    setup->own_subscription_count = client->options.subscribes;
+}
+
+struct client *client_new(const struct client_options *options, struct fault *fault) {
+    struct client *client = memory_new(sizeof *client);
+    uint64_t seed = 0;
+    if (!client || !entropy_seed(&seed)) {
+        memory_free(client);
+        fault_set(fault, STATUS_NO_MEMORY, 0, "no memory or no randomness");
+        return NULL;
+    }
+    client->options = *options;
+    client->fd = -1;
+    client->protocol = choose(&options->place);
+    client->room = memory_alloc(READ_SIZE);
+    struct loop_owner owner = {.user = client, .on_timer = on_timer, .on_wake = on_timer};
+    client->loop = loop_new(&owner);
+    if (!client->protocol || !client->room || !client->loop || !net_init(&client->net, &net_calls, client, 4, seed)) {
+        client_free(client);
+        fault_set(fault, STATUS_NOT_SUPPORTED, 0, "that URL can't be spoken to this way");
+        return NULL;
+    }
+    loop_signal(client->loop, SIGINT, on_signal, client);
+    loop_signal(client->loop, SIGTERM, on_signal, client);
+    set_up(client);
+    struct connection *c = net_dial(&client->net, client->protocol, &client->setup, 0, DIAL_NS, NULL, platform_now());
+    if (!c) {
+        client_free(client);
+        fault_set(fault, STATUS_NO_MEMORY, 0, "no memory");
+        return NULL;
+    }
+    client->handle = c->handle;
+    return client;
+}
+
+void client_free(struct client *client) {
+    if (client->watch)
+        loop_unwatch(client->watch);
+    if (client->fd >= 0)
+        socket_close(client->fd);
+    if (client->net.calls)
+        net_done(&client->net);
+    if (client->loop)
+        loop_free(client->loop);
+    memory_free(client->room);
+    memory_free(client);
+}
+
+void *client_user(const struct client *client) {
+    return client->options.user;
+}
+
+enum status client_run(struct client *client, struct mono deadline) {
+    for (;;) {
+        carry_out(client);
+        open_once(client);
+        carry_out(client);
+        if (client->signalled)
+            return STATUS_CANCELLED;
+        if (client->stopped)
+            return STATUS_OK;
+        if (client->over)
+            return client->reason == STATUS_OK ? STATUS_PEER_CLOSED : client->reason;
+        struct mono now = platform_now().mono;
+        if (mono_due(deadline, now))
+            return STATUS_REPLY_TIMEOUT;
+        loop_timer_at(client->loop, mono_min(deadline, net_due(&client->net)));
+        loop_run_once(client->loop, true);
+    }
+}
+
+void client_stop(struct client *client) {
+    client->stopped = true;
+}
+
+struct connection *client_connection(const struct client *client) {
+    return client->connection;
+}
+
+uint64_t client_post(struct client *client, const struct message *message, bool asks, uint64_t reply_to,
+                     enum status *ret_status) {
+    struct protocol_send options = {.token = client->tokens + 1, .reply_to = reply_to, .attempt = 1, .asks = asks};
+    *ret_status = client->connection ? connection_send(client->connection, message, NULL, &options) : STATUS_PEER_CLOSED;
+    return *ret_status == STATUS_OK ? ++client->tokens : 0;
+}
+
+bool client_is_flushed(const struct client *client) {
+    return !client->connection || chain_unsent(&client->connection->out) == 0;
+}
+
+/* -- where to -- */
+
+int client_url(const struct cli_options *options, const char *text, struct client_place *ret) {
+    struct scalar_why why;
+    bool planned = false;
+    *ret = (struct client_place){0};
+    if (!url_parse(slice_from(text), URL_ENDPOINT,
+                   "http|https|ws|wss|tcp|tls|intertie|intertie+tls|udp|grpc|grpcs|mqtt|mqtts|nats|kafka|amqp|amqps", &ret->url,
+                   &planned, &why))
+        return cli_fail(options, planned ? CLI_FAILED : CLI_USAGE, planned ? "not-supported" : "usage", "--url: %s", why.text);
+    if (ret->url.scheme != CONFIG_SCHEME_HTTP && !choose(ret))
+        return cli_fail(options, CLI_FAILED, "not-supported", "--url: %s is not supported yet in " INTERTIE_VERSION,
+                        config_scheme_name(ret->url.scheme));
+    return CLI_DONE;
+}
+
+char *client_find_listener(const struct cli_options *options, bool streams, int *ret_code) {
+    static const char *const first[2][3] = {{"http", "intertie", "tcp"}, {"intertie", "tcp", NULL}};
+    struct http_reply reply;
+    char *found = NULL;
+    *ret_code = control_ask(options, "GET", "/api/v1/listeners", slice_make("", 0), &reply);
+    for (size_t i = 0; *ret_code == CLI_DONE && i < 3 && first[streams][i] && !found; i++) {
+        struct slice listener;
+        for (size_t at = 0; json_element(json_member(buffer_slice(&reply.body), "listeners"), &at, &listener) && !found;) {
+            struct slice scheme = json_member(listener, "scheme"), url = json_member(listener, "url");
+            if (slice_is(scheme, first[streams][i]) && !slice_is(json_member(listener, "admin"), "true"))
+                found = memory_copy_text((const char *)url.data, url.size);
+        }
+    }
+    http_reply_done(&reply);
+    if (!found && *ret_code == CLI_DONE)
+        *ret_code = cli_fail(options, CLI_FAILED, "no-listener", "the running router has no listener for this; say --url");
+    return found;
+}

@@ -1,0 +1,330 @@
+/* stop, restart, reload, drain, status: over the admin surface of the running router. */
+#include "cli/control.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/json.h"
+#include "config/url.h"
+#include "platform/clock.h"
+#include "platform/loop.h"
+#include "runtime/runtime.h"
+
+#define ASK_NS (10 * NS_PER_S)
+#define STOP_WAIT_NS (45 * NS_PER_S)
+
+/* -- JSON answers -- */
+
+static bool find_member(struct slice object, struct slice name, struct slice *ret) {
+    struct json json;
+    struct json_item item;
+    json_init(&json, object, 0);
+    if (json_next(&json, &item) != JSON_OBJECT)
+        return false;
+    while (json_next(&json, &item) == JSON_NAME) {
+        bool hit = json_item_is(&item, name);
+        if (json_skip(&json, &item) <= JSON_END)
+            return false;
+        if (hit) {
+            *ret = item.raw;
+            return true;
+        }
+    }
+    return false;
+}
+
+struct slice json_member(struct slice object, const char *path) {
+    struct slice rest = slice_from(path), value = object;
+    while (rest.size) {
+        size_t size = slice_find(rest, '/');
+        if (!find_member(value, slice_head(rest, size), &value))
+            return slice_make(NULL, 0);
+        rest = slice_skip(rest, size + 1);
+    }
+    return value;
+}
+
+bool json_element(struct slice array, size_t *at, struct slice *ret) {
+    struct json json;
+    struct json_item item;
+    json_init(&json, array, 0);
+    if (json_next(&json, &item) != JSON_ARRAY)
+        return false;
+    for (size_t i = 0;; i++) {
+        enum json_type type = json_skip(&json, &item);
+        if (type == JSON_ARRAY_END || type <= JSON_END)
+            return false;
+        if (i == *at)
+            break;
+    }
+    (*at)++;
+    *ret = item.raw;
+    return true;
+}
+
+/* -- finding it -- */
+
+static int at_url(const char *text, const char *method, const char *target, struct slice body, struct http_reply *ret,
+                  struct fault *fault) {
+    struct config_url url;
+    struct scalar_why why;
+    bool planned = false;
+    if (strncmp(text, "unix:", 5) == 0)
+        return (int)http_request(NULL, text + 5, method, target, "", body, ASK_NS, ret, fault);
+    if (!url_parse(slice_from(text), URL_ADMIN, "http", &url, &planned, &why)) {
+        *ret = (struct http_reply){0};
+        return (int)fault_set(fault, STATUS_BAD_CONFIG, 0, "--admin: %s", why.text);
+    }
+    return (int)http_request(&url, NULL, method, target, "", body, ASK_NS, ret, fault);
+}
+
+int control_try(const struct cli_options *options, const char *method, const char *target, struct slice body,
+                struct http_reply *ret, struct fault *fault) {
+    const char *said = options->admin ? options->admin : getenv("INTERTIE_ADMIN");
+    *ret = (struct http_reply){0};
+    if (said && said[0])
+        return at_url(said, method, target, body, ret, fault);
+    const char *path = cli_config_path(options, NULL);
+    struct config_options how = cli_config_options(options);
+    struct config_report report;
+    struct config *config = NULL;
+    struct buffer place;
+    int status = STATUS_REFUSED;
+    config_report_init(&report);
+    if (path)
+        config_load(&how, slice_from(path), &config, &report);
+    config_report_done(&report);
+    if (config) {
+        buffer_init(&place, 4096);
+        runtime_socket_path(config, &place);
+        status = (int)http_request(NULL, (const char *)place.data, method, target, "", body, ASK_NS, ret, fault);
+        buffer_done(&place);
+        if (status != STATUS_OK) {
+            char url[300];
+            (void)snprintf(url, sizeof url, "%.*s", SLICE_ARG(config->admin.url.text));
+            http_reply_done(ret);
+            status = at_url(url, method, target, body, ret, fault);
+        }
+        config_free(config);
+    } else {
+        status = at_url("http://127.0.0.1:7470", method, target, body, ret, fault);
+    }
+    return status;
+}
+
+int control_ask(const struct cli_options *options, const char *method, const char *target, struct slice body,
+                struct http_reply *ret) {
+    struct fault fault = {0};
+    int status = control_try(options, method, target, body, ret, &fault);
+    if (status == STATUS_OK)
+        return CLI_DONE;
+    return cli_fail(options, CLI_NO_ROUTER, "not-running", "no router there (%s)", fault.text);
+}
+
+int control_refused(const struct cli_options *options, const struct http_reply *reply) {
+    struct slice body = buffer_slice(&reply->body);
+    struct slice reason = json_member(body, "reason"), detail = json_member(body, "detail");
+    if (options->json) {
+        cli_print(body);
+        printf("\n");
+    } else if (reason.data) {
+        fprintf(stderr, "intertie: %.*s (%.*s)\n", SLICE_ARG(detail.data ? detail : reason), SLICE_ARG(reason));
+    } else {
+        fprintf(stderr, "intertie: answered with HTTP %u\n", reply->code);
+    }
+    return CLI_REFUSED;
+}
+
+/* -- commands -- */
+
+static int simple(const struct cli_options *options, const char *method, const char *target, const char *words) {
+    struct http_reply reply;
+    int code = control_ask(options, method, target, slice_make("", 0), &reply);
+    if (code == CLI_DONE && reply.code >= 300) {
+        code = control_refused(options, &reply);
+    } else if (code == CLI_DONE) {
+        if (options->json) {
+            cli_print(buffer_slice(&reply.body));
+            if (reply.body.size && reply.body.data[reply.body.size - 1] != '\n')
+                printf("\n");
+        } else if (!options->quiet) {
+            fprintf(stderr, "%s\n", words);
+        }
+    }
+    http_reply_done(&reply);
+    return code;
+}
+
+int cmd_drain(const struct cli_command *command, const struct cli_options *options) {
+    (void)command;
+    return simple(options, "POST", "/api/v1/drain", "draining: it takes no new work");
+}
+
+int cmd_reload(const struct cli_command *command, const struct cli_options *options) {
+    struct http_reply reply;
+    (void)command;
+    int code = control_ask(options, "POST", options->dry_run ? "/api/v1/reload?dry_run=true" : "/api/v1/reload",
+                           slice_make("", 0), &reply);
+    if (code == CLI_DONE) {
+        cli_print(buffer_slice(&reply.body));
+        if (reply.body.size && reply.body.data[reply.body.size - 1] != '\n')
+            printf("\n");
+        code = reply.code < 300 ? CLI_DONE : reply.code == 409 || reply.code == 422 || reply.code == 400 ? CLI_BAD_CONFIG : CLI_FAILED;
+    }
+    http_reply_done(&reply);
+    return code;
+}
+
+static void on_nothing(void *user) {
+    *(bool *)user = true;
+}
+
+static void rest(int64_t time_ns) {
+    bool over = false;
+    struct loop_owner owner = {.user = &over, .on_timer = on_nothing, .on_wake = on_nothing};
+    struct loop *loop = loop_new(&owner);
+    if (!loop)
+        return;
+    loop_timer_at(loop, mono_after(platform_now().mono, time_ns));
+    while (!over)
+        loop_run_once(loop, true);
+    loop_free(loop);
+}
+
+int cmd_stop(const struct cli_command *command, const struct cli_options *options) {
+    struct http_reply reply;
+    struct fault fault;
+    (void)command;
+    struct mono start = platform_now().mono;
+    int64_t wait = options->wait_ns >= 0 ? options->wait_ns : STOP_WAIT_NS;
+    int code = control_ask(options, "GET", "/api/v1/status", slice_make("", 0), &reply);
+    if (code != CLI_DONE) {
+        http_reply_done(&reply);
+        return code;
+    }
+    struct slice flight = json_member(buffer_slice(&reply.body), "messages/in_flight");
+    if (!options->quiet && !options->json)
+        fprintf(stderr, "draining: %.*s in flight .. ", SLICE_ARG(flight.data ? flight : SLICE_OF("0")));
+    http_reply_done(&reply);
+    code = control_ask(options, "POST", options->now ? "/api/v1/stop?now=true" : "/api/v1/stop", slice_make("", 0), &reply);
+    http_reply_done(&reply);
+    if (code != CLI_DONE)
+        return code;
+    for (;;) {
+        int status = control_try(options, "GET", "/livez", slice_make("", 0), &reply, &fault);
+        http_reply_done(&reply);
+        if (status != STATUS_OK)
+            break;
+        if (platform_now().mono.ns - start.ns > wait)
+            return cli_fail(options, CLI_FAILED, "timeout", "not stopped after %lld s; `intertie stop --now` cuts it",
+                            (long long)(wait / NS_PER_S));
+        rest(50 * NS_PER_MS);
+    }
+    double took = (double)(platform_now().mono.ns - start.ns) / 1e9;
+    if (options->json)
+        printf("{\"stopped\":true,\"seconds\":%.3f}\n", took);
+    else if (!options->quiet)
+        fprintf(stderr, "stopped after %.1f s\n", took);
+    return options->now ? CLI_FORCED : CLI_DONE;
+}
+
+int cmd_restart(const struct cli_command *command, const struct cli_options *options) {
+    struct cli_options stop = *options;
+    stop.argument_count = 0;
+    stop.wait_ns = -1;
+    int code = cmd_stop(command, &stop);
+    if (code != CLI_DONE && code != CLI_NO_ROUTER)
+        return code;
+    return cmd_start(command, options);
+}
+
+/* -- status -- */
+
+static void show_time(char out[static 32], struct slice nanoseconds) {
+    double ns = nanoseconds.size ? strtod((const char *)nanoseconds.data, NULL) : 0;
+    if (ns <= 0)
+        (void)snprintf(out, 32, "-");
+    else if (ns < 1e6)
+        (void)snprintf(out, 32, "%.1f ms", ns / 1e6);
+    else if (ns < 1e9)
+        (void)snprintf(out, 32, "%.0f ms", ns / 1e6);
+    else
+        (void)snprintf(out, 32, "%.1f s", ns / 1e9);
+}
+
+static struct slice or_dash(struct slice text) {
+    return text.data ? text : SLICE_OF("-");
+}
+
+static void show_up(struct slice seconds) {
+    long long s = seconds.size ? strtoll((const char *)seconds.data, NULL, 10) : 0;
+    if (s >= 3600)
+        printf("%lldh%02lldm", s / 3600, s / 60 % 60);
+    else if (s >= 60)
+        printf("%lldm%02llds", s / 60, s % 60);
+    else
+        printf("%llds", s);
+}
+
+static void show_status(struct slice body) {
+    struct slice environment = json_member(body, "environment");
+    printf("intertie %.*s  %.*s  pid %.*s  up ", SLICE_ARG(or_dash(json_member(body, "version"))),
+           SLICE_ARG(or_dash(json_member(body, "state"))), SLICE_ARG(or_dash(json_member(body, "pid"))));
+    show_up(json_member(body, "uptime_seconds"));
+    printf("  %.*s workers  config %.*s%s%.*s%s\n", SLICE_ARG(or_dash(json_member(body, "workers"))),
+           SLICE_ARG(or_dash(json_member(body, "config"))), environment.size ? " (" : "", SLICE_ARG(environment),
+           environment.size ? ")" : "");
+    printf("%-16s %-9s %-12s %8s %10s %10s %9s %9s\n", "SYSTEM", "STATE", "ENDPOINTS", "HELD", "IN FLIGHT", "DELIVERED", "p50",
+           "p99");
+    struct slice systems = json_member(body, "systems"), system;
+    for (size_t at = 0; json_element(systems, &at, &system);) {
+        char p50[32], p99[32], endpoints[40];
+        struct slice count = json_member(system, "endpoints"), up = json_member(system, "endpoints_up");
+        struct slice sessions = json_member(system, "sessions");
+        if (count.size && !slice_is(count, "0"))
+            (void)snprintf(endpoints, sizeof endpoints, "%.*s/%.*s", SLICE_ARG(up), SLICE_ARG(count));
+        else
+            (void)snprintf(endpoints, sizeof endpoints, "%.*s sessions", SLICE_ARG(or_dash(sessions)));
+        show_time(p50, json_member(system, "p50_ns"));
+        show_time(p99, json_member(system, "p99_ns"));
+        printf("%-16.*s %-9.*s %-12s %8.*s %10.*s %10.*s %9s %9s\n", SLICE_ARG(or_dash(json_member(system, "name"))),
+               SLICE_ARG(or_dash(json_member(system, "state"))), endpoints, SLICE_ARG(or_dash(json_member(system, "held"))),
+               SLICE_ARG(or_dash(json_member(system, "in_flight"))), SLICE_ARG(or_dash(json_member(system, "delivered"))),
+               p50, p99);
+    }
+}
+
+static int status_once(const struct cli_options *options) {
+    struct http_reply reply;
+    struct fault fault = {0};
+    int code = CLI_DONE;
+    if (control_try(options, "GET", "/api/v1/status", slice_make("", 0), &reply, &fault) != STATUS_OK) {
+        code = cli_fail(options, CLI_NO_ROUTER, "not-running", "not running (%s)", fault.text);
+    } else if (reply.code != 200) {
+        code = control_refused(options, &reply);
+    } else {
+        struct slice body = buffer_slice(&reply.body);
+        if (options->json) {
+            cli_print(body);
+            if (body.data[body.size - 1] != '\n')
+                printf("\n");
+        } else {
+            show_status(body);
+        }
+        code = slice_is(json_member(body, "state"), "ready") ? CLI_DONE : CLI_FAILED;
+    }
+    http_reply_done(&reply);
+    return code;
+}
+
+int cmd_status(const struct cli_command *command, const struct cli_options *options) {
+    (void)command;
+    for (;;) {
+        int code = status_once(options);
+        if (!options->watch)
+            return code;
+        fflush(stdout);
+        rest(NS_PER_S);
+    }
+}

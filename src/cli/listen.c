@@ -1,0 +1,144 @@
+/* listen: takes messages as a system, or as a subscription, and prints them. */
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "cli/client.h"
+#include "cli/control.h"
+#include "cli/event.h"
+#include "message/encoding.h"
+#include "platform/clock.h"
+#include "platform/entropy.h"
+
+struct listener {
+    const struct cli_options *options;
+    struct buffer line;
+    struct buffer reply;
+    struct uuid_source ids;
+    uint64_t seen;
+    bool full;
+};
+
+static void print_event(struct listener *listener, const struct message *message) {
+    buffer_clear(&listener->line);
+    if (message_encode_json(message, NULL, &listener->line) != STATUS_OK)
+        return;
+    for (size_t i = 0; i < listener->line.size; i++) /* white space between tokens: one event stays one line */
+        if (listener->line.data[i] == '\n' || listener->line.data[i] == '\r')
+            listener->line.data[i] = ' ';
+    buffer_add_byte(&listener->line, '\n');
+    cli_print(buffer_slice(&listener->line));
+    fflush(stdout);
+}
+
+static void answer(struct listener *listener, struct client *client, const struct message *request) {
+    uint8_t bytes[8192], id[16];
+    char id_text[UUID_TEXT_SIZE], source[96];
+    struct buffer extra;
+    struct message reply;
+    struct message_fault fault;
+    enum status status;
+    uuid_make(&listener->ids, platform_now().wall, id);
+    uuid_text(id, id_text);
+    (void)snprintf(source, sizeof source, listener->options->as ? "/systems/%.63s" : "/cli",
+                   listener->options->as ? listener->options->as : "");
+    buffer_init_fixed(&extra, bytes, sizeof bytes);
+    message_init(&reply, buffer_slice(&listener->reply));
+    message_add(&reply, &extra, ATTRIBUTE_ID, slice_make(id_text, sizeof id_text), &fault);
+    message_add(&reply, &extra, ATTRIBUTE_SOURCE, slice_from(source), &fault);
+    message_add(&reply, &extra, ATTRIBUTE_TYPE, SLICE_OF("intertie.cli.reply.v1"), &fault);
+    message_add(&reply, &extra, ATTRIBUTE_MESSAGETYPE, SLICE_OF("response"), &fault);
+    message_add(&reply, &extra, ATTRIBUTE_CAUSATIONID, message_text(request, ATTRIBUTE_ID), &fault);
+    bool is_json = json_is_valid(buffer_slice(&listener->reply), 0);
+    message_add(&reply, &extra, ATTRIBUTE_DATACONTENTTYPE,
+                is_json ? SLICE_OF("application/json") : SLICE_OF("text/plain; charset=utf-8"), &fault);
+    message_set_data(&reply, is_json ? DATA_JSON : DATA_TEXT);
+    if (message_seal(&reply, &extra, &fault) != STATUS_OK || !client_post(client, &reply, false, 0, &status))
+        cli_say("the reply could not be sent");
+}
+
+static void on_message(struct client *client, uint64_t token, struct message *message) {
+    struct listener *listener = client_user(client);
+    struct connection *c = client_connection(client);
+    if (listener->full) { /* not ours any more: somebody else shall have it */
+        connection_settle(c, token, token, STATUS_OVERLOADED, 0);
+        return;
+    }
+    print_event(listener, message);
+    connection_settle(c, token, token, STATUS_OK, 0);
+    if (listener->options->reply && message_kind_asks(message->kind))
+        answer(listener, client, message);
+    if (listener->options->count && ++listener->seen >= listener->options->count)
+        listener->full = true;
+}
+
+static void on_opened(struct client *client) {
+    (void)client;
+}
+
+static const struct client_calls calls = {.opened = on_opened, .message = on_message};
+
+static int work(struct listener *listener, const struct client_options *how) {
+    const struct cli_options *options = listener->options;
+    struct fault fault = {0};
+    struct mono start = platform_now().mono;
+    struct mono deadline = options->for_ns >= 0 ? mono_after(start, options->for_ns) : MONO_NEVER;
+    struct client *client = client_new(how, &fault);
+    if (!client)
+        return cli_fail(options, CLI_FAILED, status_reason(fault.status), "%s", fault.text);
+    enum status status = STATUS_OK;
+    while (!(listener->full && client_is_flushed(client)) && status == STATUS_OK) {
+        struct mono next = mono_after(platform_now().mono, 50 * NS_PER_MS); /* to notice that we have enough */
+        status = client_run(client, options->count ? mono_min(next, deadline) : deadline);
+        if (status == STATUS_REPLY_TIMEOUT && !mono_due(deadline, platform_now().mono))
+            status = STATUS_OK;
+    }
+    client_free(client);
+    if (status == STATUS_OK || status == STATUS_REPLY_TIMEOUT)
+        return CLI_DONE;
+    if (status == STATUS_CANCELLED)
+        return 130;
+    bool nobody = status == STATUS_REFUSED || status == STATUS_UNREACHABLE || status == STATUS_CONNECT_TIMEOUT;
+    return cli_fail(options, nobody ? CLI_NO_ROUTER : CLI_REFUSED, status_reason(status), "%s (%s)", status_row(status)->title,
+                    status_reason(status));
+}
+
+int cmd_listen(const struct cli_command *command, const struct cli_options *options) {
+    struct listener listener = {.options = options};
+    struct client_options how = {.calls = &calls, .user = &listener, .subscribes = true};
+    struct buffer key;
+    char *text = NULL;
+    uint64_t seed = 0;
+    int code = CLI_DONE;
+    (void)command;
+    if (!options->as && !options->when)
+        return cli_fail(options, CLI_USAGE, "usage", "say --as SYSTEM, or --when CESQL");
+    buffer_init(&listener.line, 32u << 20);
+    buffer_init(&listener.reply, 16u << 20);
+    buffer_init(&key, 4096);
+    entropy_seed(&seed);
+    uuid_source_init(&listener.ids, seed);
+    code = cli_key(options, &key);
+    if (code == CLI_DONE && options->reply)
+        code = cli_read_data(options, options->reply, &listener.reply);
+    if (code == CLI_DONE && !options->url && !(text = client_find_listener(options, true, &code)) && code == CLI_DONE)
+        code = CLI_FAILED;
+    if (code == CLI_DONE)
+        code = client_url(options, options->url ? options->url : text, &how.place);
+    if (code == CLI_DONE && how.place.url.scheme != CONFIG_SCHEME_TCP && how.place.url.scheme != CONFIG_SCHEME_INTERTIE)
+        code = cli_fail(options, CLI_FAILED, "not-supported", "listen needs a tcp or intertie URL in " INTERTIE_VERSION);
+    how.place.wants_stream = true;
+    how.system = slice_from(options->as ? options->as : "");
+    how.key = buffer_slice(&key);
+    how.subscription = (struct protocol_subscription){.sub = 1, .filter = slice_from(options->when ? options->when : ""),
+                                                      .group = slice_from(options->group ? options->group : ""), .ack = true,
+                                                      .max_inflight = options->count ? 1 : 0};
+    if (code == CLI_DONE)
+        code = work(&listener, &how);
+    memory_free(text);
+    buffer_done(&key);
+    buffer_done(&listener.line);
+    buffer_done(&listener.reply);
+    return code;
+}
