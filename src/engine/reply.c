@@ -165,7 +165,7 @@ void reply_give(struct engine *engine, struct delivery *d, const struct message 
     if (asker) {
         struct overlay overlay;
         overlay_init(&overlay);
-        complete(engine, d, reply, asker->system, &overlay);
+        complete(engine, d, reply, d->from, &overlay);
         taken = hand_over(engine, asker, d->asker_token, reply, &overlay);
         if (taken) {
             list_remove(&asker->asked, &d->asker_node);
@@ -222,7 +222,7 @@ void reply_fail(struct engine *engine, struct delivery *d, enum status status) {
         return;
     struct overlay overlay;
     overlay_init(&overlay);
-    complete(engine, d, &error, asker->system, &overlay);
+    complete(engine, d, &error, d->from, &overlay);
     hand_over(engine, asker, d->asker_token, &error, &overlay);
 }
 
