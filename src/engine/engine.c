@@ -287,12 +287,20 @@ void engine_system_view(const struct engine *engine, size_t index, struct engine
     memcpy(ret->endings, r->endings, sizeof ret->endings);
 }
 
+/* An endpoint that isn't known to fail: a dial may still bring what is held there. */
+static bool may_be_there(const struct system *system) {
+    for (size_t i = 0; i < system->endpoint_count; i++)
+        if (system->endpoints[i]->open > 0 || system->endpoints[i]->failures == 0)
+            return true;
+    return false;
+}
+
 bool engine_is_quiet(const struct engine *engine) {
     if (engine->totals.waiting || engine->settles.count)
         return false;
     for (size_t i = 0; i < engine->system_count; i++) {
         const struct recipient *r = &engine->systems[i]->recipient;
-        bool somebody = r->members.count || engine->systems[i]->endpoint_count;
+        bool somebody = r->members.count || may_be_there(engine->systems[i]);
         if (r->in_flight || r->asked.count || (r->queued && somebody))
             return false;
     }

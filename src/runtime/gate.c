@@ -92,7 +92,7 @@ static bool open_datagrams(struct gate *gate) {
     if (!gate->link)
         return false;
     gate->link->fd = gate->fd;
-    gate->link->keeps_fd = true;
+    gate->link->gate = gate;
     gate->link->state = LINK_OPEN;
     /* One byte more than allowed, so that what is too long is seen to be. */
     uint32_t room = c->setup->limits.message + 1;
@@ -104,12 +104,12 @@ static void close_datagrams(struct gate *gate) {
     struct engine_input input = {
         .kind = INPUT_CLOSED, .connection = gate->link->connection, .status = STATUS_GOING_AWAY};
     link_free(gate->link);
-    gate->link = NULL;
     worker_input(gate->worker, &input);
 }
 
 void gate_reopen(struct gate *gate) {
-    close_datagrams(gate);
+    if (gate->link)
+        close_datagrams(gate);
     worker_turn(gate->worker); /* the old connection's slot is free before the new one comes */
     bool opened = open_datagrams(gate);
     ASSERT(opened);

@@ -51,6 +51,7 @@ enum link_state {
 };
 
 struct dial;
+struct gate;
 
 /* The descriptor of one connection. */
 struct link {
@@ -69,7 +70,7 @@ struct link {
     bool is_datagram;
     bool reads_off;
     bool is_full; /* the kernel takes no more: waiting until writable */
-    bool keeps_fd; /* a datagram listener's: the gate closes it */
+    struct gate *gate; /* a datagram listener's: closes the descriptor; else NULL */
     const struct protocol *protocol;
 };
 
@@ -94,7 +95,7 @@ struct gate {
     struct worker *worker;
     struct loop_watch *watch;
     struct place *place;
-    struct link *link; /* datagrams */
+    struct link *link; /* datagrams; NULL when the engine has closed the connection */
     uint32_t index;
     int fd;
 };

@@ -64,7 +64,9 @@ void link_free(struct link *link) {
     dial_free(link);
     if (link->watch)
         loop_unwatch(link->watch);
-    if (link->fd >= 0 && !link->keeps_fd)
+    if (link->gate)
+        link->gate->link = NULL;
+    else if (link->fd >= 0)
         socket_close(link->fd);
     memory_free(link);
 }

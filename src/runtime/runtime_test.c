@@ -21,6 +21,7 @@ static void quickstart(struct rig *rig, uint32_t workers, uint16_t pricing, uint
               "listeners:\n"
               "  web: http://127.0.0.1:0\n"
               "  stream: tcp://127.0.0.1:0\n"
+              "  ticks: udp://127.0.0.1:0\n"
               "systems:\n"
               "  pricing: tcp://127.0.0.1:%u\n"
               "  lamp: udp://127.0.0.1:%u\n"
@@ -186,7 +187,7 @@ static void snapshot_and_metrics_tell_what_happened(void **state) {
         assert_non_null(snapshot);
         assert_int_equal(snapshot->workers, 2);
         assert_int_equal(snapshot->system_count, 3);
-        assert_int_equal(snapshot->listener_count, 3);
+        assert_int_equal(snapshot->listener_count, 4);
         assert_true(slice_is(snapshot->systems[1].sum.name, "lamp"));
         seen = snapshot->systems[1].sum.endings[ENDING_DELIVERED] == 1;
         runtime_snapshot_free(snapshot);

@@ -346,7 +346,7 @@ void worker_drain(struct worker *worker) {
     for (struct list_node *node = list_first(&worker->gates); node;) {
         struct gate *gate = LIST_ENTRY(node, struct gate, node);
         node = list_next(&worker->gates, node);
-        if (gate->place->is_datagram)
+        if (gate->link)
             link_read(gate->link, false); /* replies still go out by it */
     }
     worker_turn(worker);
