@@ -1,108 +1,132 @@
-/* A binary heap of intrusive deadlines. */
+/* A binary heap of intrusive deadlines: a complete tree, whose n-th place is found by the bits of n after the first. */
 #include "base/deadline.h"
-
-#include "base/memory.h"
 
 void deadlines_init(struct deadlines *set) {
     *set = (struct deadlines){0};
 }
 
-void deadlines_done(struct deadlines *set) {
-    memory_free(set->heap);
-    *set = (struct deadlines){0};
-}
-
-static void place(struct deadlines *set, size_t index, struct deadline *deadline) {
-    set->heap[index] = deadline;
-    deadline->index = index + 1;
-}
-
-static void sift_up(struct deadlines *set, size_t index) {
-    struct deadline *moved = set->heap[index];
-    while (index > 0) {
-        size_t parent = (index - 1) / 2;
-        if (set->heap[parent]->queued.ns <= moved->queued.ns)
-            break;
-        place(set, index, set->heap[parent]);
-        index = parent;
+/* The pointer that holds the n-th node (1 is the root), and whose child that is. */
+static struct deadline **place(struct deadlines *set, size_t n, struct deadline **ret_parent) {
+    struct deadline **at = &set->first;
+    *ret_parent = NULL;
+    if (n <= 1)
+        return at;
+    for (int bit = 62 - __builtin_clzll(n); bit >= 0; bit--) {
+        *ret_parent = *at;
+        at = n >> bit & 1 ? &(*at)->right : &(*at)->left;
     }
-    place(set, index, moved);
+    return at;
 }
 
-static void sift_down(struct deadlines *set, size_t index) {
-    struct deadline *moved = set->heap[index];
+static struct deadline **holder(struct deadlines *set, const struct deadline *node) {
+    if (!node->parent)
+        return &set->first;
+    return node->parent->left == node ? &node->parent->left : &node->parent->right;
+}
+
+static void adopt(struct deadline *node) {
+    if (node->left)
+        node->left->parent = node;
+    if (node->right)
+        node->right->parent = node;
+}
+
+/* `node` and its parent change places. */
+static void rise(struct deadlines *set, struct deadline *node) {
+    struct deadline *parent = node->parent;
+    struct deadline *left = node->left, *right = node->right;
+    *holder(set, parent) = node;
+    node->parent = parent->parent;
+    if (parent->left == node) {
+        node->left = parent;
+        node->right = parent->right;
+    } else {
+        node->left = parent->left;
+        node->right = parent;
+    }
+    parent->left = left;
+    parent->right = right;
+    adopt(parent);
+    adopt(node);
+}
+
+static void sift_up(struct deadlines *set, struct deadline *node) {
+    while (node->parent && node->queued.ns < node->parent->queued.ns)
+        rise(set, node);
+}
+
+static void sift_down(struct deadlines *set, struct deadline *node) {
     for (;;) {
-        size_t child = index * 2 + 1;
-        if (child >= set->count)
+        struct deadline *child = node->left;
+        if (!child)
             break;
-        if (child + 1 < set->count && set->heap[child + 1]->queued.ns < set->heap[child]->queued.ns)
-            child++;
-        if (moved->queued.ns <= set->heap[child]->queued.ns)
+        if (node->right && node->right->queued.ns < child->queued.ns)
+            child = node->right;
+        if (node->queued.ns <= child->queued.ns)
             break;
-        place(set, index, set->heap[child]);
-        index = child;
+        rise(set, child);
     }
-    place(set, index, moved);
 }
 
 static void take_out(struct deadlines *set, struct deadline *deadline) {
-    size_t index = deadline->index - 1;
-    deadline->index = 0;
-    struct deadline *last = set->heap[--set->count];
-    if (last == deadline)
-        return;
-    place(set, index, last);
-    sift_up(set, index);
-    sift_down(set, last->index - 1);
+    struct deadline *parent;
+    struct deadline **hole = place(set, set->count--, &parent);
+    struct deadline *last = *hole;
+    *hole = NULL;
+    if (last != deadline) { /* the last one takes its place */
+        *holder(set, deadline) = last;
+        last->parent = deadline->parent;
+        last->left = deadline->left;
+        last->right = deadline->right;
+        adopt(last);
+        sift_up(set, last);
+        sift_down(set, last);
+    }
+    deadline->parent = deadline->left = deadline->right = NULL;
+    deadline->armed = false;
 }
 
-bool deadlines_set(struct deadlines *set, struct deadline *deadline, struct mono at) {
+void deadlines_set(struct deadlines *set, struct deadline *deadline, struct mono at) {
     if (at.ns == INT64_MAX) {
         deadlines_clear(set, deadline);
-        return true;
+        return;
     }
-    if (deadline->index) {
-        deadline->at = at;
+    deadline->at = at;
+    if (deadline->armed) {
         if (at.ns < deadline->queued.ns) {
             deadline->queued = at;
-            sift_up(set, deadline->index - 1);
+            sift_up(set, deadline);
         }
-        return true;
+        return;
     }
-    if (set->count == set->capacity) {
-        size_t capacity = set->capacity ? set->capacity * 2 : 16;
-        struct deadline **heap = memory_resize(set->heap, capacity * sizeof *heap);
-        if (!heap)
-            return false;
-        set->heap = heap;
-        set->capacity = capacity;
-    }
-    deadline->at = deadline->queued = at;
-    place(set, set->count++, deadline);
-    sift_up(set, set->count - 1);
-    return true;
+    struct deadline **free_place = place(set, ++set->count, &deadline->parent);
+    *free_place = deadline;
+    deadline->left = deadline->right = NULL;
+    deadline->queued = at;
+    deadline->armed = true;
+    sift_up(set, deadline);
 }
 
 void deadlines_clear(struct deadlines *set, struct deadline *deadline) {
-    if (deadline->index)
+    if (deadline->armed)
         take_out(set, deadline);
     deadline->at = MONO_NEVER;
 }
 
 struct deadline *deadlines_take(struct deadlines *set, struct mono now) {
-    while (set->count && set->heap[0]->queued.ns <= now.ns) {
-        struct deadline *first = set->heap[0];
+    while (set->first && set->first->queued.ns <= now.ns) {
+        struct deadline *first = set->first;
         if (first->at.ns <= now.ns) {
             take_out(set, first);
             first->at = MONO_NEVER;
             return first;
         }
         first->queued = first->at;
-        sift_down(set, 0);
+        sift_down(set, first);
     }
     return NULL;
 }
 
 struct mono deadlines_next(const struct deadlines *set) {
-    return set->count ? set->heap[0]->queued : MONO_NEVER;
+    return set->first ? set->first->queued : MONO_NEVER;
 }

@@ -1,5 +1,5 @@
-/* A set of deadlines: a binary heap of intrusive nodes. A deadline that moves later only writes a field;
- * the heap learns of it when the old time comes up. */
+/* A set of deadlines: a binary heap of intrusive nodes, so that arming one takes no memory and can't fail. A deadline that
+ * moves later only writes a field; the heap learns of it when the old time comes up. */
 #ifndef BASE_DEADLINE_H
 #define BASE_DEADLINE_H
 
@@ -11,19 +11,18 @@
 struct deadline {
     struct mono at;     /* when it is really due; MONO_NEVER: not armed */
     struct mono queued; /* the time that it is sorted by, never later than `at` */
-    size_t index;       /* place in the heap + 1; 0: not in it */
+    struct deadline *parent, *left, *right;
+    bool armed; /* it is in the heap */
 };
 
 struct deadlines {
-    struct deadline **heap;
+    struct deadline *first;
     size_t count;
-    size_t capacity;
 };
 
 void deadlines_init(struct deadlines *set);
-void deadlines_done(struct deadlines *set);
-/* Arms or moves. False when memory is out (the deadline is then as before). Can't fail for one already armed. */
-bool deadlines_set(struct deadlines *set, struct deadline *deadline, struct mono at);
+/* Arms or moves. MONO_NEVER: as deadlines_clear(). */
+void deadlines_set(struct deadlines *set, struct deadline *deadline, struct mono at);
 void deadlines_clear(struct deadlines *set, struct deadline *deadline);
 /* The next one that is due at `now`, disarmed; NULL when none is. */
 struct deadline *deadlines_take(struct deadlines *set, struct mono now);

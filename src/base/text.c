@@ -226,10 +226,13 @@ unsigned text_distance(struct slice a, struct slice b, unsigned max) {
 
 /* One slip in a short name, two from eight letters on, three from twelve: `name` isn't meant to be `frame`. A name that
  * shares nothing with another is not near it. */
+unsigned text_slips_max(struct slice name) {
+    unsigned slips = name.size < 8 ? 1 : name.size < 12 ? 2 : 3;
+    return name.size > 1 ? slips : 0;
+}
+
 int text_nearest(struct slice name, const struct slice *candidates, size_t count) {
-    unsigned limit = name.size < 8 ? 1 : name.size < 12 ? 2 : 3;
-    if (limit >= name.size)
-        limit = name.size ? (unsigned)name.size - 1 : 0;
+    unsigned limit = text_slips_max(name);
     unsigned best = limit + 1;
     int found = -1;
     for (size_t i = 0; i < count; i++) {

@@ -53,6 +53,8 @@ size_t text_base64url_put(char *out, struct slice bytes); /* needs (size * 4 + 2
  * mean". Names over 63 bytes are never near. */
 unsigned text_distance(struct slice a, struct slice b, unsigned max);
 
+/* How far from `name` a candidate may be to be worth saying. */
+unsigned text_slips_max(struct slice name);
 /* The names of `count` candidates nearest to `name`: index, or -1 when none is close enough to be worth saying. */
 int text_nearest(struct slice name, const struct slice *candidates, size_t count);
 

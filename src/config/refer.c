@@ -9,7 +9,7 @@ void refer_unknown(struct work *work, struct config_place at, const struct trail
                    const struct node *map) {
     char path[TRAIL_MAX];
     const struct node *near = NULL;
-    unsigned best = (name.size <= 3 ? 1 : name.size <= 8 ? 2 : 3) + 1;
+    unsigned best = text_slips_max(name) + 1;
     for (const struct node *child = map && map->kind == NODE_MAP ? map->first : NULL; child; child = child->next) {
         unsigned distance = text_distance(name, child->key, best - 1);
         if (distance < best) {

@@ -4,7 +4,8 @@
 
 #include "connection/net.h"
 
-void net_act(struct net *net, struct net_action action);
+/* False when memory is out: to be told later. */
+bool net_act(struct net *net, struct net_action action);
 /* Feeds what waits, if the connection may read again. */
 void net_resume(struct connection *c, struct now now);
 

@@ -7,6 +7,7 @@
 
 #define WRITE_TIMEOUT_NS (30 * NS_PER_S)
 #define FIRST_SLOTS 16
+#define AGAIN_NS NS_PER_MS
 
 bool net_init(struct net *net, const struct net_calls *calls, void *user, uint32_t count_max, uint64_t seed) {
     *net = (struct net){.calls = calls, .user = user, .count_max = count_max};
@@ -47,7 +48,6 @@ void net_done(struct net *net) {
         free_connection(net, c);
     }
     chain_pool_done(&net->pool);
-    deadlines_done(&net->deadlines);
     memory_free(net->worker.extra.data);
     buffer_done(&net->worker.scratch);
     memory_free(net->slots);
@@ -153,12 +153,17 @@ struct connection *net_dial(struct net *net, const struct protocol *protocol, co
     struct connection *c = new_connection(net, protocol, setup);
     if (!c)
         return NULL;
+    if (!net_act(net, (struct net_action){.kind = NET_DIAL, .connection = c->handle, .place = place})) {
+        list_remove(&net->open, &c->node);
+        net->count--;
+        free_connection(net, c);
+        return NULL;
+    }
     c->owner = owner;
     c->status = CONNECTION_DIALLING;
     c->opened = now.mono;
     c->until = mono_after(now.mono, timeout_ns);
     connection_touch(c);
-    net_act(net, (struct net_action){.kind = NET_DIAL, .connection = c->handle, .place = place});
     return c;
 }
 
@@ -183,7 +188,7 @@ void connection_close(struct connection *c, enum status status) {
     struct net *net = c->net;
     if (c->status == CONNECTION_CLOSED)
         return;
-    bool linger = c->status == CONNECTION_CLOSING && c->sink.reading_done && !c->peer_ended;
+    c->linger = c->status == CONNECTION_CLOSING && c->sink.reading_done && !c->peer_ended;
     c->status = CONNECTION_CLOSED;
     c->sink.closing = true; /* a feed() that is under way stops */
     c->reason = status;
@@ -195,7 +200,7 @@ void connection_close(struct connection *c, enum status status) {
     if (list_node_is_linked(&c->dirty))
         list_remove(&net->dirty, &c->dirty);
     list_add(&net->dead, &c->node);
-    net_act(net, (struct net_action){.kind = NET_CLOSE, .connection = c->handle, .linger = linger});
+    c->close_told = net_act(net, (struct net_action){.kind = NET_CLOSE, .connection = c->handle, .linger = c->linger});
 }
 
 void connection_end(struct connection *c, enum status status) {
@@ -231,16 +236,23 @@ void connection_touch(struct connection *c) {
         list_add(&c->net->dirty, &c->dirty);
 }
 
-void net_act(struct net *net, struct net_action action) {
-    if (net->action_count == net->action_capacity) {
-        uint32_t capacity = net->action_capacity ? net->action_capacity * 2 : 64;
-        struct net_action *actions = memory_resize(net->actions, capacity * sizeof *actions);
-        /* An action that can't be told would leave a connection hanging for ever: there is no honest way on. */
-        ASSERT(actions);
-        net->actions = actions;
-        net->action_capacity = capacity;
-    }
+static bool reserve_action(struct net *net) {
+    if (net->action_count < net->action_capacity)
+        return true;
+    uint32_t capacity = net->action_capacity ? net->action_capacity * 2 : 64;
+    struct net_action *actions = memory_resize(net->actions, capacity * sizeof *actions);
+    if (!actions)
+        return false;
+    net->actions = actions;
+    net->action_capacity = capacity;
+    return true;
+}
+
+bool net_act(struct net *net, struct net_action action) {
+    if (!reserve_action(net))
+        return false;
     net->actions[net->action_count++] = action;
+    return true;
 }
 
 void net_tick(struct net *net, struct now now) {
@@ -264,7 +276,10 @@ void net_tick(struct net *net, struct now now) {
 }
 
 struct mono net_due(const struct net *net) {
-    return deadlines_next(&net->deadlines);
+    struct mono next = deadlines_next(&net->deadlines);
+    if (net->dirty.count || net->dead.count) /* no memory for an action: tried again */
+        next = mono_min(next, mono_after(net->now.mono, AGAIN_NS));
+    return next;
 }
 
 /* The first error is remembered in `closing`; what was written by then still goes out. */
@@ -273,6 +288,7 @@ static void look_after(struct connection *c, struct now now) {
     if (c->status == CONNECTION_OPEN && c->sink.closing) {
         enum status status = c->sink.close_status;
         connection_end(c, status);
+        list_remove(&net->dirty, &c->dirty); /* it is looked after here and now */
     }
     uint64_t unsent = chain_unsent(&c->out);
     if (c->status == CONNECTION_CLOSING && unsent == 0) {
@@ -280,17 +296,20 @@ static void look_after(struct connection *c, struct now now) {
         return;
     }
     if (c->status != CONNECTION_DIALLING && unsent > 0 && !c->flushed) {
-        c->flushed = true;
-        net_act(net, (struct net_action){.kind = NET_FLUSH, .connection = c->handle});
+        c->flushed = net_act(net, (struct net_action){.kind = NET_FLUSH, .connection = c->handle});
+        if (!c->flushed)
+            connection_touch(c);
     }
     bool off = (c->sink.paused || c->stopped) && c->status == CONNECTION_OPEN;
     if (off != c->reads_off) {
-        c->reads_off = off;
-        net_act(net, (struct net_action){.kind = NET_READ, .connection = c->handle, .on = !off});
+        if (net_act(net, (struct net_action){.kind = NET_READ, .connection = c->handle, .on = !off}))
+            c->reads_off = off;
+        else
+            connection_touch(c);
     }
     struct mono due = c->status == CONNECTION_OPEN ? mono_min(c->sink.due, c->until) : c->until;
-    if (due.ns != c->deadline.at.ns && !deadlines_set(&net->deadlines, &c->deadline, due))
-        connection_close(c, STATUS_NO_MEMORY); /* no connection may live without its deadline */
+    if (due.ns != c->deadline.at.ns)
+        deadlines_set(&net->deadlines, &c->deadline, due);
     (void)now;
 }
 
@@ -306,9 +325,16 @@ void net_settle(struct net *net, struct now now) {
 
 const struct net_action *net_finish(struct net *net, struct now now, uint32_t *ret_count) {
     net_settle(net, now);
-    struct list_node *node;
-    while ((node = list_take_first(&net->dead)))
-        free_connection(net, LIST_ENTRY(node, struct connection, node));
+    for (struct list_node *node = list_first(&net->dead); node;) {
+        struct connection *c = LIST_ENTRY(node, struct connection, node);
+        node = list_next(&net->dead, node);
+        if (!c->close_told)
+            c->close_told = net_act(net, (struct net_action){.kind = NET_CLOSE, .connection = c->handle, .linger = c->linger});
+        if (!c->close_told)
+            continue; /* the world still has it: it keeps its slot until it is told */
+        list_remove(&net->dead, &c->node);
+        free_connection(net, c);
+    }
     *ret_count = net->action_count;
     net->action_count = 0;
     return net->actions;

@@ -39,6 +39,8 @@ struct connection {
     bool flushed;   /* has a FLUSH out that the world hasn't answered by net_written() */
     bool peer_ended;
     bool was_open; /* it got past dialling */
+    bool linger;     /* of its close */
+    bool close_told; /* the world knows of its close */
     struct mono opened;
     struct mono until; /* dialling or closing: when we give up */
     uint64_t bytes_in;

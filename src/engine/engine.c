@@ -77,7 +77,6 @@ void engine_free(struct engine *engine) {
     if (engine->net.calls)
         net_finish(&engine->net, engine->now, &count);
     net_done(&engine->net);
-    deadlines_done(&engine->deadlines);
     while (engine->spare_deliveries) {
         struct delivery *next = (struct delivery *)(void *)engine->spare_deliveries->node.next;
         memory_free(engine->spare_deliveries);
