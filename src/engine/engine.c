@@ -70,8 +70,9 @@ void engine_free(struct engine *engine) {
                              STATUS_SHUTDOWN);
         while (r->asked.count)
             delivery_end(engine, LIST_ENTRY(list_first(&r->asked), struct delivery, node), ENDING_DEAD, STATUS_SHUTDOWN);
-        system_free(engine, engine->systems[i]);
     }
+    for (size_t i = 0; i < engine->system_count; i++) /* not before: what another held may have come from it */
+        system_free(engine, engine->systems[i]);
     memory_free(engine->systems);
     uint32_t count;
     if (engine->net.calls)
