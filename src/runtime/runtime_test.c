@@ -208,6 +208,19 @@ static void snapshot_and_metrics_tell_what_happened(void **state) {
     assert_int_equal(rig_stop(&rig), 0);
 }
 
+static void without_an_admin_surface_its_paths_are_404(void **state) {
+    struct rig rig = {0};
+    char answer[4096];
+    (void)state;
+    quickstart(&rig, 1, 1, 1);
+    int fd = rig_connect(runtime_port(rig.runtime, SLICE_OF("admin")));
+    rig_send(fd, "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    rig_read(fd, answer, sizeof answer, NULL);
+    assert_non_null(strstr(answer, "HTTP/1.1 404"));
+    close(fd);
+    assert_int_equal(rig_stop(&rig), 0);
+}
+
 static void forced_stop_exits_3(void **state) {
     struct rig rig = {0};
     (void)state;
@@ -510,6 +523,7 @@ int main(void) {
         cmocka_unit_test(listener_in_use_is_named),
         cmocka_unit_test(reload_keeps_connections_and_moves_listeners),
         cmocka_unit_test(snapshot_and_metrics_tell_what_happened),
+        cmocka_unit_test(without_an_admin_surface_its_paths_are_404),
         cmocka_unit_test(forced_stop_exits_3),
         cmocka_unit_test(session_is_reached_from_every_worker),
         cmocka_unit_test(drain_lets_finish_and_takes_nothing_new),

@@ -3,7 +3,6 @@
 
 #include "platform/clock.h"
 #include "platform/entropy.h"
-#include "protocol/http1/http1.h"
 #include "runtime/inner.h"
 
 #define ROUNDS_MAX 16 /* of finish and carry out in one turn; what is left comes in the next */
@@ -264,7 +263,7 @@ static void request(void *user, struct connection *connection, uint64_t token, c
     if (admin && connection->listener == ENGINE_ADMIN_LISTENER)
         admin->request(admin->user, worker->runtime, connection, token, request);
     else
-        http1_answer_problem(connection->state, token, STATUS_NOT_FOUND, slice_make("", 0), worker_now(worker));
+        connection_settle(connection, token, token, STATUS_NOT_FOUND, 0);
 }
 
 static const struct engine_calls calls = {
