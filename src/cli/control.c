@@ -113,13 +113,32 @@ int control_try(const struct cli_options *options, const char *method, const cha
     return status;
 }
 
+/* A configuration with mistakes doesn't tell where its router is: then the mistakes are the answer. */
+static int config_is_broken(const struct cli_options *options) {
+    const char *path = cli_config_path(options, NULL);
+    struct config_options how = cli_config_options(options);
+    struct config_report report;
+    struct config *config = NULL;
+    int code = CLI_DONE;
+    if (!path || options->admin || getenv("INTERTIE_ADMIN"))
+        return CLI_DONE;
+    config_report_init(&report);
+    if (config_load(&how, slice_from(path), &config, &report) != STATUS_OK)
+        code = cli_tell_report(options, &report);
+    config_report_done(&report);
+    if (config)
+        config_free(config);
+    return code;
+}
+
 int control_ask(const struct cli_options *options, const char *method, const char *target, struct slice body,
                 struct http_reply *ret) {
     struct fault fault = {0};
     int status = control_try(options, method, target, body, ret, &fault);
     if (status == STATUS_OK)
         return CLI_DONE;
-    return cli_fail(options, CLI_NO_ROUTER, "not-running", "no router there (%s)", fault.text);
+    int code = config_is_broken(options);
+    return code != CLI_DONE ? code : cli_fail(options, CLI_NO_ROUTER, "not-running", "no router there (%s)", fault.text);
 }
 
 int control_refused(const struct cli_options *options, const struct http_reply *reply) {
@@ -161,15 +180,29 @@ int cmd_drain(const struct cli_command *command, const struct cli_options *optio
     return simple(options, "POST", "/api/v1/drain", "draining: it takes no new work");
 }
 
+static void show_reloaded(const struct cli_options *options, struct slice body) {
+    struct slice changes = json_member(body, "changes"), detail = json_member(body, "detail");
+    uint8_t text[8192];
+    if (options->json || (!changes.data && !detail.data)) {
+        cli_print(body);
+        return;
+    }
+    struct slice shown = slice_head(changes.data ? changes : detail, sizeof text);
+    size_t size = json_unescape(text, shown);
+    if (size == SIZE_MAX)
+        return;
+    if (changes.data && size == 0 && !options->quiet)
+        fprintf(stderr, "nothing has changed\n");
+    fwrite(text, 1, size, changes.data ? stdout : stderr);
+}
+
 int cmd_reload(const struct cli_command *command, const struct cli_options *options) {
     struct http_reply reply;
     (void)command;
     int code = control_ask(options, "POST", options->dry_run ? "/api/v1/reload?dry_run=true" : "/api/v1/reload",
                            slice_make("", 0), &reply);
     if (code == CLI_DONE) {
-        cli_print(buffer_slice(&reply.body));
-        if (reply.body.size && reply.body.data[reply.body.size - 1] != '\n')
-            printf("\n");
+        show_reloaded(options, buffer_slice(&reply.body));
         code = reply.code < 300 ? CLI_DONE : reply.code == 409 || reply.code == 422 || reply.code == 400 ? CLI_BAD_CONFIG : CLI_FAILED;
     }
     http_reply_done(&reply);

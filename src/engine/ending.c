@@ -120,7 +120,9 @@ void delivery_late(struct engine *engine, struct delivery *d) {
     if (d->state == DELIVERY_QUEUED || d->state == DELIVERY_BLOCKED) {
         bool nobody = d->recipient->members.count == 0;
         delivery_end(engine, d, at_last ? ENDING_EXPIRED : ENDING_DEAD,
-                     nobody ? STATUS_TARGET_UNAVAILABLE : at_last ? STATUS_REPLY_TIMEOUT : STATUS_OVERLOADED);
+                     at_last  ? STATUS_REPLY_TIMEOUT
+                     : nobody ? STATUS_TARGET_UNAVAILABLE
+                              : STATUS_OVERLOADED);
         return;
     }
     if (d->state == DELIVERY_SENT) {
