@@ -10,6 +10,7 @@
 
 #include "platform/clock.h"
 #include "platform/cpu.h"
+#include "platform/descriptors.h"
 #include "platform/file.h"
 #include "platform/process.h"
 #include "runtime/inner.h"
@@ -175,6 +176,8 @@ static enum status prepare(struct runtime *runtime, struct fault *fault) {
         return no_memory(fault);
     runtime->pen.is_direct = true;
     runtime->journal.loop = runtime->loop;
+    if (runtime->options.signals) /* the process is ours */
+        descriptors_raise();
     if (runtime->options.signals && !watch_signals(runtime))
         return fault_set(fault, STATUS_IO_ERROR, 0, "cannot watch signals");
     return STATUS_OK;

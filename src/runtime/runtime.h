@@ -36,7 +36,8 @@ struct runtime_options {
     const struct config_options *config; /* borrowed as long as the runtime; used again by each reload */
     const struct runtime_admin *admin;   /* NULL: requests there are answered 404 */
     bool debug;                          /* log everything, whatever the configuration says */
-    bool signals;    /* HUP reload, USR1 reopen logs, TERM and INT drain, again: stop now. One runtime of the process */
+    bool signals;    /* the process is the router's: HUP reload, USR1 reopen logs, TERM and INT drain, again: stop now;
+                      * PIPE ignored, the limit of open files raised */
     bool standalone; /* no run directory: neither pid file nor Unix socket (tests, embedding) */
     uint32_t workers; /* 0: as configured */
     int log_fd;       /* where the log goes when `log.file` is not set; 0: standard error */
@@ -60,7 +61,7 @@ void runtime_run_dir(const struct config *config, struct buffer *out);
 void runtime_pid_path(const struct config *config, struct buffer *out);
 void runtime_socket_path(const struct config *config, struct buffer *out);
 
-/* -- commands: any thread; they begin what they name and return -- */
+/* -- commands: any thread, until runtime_run() ends; they begin what they name and return -- */
 
 struct runtime_reloaded {
     enum status status; /* OK, or why nothing has changed */
@@ -84,7 +85,7 @@ struct connection *runtime_connection(struct runtime *runtime, uint64_t handle);
 /* Worker 0's thread: the time of this turn. */
 struct now runtime_now(struct runtime *runtime);
 
-/* -- views: any thread; as workers published it last, at most 200 ms ago -- */
+/* -- views: any thread, until runtime_run() ends; as workers published it last, at most 200 ms ago -- */
 
 struct runtime_listener_view {
     struct slice name; /* of the configuration; `admin`, `admin-socket` */
