@@ -200,11 +200,11 @@ void configure(struct engine *engine, const struct plan *plan) {
         else
             r->name = engine->systems[r->system]->name;
     }
+    renumber(engine, old); /* what ends now must not be taken for another system's */
     for (size_t i = 0; i < gone_count; i++)
         if (gone[i])
             remove_system(engine, gone[i]);
     memory_free(gone);
-    renumber(engine, old);
     for (size_t i = 0; i < engine->system_count; i++) {
         for (size_t k = 0; k < engine->systems[i]->endpoint_count; k++)
             endpoint_start(engine, engine->systems[i]->endpoints[k]);
