@@ -119,6 +119,14 @@ static struct system *take_old(struct engine *engine, struct slice name) {
     return NULL;
 }
 
+static uint32_t new_identity(const struct plan *old, const struct plan *plan, uint32_t identity) {
+    struct slice name = old->config->identities[identity].name;
+    for (uint32_t i = 0; i < plan->config->identity_count; i++)
+        if (slice_equal(plan->config->identities[i].name, name))
+            return i;
+    return SECURITY_NONE;
+}
+
 /* Sessions know systems and listeners by index: those change with the plan. */
 static void renumber(struct engine *engine, const struct plan *old) {
     for (struct list_node *node = list_first(&engine->net.open); node; node = list_next(&engine->net.open, node)) {
@@ -135,11 +143,7 @@ static void renumber(struct engine *engine, const struct plan *old) {
             s->listener = c->listener == CONFIG_NONE ? NULL : &engine->plan->listeners[c->listener];
         }
         if (old && s->identity != SECURITY_NONE) {
-            struct slice name = old->config->identities[s->identity].name;
-            s->identity = SECURITY_NONE;
-            for (size_t i = 0; i < engine->plan->config->identity_count; i++)
-                if (slice_equal(engine->plan->config->identities[i].name, name))
-                    s->identity = (uint32_t)i;
+            s->identity = new_identity(old, engine->plan, s->identity);
             if (s->identity == SECURITY_NONE)
                 connection_shut(c, STATUS_AUTH_EXPIRED, NS_PER_S);
         }
@@ -150,10 +154,26 @@ static uint32_t new_index(const struct plan *old, const struct plan *plan, uint3
     return old && system < old->config->system_count ? plan_system(plan, old->config->systems[system].name) : CONFIG_NONE;
 }
 
-static void renumber_held(struct list *list, const struct plan *old, const struct plan *plan) {
+static void renumber_list(const struct list *list, const struct plan *old, const struct plan *plan) {
     for (struct list_node *node = list_first(list); node; node = list_next(list, node)) {
         struct delivery *d = LIST_ENTRY(node, struct delivery, node);
         d->from = new_index(old, plan, d->from);
+    }
+}
+
+/* Who sent what it holds: `stamp`, error replies and reports name them. */
+static void renumber_held(struct recipient *r, const struct plan *old, const struct plan *plan) {
+    size_t position = 0;
+    const struct key_lane *key;
+    for (int lane = 0; lane < PRIORITY_COUNT; lane++)
+        renumber_list(&r->queue[lane], old, plan);
+    while ((key = map_next(&r->keys, &position)))
+        renumber_list(&key->blocked, old, plan);
+    renumber_list(&r->sent, old, plan);
+    renumber_list(&r->asked, old, plan);
+    for (struct list_node *node = list_first(&r->waiters); node; node = list_next(&r->waiters, node)) {
+        struct waiter *w = LIST_ENTRY(node, struct waiter, node);
+        w->from = new_index(old, plan, w->from);
     }
 }
 
@@ -181,10 +201,7 @@ void configure(struct engine *engine, const struct plan *plan) {
         system->index = r->system = i;
         r->queue_messages_max = system->config->policy.limits.queue_messages;
         r->queue_bytes_max = system->config->policy.limits.queue_bytes;
-        for (int lane = 0; lane < PRIORITY_COUNT; lane++)
-            renumber_held(&r->queue[lane], old, plan);
-        renumber_held(&r->sent, old, plan);
-        renumber_held(&r->asked, old, plan);
+        renumber_held(r, old, plan);
         bool done = endpoints_set(engine, system, plan, i);
         ASSERT(done);
     }
@@ -194,6 +211,11 @@ void configure(struct engine *engine, const struct plan *plan) {
     engine->system_count = config->system_count;
     for (struct list_node *node = list_first(&engine->subscriptions); node; node = list_next(&engine->subscriptions, node)) {
         struct recipient *r = LIST_ENTRY(node, struct recipient, node);
+        renumber_held(r, old, plan);
+        if (old && r->identity != SECURITY_NONE) {
+            r->identity = new_identity(old, plan, r->identity);
+            r->gone |= r->identity == SECURITY_NONE; /* its sessions end: nobody's rights are not everybody's */
+        }
         r->system = new_index(old, plan, r->system);
         if (r->system == CONFIG_NONE || !engine->systems[r->system])
             r->name = SLICE_OF("-");
@@ -202,8 +224,10 @@ void configure(struct engine *engine, const struct plan *plan) {
     }
     renumber(engine, old); /* what ends now must not be taken for another system's */
     for (size_t i = 0; i < gone_count; i++)
-        if (gone[i])
+        if (gone[i]) {
+            renumber_held(&gone[i]->recipient, old, plan);
             remove_system(engine, gone[i]);
+        }
     memory_free(gone);
     for (size_t i = 0; i < engine->system_count; i++) {
         for (size_t k = 0; k < engine->systems[i]->endpoint_count; k++)

@@ -178,7 +178,7 @@ struct recipient *subscription_find(struct engine *engine, const struct session 
     for (struct list_node *node = list_first(&engine->subscriptions); node && group.size;
          node = list_next(&engine->subscriptions, node)) {
         struct recipient *r = LIST_ENTRY(node, struct recipient, node);
-        if (r->system == s->system && r->identity == s->identity && slice_equal(r->group, group))
+        if (!r->gone && r->system == s->system && r->identity == s->identity && slice_equal(r->group, group))
             return r;
     }
     return NULL;
