@@ -125,6 +125,10 @@ void delivery_late(struct engine *engine, struct delivery *d) {
                               : STATUS_OVERLOADED);
         return;
     }
+    if (!at_last) { /* it had waited for a connection, and has been on its way since */
+        timer_set(engine, &d->timer, d->request_due);
+        return;
+    }
     if (d->state == DELIVERY_SENT) {
         struct session *session = d->session;
         struct flight *flight = NULL;

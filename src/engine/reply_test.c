@@ -177,6 +177,25 @@ static void who_asked_hears_when_time_is_up(void **state) {
     }
 }
 
+/* What it may wait for a connection is no deadline for the reply. */
+static void a_request_that_had_to_wait_is_answered_until_its_own_deadline(void **state) {
+    (void)state;
+    fx_start(yaml);
+    crm = fx_system("crm", false);
+    ask("q1", "");
+    fx_pass(NS_PER_S);
+    desk = fx_system("desk", true);
+    fx_expect(&desk->got, "q1");
+    fx_ack(desk, 1, 1);
+    fx_pass(9 * NS_PER_S - 1);
+    fx_expect(&fx.ended, "");
+    fx_pass(1);
+    fx_expect(&fx.ended, "q1:expired:reply-timeout");
+    fx_expect(&crm->got, "error<q1");
+    expect_rest();
+    fx_stop();
+}
+
 static void the_deadline_of_the_sender_counts_before_ours(void **state) {
     (void)state;
     start();
@@ -326,6 +345,7 @@ int main(void) {
         cmocka_unit_test(another_session_of_who_was_asked_may_answer),
         cmocka_unit_test(a_second_request_of_the_same_id_is_refused),
         cmocka_unit_test(who_asked_hears_when_time_is_up),
+        cmocka_unit_test(a_request_that_had_to_wait_is_answered_until_its_own_deadline),
         cmocka_unit_test(the_deadline_of_the_sender_counts_before_ours),
         cmocka_unit_test(nobody_waits_for_a_system_whose_every_dial_failed),
         cmocka_unit_test(a_request_under_way_on_a_lost_connection_has_an_unknown_outcome),
