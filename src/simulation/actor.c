@@ -94,11 +94,17 @@ static void remember(struct actor *a, const struct message *message) {
     struct slice id = message_text(message, ATTRIBUTE_ID);
     struct actor_got *got = map_get(&a->got, id);
     if (!got) {
-        got = memory_new(sizeof *got + id.size);
+        struct slice key = message_text(message, ATTRIBUTE_PARTITIONKEY);
+        got = memory_new(sizeof *got + id.size + key.size);
         ASSERT(got);
         memcpy(got + 1, id.data, id.size);
         got->id = slice_make(got + 1, id.size);
+        if (key.size)
+            memcpy((uint8_t *)(got + 1) + id.size, key.data, key.size);
+        got->key = slice_make((uint8_t *)(got + 1) + id.size, key.size);
         got->kind = message->kind;
+        got->priority = message->priority;
+        got->order = ++a->arrivals;
         bool put = map_put(&a->got, got->id, got);
         ASSERT(put);
     }
@@ -367,6 +373,10 @@ struct actor *actor_new(struct world *world, const struct actor_script *script) 
         world_poke(world, &a->party);
     }
     return a;
+}
+
+const struct actor_got *actor_got(const struct actor *a, struct slice id) {
+    return map_get(&a->got, id);
 }
 
 uint32_t actor_times(const struct actor *a, struct slice id) {

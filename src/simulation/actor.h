@@ -10,7 +10,10 @@ struct actor;
 struct actor_got {
     struct slice id; /* own memory */
     uint32_t times;
+    uint64_t order; /* of its first arrival: 1, 2, 3.. */
     uint8_t kind;
+    uint8_t priority;
+    struct slice key; /* partitionkey, own memory */
 };
 
 struct actor_script {
@@ -32,7 +35,7 @@ struct actor {
     struct message **outbox;
     size_t outbox_first, outbox_count, outbox_capacity;
     struct map got; /* id -> struct actor_got */
-    uint64_t got_count, got_replies;
+    uint64_t got_count, got_replies, arrivals;
     uint64_t accepted, refused; /* of what it sent */
     uint64_t sent;
     struct actor_flight {
@@ -55,6 +58,8 @@ void actor_send(struct actor *actor, const struct message *message);
 void actor_send_new(struct actor *actor, const char *kind, const char *type, const char *target, const char *id,
                     int priority, const char *key, const char *data);
 void actor_dial(struct actor *actor);
+/* The message with that id as it first arrived; NULL when it did not. */
+const struct actor_got *actor_got(const struct actor *actor, struct slice id);
 /* How often a message with that id arrived. */
 uint32_t actor_times(const struct actor *actor, struct slice id);
 

@@ -67,6 +67,7 @@ struct variant {
 struct result {
     uint64_t hash;
     uint64_t got, replies, accepted, refused;
+    uint64_t ordered; /* arrivals whose order was looked at */
     uint64_t open; /* sent but never told what became of it */
     char wrong[160];
 };
@@ -124,6 +125,29 @@ static void judge(struct result *result, const struct actor *crm, const struct e
             arrived = actor_times(takers[i], id) > 0;
         if (!arrived && held == 0 && !result->wrong[0])
             (void)snprintf(result->wrong, sizeof result->wrong, "%.*s was accepted and is lost", SLICE_ARG(id));
+    }
+}
+
+/* Of one sender's messages with the same key (or none) and priority, no taker got a later one first. */
+static void judge_order(struct result *result, struct actor *const *takers, size_t taker_count) {
+    for (size_t t = 0; t < taker_count; t++) {
+        for (unsigned group = 0; group < 4 * PRIORITY_COUNT; group++) {
+            uint64_t newest = 0;
+            for (unsigned i = 0; i < MESSAGES; i++) {
+                char id[16], key[8] = "";
+                (void)snprintf(id, sizeof id, "m%u", i);
+                if (group % 4)
+                    (void)snprintf(key, sizeof key, "k%u", group % 4 - 1);
+                const struct actor_got *got = actor_got(takers[t], slice_from(id));
+                if (!got || got->priority != 1 + group / 4 || !slice_is(got->key, key))
+                    continue;
+                if (got->order < newest && !result->wrong[0])
+                    (void)snprintf(result->wrong, sizeof result->wrong, "%s got %s after a later one of its order",
+                                   takers[t]->script.name, id);
+                newest = got->order;
+                result->ordered++;
+            }
+        }
     }
 }
 
@@ -194,6 +218,8 @@ static struct result run(uint64_t seed, const struct variant *variant, struct bu
     if (held && !result.wrong[0])
         (void)snprintf(result.wrong, sizeof result.wrong, "%llu messages are still held at rest", (unsigned long long)held);
     judge(&result, crm, &endings, takers, COUNT_OF(takers), 0);
+    if (!variant->faults)
+        judge_order(&result, takers, COUNT_OF(takers));
     result.hash = world_hash(world);
     for (size_t i = 0; i < COUNT_OF(takers); i++)
         result.got += takers[i]->got_count;
@@ -247,6 +273,17 @@ static void quiet_network_loses_nothing(void **state) {
     each_seed(&(struct variant){1, true, true, false}, false);
 }
 
+static void quiet_network_keeps_the_order(void **state) {
+    (void)state;
+    for (uint32_t workers = 1; workers <= 4; workers++) {
+        for (int shortcuts = 0; shortcuts < 2; shortcuts++) {
+            struct variant variant = {workers, shortcuts, shortcuts, false};
+            each_seed(&variant, false);
+            assert_true(run(1, &variant, NULL).ordered > MESSAGES);
+        }
+    }
+}
+
 static void faulty_network_loses_nothing_accepted(void **state) {
     (void)state;
     each_seed(&(struct variant){1, true, true, true}, false);
@@ -288,6 +325,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(several_workers_lose_nothing),
         cmocka_unit_test(quiet_network_loses_nothing),
+        cmocka_unit_test(quiet_network_keeps_the_order),
         cmocka_unit_test(faulty_network_loses_nothing_accepted),
         cmocka_unit_test(equal_seeds_give_equal_traces),
         cmocka_unit_test(shortcuts_change_nothing),
