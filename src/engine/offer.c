@@ -119,14 +119,14 @@ static enum offer check_room(struct engine *engine, const struct message *messag
             *ret_status = STATUS_TARGET_UNAVAILABLE;
             return OFFER_REFUSED;
         }
-        if (!straight(engine, r, message) && !recipient_has_room(r, size)) {
+        if (!recipient_has_room(r, size) && !straight(engine, r, message)) {
             *ret_full = r;
             return OFFER_LATER;
         }
     }
     for (uint32_t i = 0; i < routing->subscription_count; i++) {
         struct recipient *r = routing->subscriptions[i];
-        if (!r->slow && !straight(engine, r, message) && !recipient_has_room(r, size)) {
+        if (!r->slow && !recipient_has_room(r, size) && !straight(engine, r, message)) {
             *ret_full = r;
             return OFFER_LATER;
         }
@@ -165,8 +165,7 @@ enum offer offer_message(struct engine *engine, struct session *s, uint64_t toke
     }
     for (uint32_t i = 0; i < routing->subscription_count; i++) {
         struct recipient *r = routing->subscriptions[i];
-        bool room_now = straight(engine, r, message) || recipient_has_room(r, size);
-        if (r->slow && !room_now) {
+        if (r->slow && !recipient_has_room(r, size) && !straight(engine, r, message)) {
             ending_tell(engine, message, r, from, ENDING_DROPPED, STATUS_SLOW_CONSUMER, 1, 0);
             continue;
         }
