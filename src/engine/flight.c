@@ -117,7 +117,7 @@ enum status flight_answer(struct engine *engine, struct session *s, const struct
     return STATUS_OK;
 }
 
-/* The flight is off the connection's hands. */
+/* The flight is off the connection's hands. Whether its member can take more now is looked at once, after all of them. */
 static void land(struct engine *engine, struct flight *f) {
     struct member *m = f->member;
     if (!m)
@@ -126,7 +126,6 @@ static void land(struct engine *engine, struct flight *f) {
     m->in_flight--;
     m->recipient->in_flight--;
     engine->totals.in_flight--;
-    member_look(engine, m);
 }
 
 /* It arrived. */
@@ -232,6 +231,7 @@ void flight_outcome(void *connection, uint64_t first, uint64_t last, struct prot
     }
     while (s->flight_count && flight_find(s, s->flight_base)->acked)
         pop(s);
+    session_look(engine, s);
 }
 
 /* The delivery ends while its flight isn't settled: what comes later about it counts no more. */
