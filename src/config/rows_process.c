@@ -7,7 +7,7 @@ static const struct config_row rows[] = {
     {"zone", ROW_NAME, ROW_PLANNED, NULL, "Its locality, for `zones`."},
     {"public_url", ROW_HTTP_URL, 0, NULL, "Prefix of `/systems/x` and `/problems/x` in what we write; without it they are relative.",
      .field = ROW_FIELD(config, public_url)},
-    {"workers", ROW_WORKERS, 0, "auto", "Threads that carry messages; `auto` is one per usable core.", .least = 1, .most = 256,
+    {"workers", ROW_WORKERS, 0, "auto", "Threads that carry messages; `auto` is one per usable core.", .least = 1, .most = 64,
      .field = ROW_FIELD(config, workers)},
     {"run_dir", ROW_PATH, 0, "(/run/intertie, or $XDG_RUNTIME_DIR/intertie)", "Where NAME.pid and NAME.sock are.",
      .field = ROW_FIELD(config, run_dir)},
