@@ -27,7 +27,8 @@ struct client {
     uint64_t handle;
     int fd;
     struct address address;
-    bool connecting, stopped, late, signalled, over, wants_write, reads_off, was_opened;
+    bool connecting, stopped, late, over, wants_write, reads_off, was_opened;
+    int signal_number;
     enum status reason;
     uint64_t tokens;
     uint8_t *room;
@@ -273,8 +274,7 @@ static void on_timer(void *user) {
 }
 
 static void on_signal(void *user, int number) {
-    (void)number;
-    ((struct client *)user)->signalled = true;
+    ((struct client *)user)->signal_number = number;
 }
 
 static const struct protocol *choose(const struct client_place *place) {
@@ -361,7 +361,7 @@ enum status client_run(struct client *client, struct mono deadline) {
         carry_out(client);
         open_once(client);
         carry_out(client);
-        if (client->signalled)
+        if (client->signal_number)
             return STATUS_CANCELLED;
         if (client->stopped)
             return STATUS_OK;
@@ -373,6 +373,10 @@ enum status client_run(struct client *client, struct mono deadline) {
         loop_timer_at(client->loop, mono_min(deadline, net_due(&client->net)));
         loop_run_once(client->loop, true);
     }
+}
+
+int client_signal_code(const struct client *client) {
+    return 128 + client->signal_number;
 }
 
 void client_stop(struct client *client) {

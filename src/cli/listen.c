@@ -94,11 +94,12 @@ static int work(struct listener *listener, const struct client_options *how) {
         if (status == STATUS_REPLY_TIMEOUT && !mono_due(deadline, platform_now().mono))
             status = STATUS_OK;
     }
+    int signal_code = client_signal_code(client);
     client_free(client);
     if (status == STATUS_OK || status == STATUS_REPLY_TIMEOUT)
         return CLI_DONE;
     if (status == STATUS_CANCELLED)
-        return 130;
+        return signal_code;
     bool nobody = status == STATUS_REFUSED || status == STATUS_UNREACHABLE || status == STATUS_CONNECT_TIMEOUT;
     return cli_fail(options, nobody ? CLI_NO_ROUTER : CLI_REFUSED, status_reason(status), "%s (%s)", status_row(status)->title,
                     status_reason(status));

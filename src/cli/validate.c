@@ -71,6 +71,8 @@ int cmd_validate(const struct cli_command *command, const struct cli_options *op
         return print_generated(config_schema);
     if (options->reference)
         return print_generated(config_reference);
+    if (options->argument_count > 1 && (options->json || options->print))
+        return cli_fail(options, CLI_USAGE, "usage", "--json and --print take one FILE");
     const char *path = cli_config_path(options, options->argument_count ? options->arguments[0] : NULL);
     if (!path)
         return cli_fail(options, CLI_BAD_CONFIG, "bad-config",
