@@ -145,6 +145,8 @@ static void read_all(struct client *client) {
             return;
         if (io.result == SOCKET_MOVED) {
             net_bytes(&client->net, client->handle, slice_make(client->room, io.count), now);
+            if (client->connection && client->connection->sink.closing)
+                return; /* why it closes is known now; the end that comes next says less */
             continue;
         }
         if (io.result == SOCKET_END)
@@ -292,7 +294,7 @@ static void set_up(struct client *client) {
     setup->limits.message = client->protocol->is_datagram ? 1200 : 16u << 20;
     setup->limits.header = 32u << 10;
     setup->limits.fields = 100;
-    setup->limits.window = 256;
+    setup->limits.window = client->options.window ? client->options.window : 256;
     setup->limits.window_bytes = 16u << 20;
     setup->timeouts.head_ns = setup->timeouts.auth_ns = DIAL_NS;
     setup->timeouts.idle_ns = 24 * 3600 * NS_PER_S;

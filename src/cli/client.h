@@ -27,6 +27,7 @@ struct client_options {
     struct slice key;
     struct protocol_subscription subscription;
     bool subscribes;
+    uint32_t window; /* messages that may come before the first is settled; 0: as usual */
 };
 
 /* NULL with `fault`. */

@@ -363,7 +363,10 @@ static int status_once(const struct cli_options *options) {
     struct http_reply reply;
     struct fault fault = {0};
     int code = CLI_DONE;
-    if (control_try(options, "GET", "/api/v1/status", slice_make("", 0), &reply, &fault) != STATUS_OK) {
+    int status = control_try(options, "GET", "/api/v1/status", slice_make("", 0), &reply, &fault);
+    if (status == STATUS_BAD_CONFIG) {
+        code = cli_fail(options, CLI_USAGE, "usage", "%s", fault.text);
+    } else if (status != STATUS_OK) {
         code = cli_fail(options, CLI_NO_ROUTER, "not-running", "not running (%s)", fault.text);
     } else if (reply.code != 200) {
         code = control_refused(options, &reply);

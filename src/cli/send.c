@@ -28,7 +28,7 @@ static const char *target_of(const struct config_url *url, char *room, size_t si
 
 static int header_lines(const struct cli_options *options, const char *content_type, char *out) {
     struct buffer key;
-    buffer_init(&key, 4096);
+    buffer_init(&key, CLI_KEY_MAX);
     int code = cli_key(options, &key);
     if (code == CLI_DONE && slice_find(buffer_slice(&key), '\n') < key.size)
         code = cli_fail(options, CLI_FAILED, "io-error", "the key has more than one line");
@@ -177,7 +177,7 @@ static int over_wire(const struct cli_options *options, const struct client_plac
     struct exchange x = {.options = options, .message = message, .asks = asks, .start = platform_now().mono};
     struct buffer key;
     struct fault fault = {0};
-    buffer_init(&key, 4096);
+    buffer_init(&key, CLI_KEY_MAX);
     int code = cli_key(options, &key);
     if (code != CLI_DONE)
         return code;

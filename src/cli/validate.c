@@ -55,7 +55,10 @@ static int check(const struct cli_options *options, const char *path) {
             fwrite(warnings.data ? warnings.data : (const uint8_t *)"", 1, warnings.size, stderr);
             buffer_done(&warnings);
         }
-        printf("%s: ok  %zu listener%s, %zu system%s, %zu route%s\n", path, config->listener_count,
+        if (!config) /* --no-files: nothing can be built without what wasn't looked up */
+            printf("%s: ok\n", path);
+        else
+            printf("%s: ok  %zu listener%s, %zu system%s, %zu route%s\n", path, config->listener_count,
                plural(config->listener_count), config->system_count, plural(config->system_count), config->route_count,
                plural(config->route_count));
     }
