@@ -262,6 +262,22 @@ static void a_fan_out_is_taken_by_all_or_by_none(void **state) {
     fx_stop();
 }
 
+static void a_copy_that_can_not_be_sent_leaves_the_others_alone(void **state) {
+    (void)state;
+    start();
+    struct fixture_peer *desk = fx_system("desk", true), *tiny = fx_system("tiny", true);
+    desk->picky = true;
+    fx_say(crm, "crm", "e1", "type=com.example.both");
+    fx_turn();
+    fx_expect(&fx.ended, "e1:dead:too-large");
+    fx_expect(&crm->told, "ok:1");
+    fx_expect(&tiny->got, "e1");
+    fx_ack(tiny, 1, 1);
+    fx_turn();
+    expect_rest();
+    fx_stop();
+}
+
 static void what_expires_in_a_lane_ends_there(void **state) {
     (void)state;
     start();
@@ -502,6 +518,7 @@ int main(void) {
         cmocka_unit_test(waiting_for_a_full_queue_with_nobody_there_ends_as_unavailable),
         cmocka_unit_test(the_queue_counts_bytes_too),
         cmocka_unit_test(a_fan_out_is_taken_by_all_or_by_none),
+        cmocka_unit_test(a_copy_that_can_not_be_sent_leaves_the_others_alone),
         cmocka_unit_test(what_expires_in_a_lane_ends_there),
         cmocka_unit_test(outcomes_of_the_recipient_are_endings),
         cmocka_unit_test(no_acknowledgement_in_time_is_the_end),

@@ -31,6 +31,7 @@ struct fixture_peer {
     struct buffer told; /* of what it sent */
     struct buffer wire; /* the newest that it got, as JSON */
     bool stuck;         /* its socket takes nothing */
+    bool picky;         /* what it is sent is too large for it */
     bool reads_off;
     bool closed;
 };
@@ -125,6 +126,8 @@ static inline enum status fx_row_send(void *state, const struct message *message
     struct fixture_peer *p = ((struct fixture_state *)state)->peer;
     struct slice id = message_text(message, ATTRIBUTE_ID);
     (void)now;
+    if (p->picky)
+        return STATUS_TOO_LARGE;
     buffer_clear(&p->wire);
     enum status status = message_encode_json(message, overlay, &p->wire);
     buffer_add_byte(&p->wire, '\n');

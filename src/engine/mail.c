@@ -186,6 +186,8 @@ static void present(struct engine *engine, uint32_t from, const struct letter *l
     }
     if (r)
         member_new_remote(engine, r, from, letter->handle, letter->sub, letter->limit);
+    if (r && r->is_subscription && r->members.count == 0) /* no memory: a subscription of nobody is none */
+        subscription_end(engine, r);
 }
 
 static void absent(struct engine *engine, uint32_t from, const struct letter *letter, const struct slice texts[4]) {

@@ -31,7 +31,8 @@ static enum status place(struct engine *engine, struct recipient *r, const struc
     struct delivery *d = delivery_new(engine, r, *kept ? *kept : message);
     if (!d)
         return STATUS_NO_MEMORY;
-    *kept = d->message;
+    if (!*kept)
+        *kept = message_ref(d->message); /* of its own: the first copy may end before the next is made */
     d->from = from;
     d->received = received;
     uint32_t home = mail_home(engine, r, message);
@@ -143,7 +144,7 @@ enum offer offer_message(struct engine *engine, struct session *s, uint64_t toke
     if (message_kind_asks(message->kind))
         return ask(engine, s, token, message, routing, from, received, ret_status);
     engine->ours = flight_ours(message);
-    struct message *kept = message->block ? (struct message *)(uintptr_t)message : NULL;
+    struct message *kept = message->block ? message_ref((struct message *)(uintptr_t)message) : NULL;
     size_t size = message_kept_size(message);
     for (uint32_t i = 0; i < routing->target_count; i++) {
         struct recipient *r = recipient_of(engine, routing->targets[i].system);
@@ -158,6 +159,7 @@ enum offer offer_message(struct engine *engine, struct session *s, uint64_t toke
         if (status != STATUS_OK) {
             if (i == 0) {
                 *ret_status = status;
+                message_unref(kept);
                 return OFFER_REFUSED;
             }
             ending_tell(engine, message, r, from, ENDING_DEAD, status, 1, 0);
@@ -172,6 +174,7 @@ enum offer offer_message(struct engine *engine, struct session *s, uint64_t toke
         if (place(engine, r, message, &kept, from, received) != STATUS_OK)
             ending_tell(engine, message, r, from, ENDING_DROPPED, STATUS_NO_MEMORY, 1, 0);
     }
+    message_unref(kept);
     session_accept(engine, s, token);
     return OFFER_TAKEN;
 }

@@ -9,6 +9,8 @@ void session_opened(void *user, struct connection *c, struct now now) {
     engine->now = now;
     struct session *s = memory_new(sizeof *s);
     if (!s) {
+        if (c->owner)
+            c->was_open = false; /* a dial that failed: its owner is the endpoint, not a session */
         connection_close(c, STATUS_NO_MEMORY);
         return;
     }
