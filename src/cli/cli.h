@@ -50,6 +50,7 @@ struct cli_command {
     const char *name;
     const char *summary;
     const char *usage;   /* after "intertie NAME" */
+    size_t arguments_max;
     const char *options; /* names of the options that it takes beside the common ones, separated by blanks */
     const char *help;    /* paragraphs and examples */
     int (*run)(const struct cli_command *command, const struct cli_options *options);
@@ -58,6 +59,7 @@ struct cli_command {
 extern const struct cli_command cli_commands[]; /* ends with name NULL */
 /* Words of later versions: known, and refused. NULL-terminated. */
 extern const char *const cli_planned[];
+extern const char *const cli_planned_options[]; /* of any command */
 
 /* Reads the arguments after the command's name. An exit code other than CLI_DONE: said why already. */
 int cli_parse(const struct cli_command *command, int count, char **arguments, struct cli_options *ret_options);

@@ -27,7 +27,8 @@ struct client {
     uint64_t handle;
     int fd;
     struct address address;
-    bool connecting, stopped, late, signalled, over, wants_write, reads_off, was_opened;
+    bool connecting, stopped, late, over, wants_write, reads_off, was_opened;
+    int signal_number;
     enum status reason;
     uint64_t tokens;
     uint8_t *room;
@@ -144,6 +145,8 @@ static void read_all(struct client *client) {
             return;
         if (io.result == SOCKET_MOVED) {
             net_bytes(&client->net, client->handle, slice_make(client->room, io.count), now);
+            if (client->connection && client->connection->sink.closing)
+                return; /* why it closes is known now; the end that comes next says less */
             continue;
         }
         if (io.result == SOCKET_END)
@@ -273,8 +276,7 @@ static void on_timer(void *user) {
 }
 
 static void on_signal(void *user, int number) {
-    (void)number;
-    ((struct client *)user)->signalled = true;
+    ((struct client *)user)->signal_number = number;
 }
 
 static const struct protocol *choose(const struct client_place *place) {
@@ -292,7 +294,7 @@ static void set_up(struct client *client) {
     setup->limits.message = client->protocol->is_datagram ? 1200 : 16u << 20;
     setup->limits.header = 32u << 10;
     setup->limits.fields = 100;
-    setup->limits.window = 256;
+    setup->limits.window = client->options.window ? client->options.window : 256;
     setup->limits.window_bytes = 16u << 20;
     setup->timeouts.head_ns = setup->timeouts.auth_ns = DIAL_NS;
     setup->timeouts.idle_ns = 24 * 3600 * NS_PER_S;
@@ -361,7 +363,7 @@ enum status client_run(struct client *client, struct mono deadline) {
         carry_out(client);
         open_once(client);
         carry_out(client);
-        if (client->signalled)
+        if (client->signal_number)
             return STATUS_CANCELLED;
         if (client->stopped)
             return STATUS_OK;
@@ -373,6 +375,10 @@ enum status client_run(struct client *client, struct mono deadline) {
         loop_timer_at(client->loop, mono_min(deadline, net_due(&client->net)));
         loop_run_once(client->loop, true);
     }
+}
+
+int client_signal_code(const struct client *client) {
+    return 128 + client->signal_number;
 }
 
 void client_stop(struct client *client) {

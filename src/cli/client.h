@@ -27,6 +27,7 @@ struct client_options {
     struct slice key;
     struct protocol_subscription subscription;
     bool subscribes;
+    uint32_t window; /* messages that may come before the first is settled; 0: as usual */
 };
 
 /* NULL with `fault`. */
@@ -37,6 +38,8 @@ void *client_user(const struct client *client);
  * (its reason). */
 enum status client_run(struct client *client, struct mono deadline);
 void client_stop(struct client *client);
+/* After STATUS_CANCELLED: the exit code that says which signal it was. */
+int client_signal_code(const struct client *client);
 struct connection *client_connection(const struct client *client); /* NULL when it isn't open */
 /* Returns the token, 0 when it can't be sent (`status` says why). */
 uint64_t client_post(struct client *client, const struct message *message, bool asks, uint64_t reply_to,

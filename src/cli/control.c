@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/json.h"
+#include "base/memory.h"
 #include "config/url.h"
 #include "platform/clock.h"
 #include "platform/loop.h"
@@ -65,11 +66,13 @@ bool json_element(struct slice array, size_t *at, struct slice *ret) {
 
 /* -- finding it -- */
 
-static int at_url(const char *text, const char *method, const char *target, struct slice body, struct http_reply *ret,
-                  struct fault *fault) {
+static int at_url(const struct cli_options *options, const char *text, const char *method, const char *target,
+                  struct slice body, struct http_reply *ret, struct fault *fault) {
     struct config_url url;
     struct scalar_why why;
     bool planned = false;
+    if (options->verbose)
+        cli_say("asking %s", text);
     if (strncmp(text, "unix:", 5) == 0)
         return (int)http_request(NULL, text + 5, method, target, "", body, ASK_NS, ret, fault);
     if (!url_parse(slice_from(text), URL_ADMIN, "http", &url, &planned, &why)) {
@@ -84,7 +87,7 @@ int control_try(const struct cli_options *options, const char *method, const cha
     const char *said = options->admin ? options->admin : getenv("INTERTIE_ADMIN");
     *ret = (struct http_reply){0};
     if (said && said[0])
-        return at_url(said, method, target, body, ret, fault);
+        return at_url(options, said, method, target, body, ret, fault);
     const char *path = cli_config_path(options, NULL);
     struct config_options how = cli_config_options(options);
     struct config_report report;
@@ -98,17 +101,19 @@ int control_try(const struct cli_options *options, const char *method, const cha
     if (config) {
         buffer_init(&place, 4096);
         runtime_socket_path(config, &place);
+        if (options->verbose)
+            cli_say("asking unix:%s", (const char *)place.data);
         status = (int)http_request(NULL, (const char *)place.data, method, target, "", body, ASK_NS, ret, fault);
         buffer_done(&place);
         if (status != STATUS_OK) {
             char url[300];
             (void)snprintf(url, sizeof url, "%.*s", SLICE_ARG(config->admin.url.text));
             http_reply_done(ret);
-            status = at_url(url, method, target, body, ret, fault);
+            status = at_url(options, url, method, target, body, ret, fault);
         }
         config_free(config);
     } else {
-        status = at_url("http://127.0.0.1:7470", method, target, body, ret, fault);
+        status = at_url(options, "http://127.0.0.1:7470", method, target, body, ret, fault);
     }
     return status;
 }
@@ -137,20 +142,35 @@ int control_ask(const struct cli_options *options, const char *method, const cha
     int status = control_try(options, method, target, body, ret, &fault);
     if (status == STATUS_OK)
         return CLI_DONE;
+    if (status == STATUS_BAD_CONFIG)
+        return cli_fail(options, CLI_USAGE, "usage", "%s", fault.text);
     int code = config_is_broken(options);
     return code != CLI_DONE ? code : cli_fail(options, CLI_NO_ROUTER, "not-running", "no router there (%s)", fault.text);
 }
 
+const char *control_words(struct slice raw, char *out, size_t room) {
+    raw = slice_head(raw, room - 1); /* never longer once resolved */
+    size_t size = raw.size ? json_unescape((uint8_t *)out, raw) : 0;
+    if (size == SIZE_MAX) { /* cut within an escape */
+        size = raw.size;
+        memcpy(out, raw.data, size);
+    }
+    out[size] = '\0';
+    return out;
+}
+
 int control_refused(const struct cli_options *options, const struct http_reply *reply) {
+    char words[1024];
     struct slice body = buffer_slice(&reply->body);
     struct slice reason = json_member(body, "reason"), detail = json_member(body, "detail");
     if (options->json) {
         cli_print(body);
         printf("\n");
     } else if (reason.data) {
-        fprintf(stderr, "intertie: %.*s (%.*s)\n", SLICE_ARG(detail.data ? detail : reason), SLICE_ARG(reason));
+        control_words(detail.data ? detail : json_member(body, "title"), words, sizeof words);
+        cli_say("%s (%.*s)", words, SLICE_ARG(reason));
     } else {
-        fprintf(stderr, "intertie: answered with HTTP %u\n", reply->code);
+        cli_say("answered with HTTP %u", reply->code);
     }
     return CLI_REFUSED;
 }
@@ -180,20 +200,32 @@ int cmd_drain(const struct cli_command *command, const struct cli_options *optio
     return simple(options, "POST", "/api/v1/drain", "draining: it takes no new work");
 }
 
-static void show_reloaded(const struct cli_options *options, struct slice body) {
-    struct slice changes = json_member(body, "changes"), detail = json_member(body, "detail");
-    uint8_t text[8192];
-    if (options->json || (!changes.data && !detail.data)) {
-        cli_print(body);
-        return;
+/* What has changed, or what is wrong, as the router says it. */
+static int tell_reload(const struct cli_options *options, const struct http_reply *reply) {
+    struct slice body = buffer_slice(&reply->body);
+    struct slice changes = json_member(body, "changes"), detail = json_member(body, "detail"), report = json_member(body, "report");
+    bool good = reply->code < 300;
+    struct slice text = good ? changes : detail;
+    char *words = memory_alloc(text.size + 1);
+    if (!words)
+        return cli_fail(options, CLI_FAILED, "out-of-memory", "no memory");
+    control_words(text, words, text.size + 1);
+    size_t size = strlen(words);
+    if (options->json) {
+        cli_print(!good && report.data ? report : body);
+        printf("\n");
+    } else if (!good) {
+        fprintf(stderr, "%s%snothing has changed\n", words, size && words[size - 1] != '\n' ? "\n" : "");
+    } else {
+        if (!options->quiet)
+            fprintf(stderr, "%s\n",
+                    !size              ? "nothing has changed"
+                    : options->dry_run ? "it would change so:"
+                                       : "reloaded:");
+        printf("%s%s", words, size && words[size - 1] != '\n' ? "\n" : "");
     }
-    struct slice shown = slice_head(changes.data ? changes : detail, sizeof text);
-    size_t size = json_unescape(text, shown);
-    if (size == SIZE_MAX)
-        return;
-    if (changes.data && size == 0 && !options->quiet)
-        fprintf(stderr, "nothing has changed\n");
-    fwrite(text, 1, size, changes.data ? stdout : stderr);
+    memory_free(words);
+    return good ? CLI_DONE : report.data || slice_is(json_member(body, "reason"), "bad-config") ? CLI_BAD_CONFIG : CLI_FAILED;
 }
 
 int cmd_reload(const struct cli_command *command, const struct cli_options *options) {
@@ -201,10 +233,9 @@ int cmd_reload(const struct cli_command *command, const struct cli_options *opti
     (void)command;
     int code = control_ask(options, "POST", options->dry_run ? "/api/v1/reload?dry_run=true" : "/api/v1/reload",
                            slice_make("", 0), &reply);
-    if (code == CLI_DONE) {
-        show_reloaded(options, buffer_slice(&reply.body));
-        code = reply.code < 300 ? CLI_DONE : reply.code == 409 || reply.code == 422 || reply.code == 400 ? CLI_BAD_CONFIG : CLI_FAILED;
-    }
+    if (code == CLI_DONE)
+        code = reply.code < 300 || json_member(buffer_slice(&reply.body), "result").data ? tell_reload(options, &reply)
+                                                                                         : control_refused(options, &reply);
     http_reply_done(&reply);
     return code;
 }
@@ -332,7 +363,10 @@ static int status_once(const struct cli_options *options) {
     struct http_reply reply;
     struct fault fault = {0};
     int code = CLI_DONE;
-    if (control_try(options, "GET", "/api/v1/status", slice_make("", 0), &reply, &fault) != STATUS_OK) {
+    int status = control_try(options, "GET", "/api/v1/status", slice_make("", 0), &reply, &fault);
+    if (status == STATUS_BAD_CONFIG) {
+        code = cli_fail(options, CLI_USAGE, "usage", "%s", fault.text);
+    } else if (status != STATUS_OK) {
         code = cli_fail(options, CLI_NO_ROUTER, "not-running", "not running (%s)", fault.text);
     } else if (reply.code != 200) {
         code = control_refused(options, &reply);

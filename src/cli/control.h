@@ -15,6 +15,8 @@ int control_try(const struct cli_options *options, const char *method, const cha
 /* Text of a member of a JSON object, by path ("problem/reason"); data NULL when absent. Numbers come as written. Escapes
  * stay. */
 struct slice json_member(struct slice object, const char *path);
+/* What a string member says, escapes resolved, cut to `room`. Returns `out`. */
+const char *control_words(struct slice raw, char *out, size_t room);
 /* Walks an array: start with *at = 0. */
 bool json_element(struct slice array, size_t *at, struct slice *ret_element);
 /* Tells a problem document of the router: words on standard error, or the document with --json. Returns CLI_REFUSED. */

@@ -65,6 +65,11 @@ static bool add_attributes(struct cli_event *event, const struct cli_options *op
     for (size_t i = 0; i < options->attribute_count; i++) {
         struct slice pair = slice_from(options->attributes[i]);
         size_t at = slice_find(pair, '=');
+        if (at == pair.size) {
+            fault->status = STATUS_MALFORMED_EVENT;
+            (void)snprintf(fault->text, sizeof fault->text, "--attr needs NAME=VALUE");
+            return false;
+        }
         struct slice name = slice_head(pair, at), value = slice_skip(pair, at + 1);
         enum attribute known = attribute_find(name);
         enum status status = known == ATTRIBUTE_OTHER

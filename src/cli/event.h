@@ -16,6 +16,7 @@ int cli_event_make(struct cli_event *event, const struct cli_options *options, c
 void cli_event_done(struct cli_event *event);
 /* TEXT, @FILE or - . */
 int cli_read_data(const struct cli_options *options, const char *text, struct buffer *out);
+#define CLI_KEY_MAX (256u << 10) /* of its buffer: files are read in steps */
 /* --key-file or $INTERTIE_KEY; empty when neither is there. */
 int cli_key(const struct cli_options *options, struct buffer *out);
 

@@ -11,6 +11,8 @@
 #include "platform/clock.h"
 #include "platform/entropy.h"
 
+#define COUNT_MAX 256u /* what is asked of the router at once, when there is no --count */
+
 struct listener {
     const struct cli_options *options;
     struct buffer line;
@@ -61,10 +63,8 @@ static void answer(struct listener *listener, struct client *client, const struc
 static void on_message(struct client *client, uint64_t token, struct message *message) {
     struct listener *listener = client_user(client);
     struct connection *c = client_connection(client);
-    if (listener->full) { /* not ours any more: somebody else shall have it */
-        connection_settle(c, token, token, STATUS_OVERLOADED, 0);
+    if (listener->full) /* not ours any more: unsettled when we go, it is somebody else's */
         return;
-    }
     print_event(listener, message);
     connection_settle(c, token, token, STATUS_OK, 0);
     if (listener->options->reply && message_kind_asks(message->kind))
@@ -94,11 +94,12 @@ static int work(struct listener *listener, const struct client_options *how) {
         if (status == STATUS_REPLY_TIMEOUT && !mono_due(deadline, platform_now().mono))
             status = STATUS_OK;
     }
+    int signal_code = client_signal_code(client);
     client_free(client);
     if (status == STATUS_OK || status == STATUS_REPLY_TIMEOUT)
         return CLI_DONE;
     if (status == STATUS_CANCELLED)
-        return 130;
+        return signal_code;
     bool nobody = status == STATUS_REFUSED || status == STATUS_UNREACHABLE || status == STATUS_CONNECT_TIMEOUT;
     return cli_fail(options, nobody ? CLI_NO_ROUTER : CLI_REFUSED, status_reason(status), "%s (%s)", status_row(status)->title,
                     status_reason(status));
@@ -116,7 +117,7 @@ int cmd_listen(const struct cli_command *command, const struct cli_options *opti
         return cli_fail(options, CLI_USAGE, "usage", "say --as SYSTEM, or --when CESQL");
     buffer_init(&listener.line, 32u << 20);
     buffer_init(&listener.reply, 16u << 20);
-    buffer_init(&key, 4096);
+    buffer_init(&key, CLI_KEY_MAX);
     entropy_seed(&seed);
     uuid_source_init(&listener.ids, seed);
     code = cli_key(options, &key);
@@ -132,8 +133,8 @@ int cmd_listen(const struct cli_command *command, const struct cli_options *opti
     how.system = slice_from(options->as ? options->as : "");
     how.key = buffer_slice(&key);
     how.subscription = (struct protocol_subscription){.sub = 1, .filter = slice_from(options->when ? options->when : ""),
-                                                      .group = slice_from(options->group ? options->group : ""), .ack = true,
-                                                      .max_inflight = options->count ? 1 : 0};
+                                                      .group = slice_from(options->group ? options->group : ""), .ack = true};
+    how.window = options->count < COUNT_MAX ? (uint32_t)options->count : 0;
     if (code == CLI_DONE)
         code = work(&listener, &how);
     memory_free(text);

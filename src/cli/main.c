@@ -7,51 +7,53 @@
 #define MESSAGE_OPTIONS "to type kind source subject priority ttl attr content-type data as url frame key-file "
 
 const struct cli_command cli_commands[] = {
-    {"run", "runs a router in the foreground", "[FILE]", "debug",
+    {"run", "runs a router in the foreground", "[FILE]", 1, "debug",
      "Loads the configuration, binds the listeners, says so in one line and routes until it is told to stop.\n"
      "HUP reloads, USR1 reopens logs, TERM and INT finish what is open first; a second time: at once.\n\n"
      "  intertie run examples/quickstart.yaml\n  intertie run -e production -c gw.yaml --set log/level=debug\n",
      cmd_run},
-    {"start", "starts a router in the background", "[FILE]", "wait debug",
+    {"start", "starts a router in the background", "[FILE]", 1, "wait debug",
      "Returns when the router is ready, or says why it isn't.\n\n  intertie start gw.yaml --wait 10s\n", cmd_start},
-    {"stop", "stops the running router", "", "now wait",
+    {"stop", "stops the running router", "", 0, "now wait",
      "Finishes what is in flight first (drain.grace at most).\n\n  intertie stop\n  intertie stop --now\n", cmd_stop},
-    {"restart", "stops it and starts it again", "[FILE]", "wait", "  intertie restart gw.yaml\n", cmd_restart},
-    {"reload", "lets it take the changed configuration", "", "dry-run",
+    {"restart", "stops it and starts it again", "[FILE]", 1, "wait", "  intertie restart gw.yaml\n", cmd_restart},
+    {"reload", "lets it take the changed configuration", "", 0, "dry-run",
      "Listeners and connections that didn't change go on. A file with a mistake changes nothing.\n\n"
      "  intertie reload --dry-run\n", cmd_reload},
-    {"drain", "takes no new work, finishes the rest, stays up", "", "", "  intertie drain\n", cmd_drain},
-    {"status", "what it does now", "", "watch",
+    {"drain", "takes no new work, finishes the rest, stays up", "", 0, "", "  intertie drain\n", cmd_drain},
+    {"status", "what it does now", "", 0, "watch",
      "Exit code 0: ready, 1: up but not ready, 69: not running.\n\n  intertie status\n  intertie status --json\n", cmd_status},
-    {"validate", "checks a configuration", "[FILE..]", "strict no-files print schema reference",
+    {"validate", "checks a configuration", "[FILE..]", CLI_ARGUMENTS_MAX, "strict no-files print schema reference",
      "Checks the base and every environment, and shows all mistakes in one go.\n\n"
      "  intertie validate gw.yaml\n  intertie validate -e production --print\n  intertie validate --schema > intertie.schema.json\n",
      cmd_validate},
-    {"send", "sends a message", "", MESSAGE_OPTIONS "batch wait",
+    {"send", "sends a message", "", 0, MESSAGE_OPTIONS "batch wait",
      "  intertie send --to lamp --type com.example.alarm.raised --data '{\"door\":7}'\n"
      "  intertie send --batch events.json --url http://127.0.0.1:8080\n", cmd_send},
-    {"call", "sends a request and prints the reply", "", MESSAGE_OPTIONS "timeout",
+    {"call", "sends a request and prints the reply", "", 0, MESSAGE_OPTIONS "timeout",
      "Exit code 4: answered by an error; 5: no reply in time.\n\n"
      "  intertie call --to pricing --type com.example.price.get --kind query --data '{\"sku\":\"A-1\"}'\n", cmd_call},
-    {"listen", "takes messages and prints them, one JSON event a line", "--as SYSTEM", "as when group count for reply url key-file",
+    {"listen", "takes messages and prints them, one JSON event a line", "--as SYSTEM", 0, "as when group count for reply url key-file",
      "Serves as an endpoint of SYSTEM; with --when as a subscription.\n\n"
      "  intertie listen --as desk\n  intertie listen --when \"type LIKE 'com.example.%'\" --count 1\n"
      "  intertie listen --as pricing --reply '{\"eur\":9.5}'\n", cmd_listen},
-    {"keys", "makes a key for an identity", "new IDENTITY", "",
+    {"keys", "makes a key for an identity", "new IDENTITY", 2, "",
      "Prints the key once, and the row to paste into the configuration.\n\n  intertie keys new crm\n", cmd_keys},
-    {"completion", "prints a completion script", "bash|zsh|fish", "", "  source <(intertie completion bash)\n", cmd_completion},
-    {"version", "prints the version", "", "", "  intertie version --json\n", cmd_version},
-    {NULL, NULL, NULL, NULL, NULL, NULL},
+    {"completion", "prints a completion script", "bash|zsh|fish", 1, "", "  source <(intertie completion bash)\n", cmd_completion},
+    {"version", "prints the version", "", 0, "", "  intertie version --json\n", cmd_version},
+    {NULL, NULL, NULL, 0, NULL, NULL, NULL},
 };
 
 const char *const cli_planned[] = {"explain", "tap", "trace", "top", "dlq", "endpoint", "test", "agent", "record",
                                    "audit", "certs", NULL};
+const char *const cli_planned_options[] = {"allow-faults", NULL};
 
 static void overview(FILE *out) {
     fprintf(out, "intertie " INTERTIE_VERSION ": connects systems which speak different protocols\n\n"
                  "  intertie COMMAND [OPTION..]\n\n");
     for (size_t i = 0; cli_commands[i].name; i++)
         fprintf(out, "  %-11s %s\n", cli_commands[i].name, cli_commands[i].summary);
+    fprintf(out, "  %-11s %s\n", "help", "says more about a command");
     fprintf(out, "\n  intertie COMMAND --help   says more, with examples\n"
                  "  intertie run examples/quickstart.yaml   is a good start\n");
 }
@@ -95,6 +97,8 @@ int main(int count, char **arguments) {
     const char *name = arguments[1];
     if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
         const struct cli_command *about = count > 2 ? find(arguments[2]) : NULL;
+        if (count > 2 && !about)
+            return unknown(arguments[2]);
         if (about)
             show_help(about);
         else

@@ -102,9 +102,32 @@ void cli_print_options(const struct cli_command *command) {
     }
 }
 
-static int usage(const struct cli_command *command, const char *before, const char *name, const char *after) {
+static int usage(const struct cli_command *command, const struct cli_options *options, const char *before, const char *name,
+                 const char *after) {
+    if (options->json)
+        return cli_fail(options, CLI_USAGE, "usage", "%s: %s%s%s", command->name, before, name, after);
     fprintf(stderr, "intertie %s: %s%s%s\nTry `intertie %s --help`.\n", command->name, before, name, after, command->name);
     return CLI_USAGE;
+}
+
+/* Words about an option that the command doesn't take. */
+static int refuse(const struct cli_command *command, const struct cli_options *options, const char *said) {
+    struct slice names[COUNT_OF(rows)], name = slice_from(said);
+    size_t count = 0;
+    char near_text[64] = "";
+    name = slice_skip(name, slice_starts(name, SLICE_OF("--")) ? 2 : name.size);
+    name = slice_head(name, slice_find(name, '='));
+    for (size_t i = 0; cli_planned_options[i]; i++)
+        if (slice_is(name, cli_planned_options[i]))
+            return cli_fail(options, CLI_FAILED, "not-supported", "`--%s` is not supported yet in " INTERTIE_VERSION,
+                            cli_planned_options[i]);
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (takes(command, &rows[i]) && rows[i].help)
+            names[count++] = slice_from(rows[i].name);
+    int near = name.size ? text_nearest(name, names, count) : -1;
+    if (near >= 0)
+        (void)snprintf(near_text, sizeof near_text, "; did you mean --%.*s?", SLICE_ARG(names[near]));
+    return usage(command, options, "unknown option ", said, near_text);
 }
 
 static bool duration(const char *text, int64_t *ret_ns) {
@@ -124,21 +147,21 @@ static int take(const struct cli_command *command, const struct row *row, struct
         return CLI_DONE;
     case DURATION:
         if (!duration(value, (int64_t *)(void *)place))
-            return usage(command, "--", row->name, " needs a duration with its unit, such as 10s");
+            return usage(command, options, "--", row->name, " needs a duration with its unit, such as 10s");
         return CLI_DONE;
     case COUNT:
         if (!text_to_u64(slice_from(value), &count) || count == 0)
-            return usage(command, "--", row->name, " needs a number above 0");
+            return usage(command, options, "--", row->name, " needs a number above 0");
         *(uint64_t *)(void *)place = count;
         return CLI_DONE;
     case SET:
         if (options->set_count == CLI_SETS_MAX)
-            return usage(command, "too many --", row->name, "");
+            return usage(command, options, "too many --", row->name, "");
         options->sets[options->set_count++] = slice_from(value);
         return CLI_DONE;
     case ATTRIBUTE:
         if (options->attribute_count == CLI_ATTRIBUTES_MAX)
-            return usage(command, "too many --", row->name, "");
+            return usage(command, options, "too many --", row->name, "");
         options->attributes[options->attribute_count++] = value;
         return CLI_DONE;
     }
@@ -163,6 +186,8 @@ int cli_parse(const struct cli_command *command, int count, char **arguments, st
     }
     letters[at] = '\0';
     *ret = (struct cli_options){.wait_ns = -1, .timeout_ns = -1, .for_ns = -1};
+    for (int i = 1; i < count && strcmp(arguments[i], "--") != 0; i++)
+        ret->json |= strcmp(arguments[i], "--json") == 0; /* what is wrong before it is told that way too */
     opterr = 0;
     optind = 1;
     for (;;) {
@@ -175,16 +200,16 @@ int cli_parse(const struct cli_command *command, int count, char **arguments, st
             if (taken[i]->letter == found)
                 row = taken[i];
         if (found == ':')
-            return usage(command, "", arguments[optind - 1], " needs a value");
+            return usage(command, ret, "", arguments[optind - 1], " needs a value");
         if (!row)
-            return usage(command, "unknown option ", arguments[optind - 1], "");
+            return refuse(command, ret, arguments[optind - 1]);
         int code = take(command, row, ret, optarg);
         if (code != CLI_DONE)
             return code;
     }
     for (; optind < count; optind++) {
-        if (ret->argument_count == CLI_ARGUMENTS_MAX)
-            return usage(command, "too many arguments", "", "");
+        if (ret->argument_count == command->arguments_max)
+            return usage(command, ret, "too many arguments: ", arguments[optind], "");
         ret->arguments[ret->argument_count++] = arguments[optind];
     }
     return CLI_DONE;

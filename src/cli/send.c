@@ -28,7 +28,7 @@ static const char *target_of(const struct config_url *url, char *room, size_t si
 
 static int header_lines(const struct cli_options *options, const char *content_type, char *out) {
     struct buffer key;
-    buffer_init(&key, 4096);
+    buffer_init(&key, CLI_KEY_MAX);
     int code = cli_key(options, &key);
     if (code == CLI_DONE && slice_find(buffer_slice(&key), '\n') < key.size)
         code = cli_fail(options, CLI_FAILED, "io-error", "the key has more than one line");
@@ -177,7 +177,7 @@ static int over_wire(const struct cli_options *options, const struct client_plac
     struct exchange x = {.options = options, .message = message, .asks = asks, .start = platform_now().mono};
     struct buffer key;
     struct fault fault = {0};
-    buffer_init(&key, 4096);
+    buffer_init(&key, CLI_KEY_MAX);
     int code = cli_key(options, &key);
     if (code != CLI_DONE)
         return code;
@@ -195,6 +195,7 @@ static int over_wire(const struct cli_options *options, const struct client_plac
     if (x.over && status == STATUS_OK && x.code == CLI_DONE && !asks)
         while (!client_is_flushed(client) && status == STATUS_OK)
             status = client_run(client, deadline);
+    int signal_code = client_signal_code(client);
     client_free(client);
     buffer_done(&key);
     if (x.over) {
@@ -205,7 +206,7 @@ static int over_wire(const struct cli_options *options, const struct client_plac
         return x.code;
     }
     if (status == STATUS_CANCELLED)
-        return 130;
+        return signal_code;
     if (status == STATUS_REPLY_TIMEOUT && asks)
         return no_reply(options, timeout_ns, "");
     bool nobody = status == STATUS_REFUSED || status == STATUS_UNREACHABLE || status == STATUS_CONNECT_TIMEOUT ||
@@ -265,59 +266,66 @@ static int send_batch(const struct cli_options *options, const struct client_pla
     return code;
 }
 
-static int exchange(const struct cli_options *options, const struct client_place *place, const char *kind, bool asks,
-                    int64_t timeout_ns) {
-    struct cli_event event;
+static int over_http(const struct cli_options *options, const struct client_place *place, const struct message *message,
+                     bool asks, int64_t timeout_ns) {
     struct http_reply reply = {0};
     struct buffer body;
     enum status status = STATUS_OK;
     struct mono start = platform_now().mono;
     buffer_init(&body, 32u << 20);
+    message_encode_json(message, NULL, &body);
+    int code = post(options, place, "application/cloudevents+json", buffer_slice(&body), timeout_ns + (asks ? NS_PER_S : 0),
+                    &reply, &status);
+    if (code == CLI_DONE && status == STATUS_REPLY_TIMEOUT)
+        code = no_reply(options, timeout_ns, "");
+    else if (code == CLI_DONE)
+        code = asks ? tell_answer(options, &reply, timeout_ns) : tell_accepted(options, &reply, start);
+    http_reply_done(&reply);
+    buffer_done(&body);
+    return code;
+}
+
+/* What is wrong with the event is told before anybody is looked for. */
+static int exchange(const struct cli_options *options, const char *kind, bool asks, int64_t timeout_ns) {
+    struct cli_event event;
+    struct client_place place;
+    char *text = NULL;
     int code = cli_event_make(&event, options, kind);
     if (code == CLI_DONE && asks && !message_kind_asks(event.message.kind))
         code = cli_fail(options, CLI_USAGE, "usage", "only a request or a query is answered; use `intertie send` for others");
-    if (code == CLI_DONE && place->url.scheme != CONFIG_SCHEME_HTTP) {
-        code = over_wire(options, place, &event.message, asks, timeout_ns);
-    } else if (code == CLI_DONE) {
-        message_encode_json(&event.message, NULL, &body);
-        code = post(options, place, "application/cloudevents+json", buffer_slice(&body), timeout_ns + (asks ? NS_PER_S : 0),
-                    &reply, &status);
-        if (code == CLI_DONE && status == STATUS_REPLY_TIMEOUT)
-            code = no_reply(options, timeout_ns, "");
-        else if (code == CLI_DONE)
-            code = asks ? tell_answer(options, &reply, timeout_ns) : tell_accepted(options, &reply, start);
-        http_reply_done(&reply);
-    }
+    if (code == CLI_DONE)
+        code = find_place(options, &place, &text);
+    if (code == CLI_DONE && options->verbose)
+        cli_say("to %s", text ? text : options->url);
+    if (code == CLI_DONE)
+        code = place.url.scheme == CONFIG_SCHEME_HTTP ? over_http(options, &place, &event.message, asks, timeout_ns)
+                                                      : over_wire(options, &place, &event.message, asks, timeout_ns);
+    memory_free(text);
     cli_event_done(&event);
-    buffer_done(&body);
     return code;
 }
 
 int cmd_send(const struct cli_command *command, const struct cli_options *options) {
     struct client_place place;
-    char *text;
+    char *text = NULL;
     (void)command;
+    if (!options->batch)
+        return exchange(options, NULL, false, options->wait_ns >= 0 ? options->wait_ns : SEND_NS);
     int code = find_place(options, &place, &text);
     if (code == CLI_DONE)
-        code = options->batch ? send_batch(options, &place)
-                              : exchange(options, &place, NULL, false, options->wait_ns >= 0 ? options->wait_ns : SEND_NS);
+        code = send_batch(options, &place);
     memory_free(text);
     return code;
 }
 
 int cmd_call(const struct cli_command *command, const struct cli_options *options) {
-    struct client_place place;
     struct cli_options how = *options;
-    char *text, ttl[40];
+    char ttl[40];
     (void)command;
     int64_t timeout = options->timeout_ns >= 0 ? options->timeout_ns : CALL_NS;
     if (!how.ttl) { /* the router stops waiting when we do */
         (void)snprintf(ttl, sizeof ttl, "%lldms", (long long)(timeout / NS_PER_MS));
         how.ttl = ttl;
     }
-    int code = find_place(&how, &place, &text);
-    if (code == CLI_DONE)
-        code = exchange(&how, &place, "request", true, timeout);
-    memory_free(text);
-    return code;
+    return exchange(&how, "request", true, timeout);
 }

@@ -3,8 +3,10 @@
 import json
 import socket
 import struct
+import threading
+import time
 
-from kit import Lines, LineSystem, Router, case, event, main, reply_to, same, true, until
+from kit import Router, case, event, main, reply_to, same, true, until
 
 CONFIG = """
 workers: {workers}
@@ -47,8 +49,6 @@ def a_query_over_http_is_answered_by_a_session():
             peer.control("hello", system="pricing")
             peers.append(peer)
         settled(r, "pricing")
-        import threading
-
         def serve(peer):
             while got := peer.read(30):
                 peer.send(reply_to(got, {"ok": got["id"]}))
@@ -193,6 +193,46 @@ def order_holds_for_one_sender():
         same([desk.read()["data"]["n"] for _ in range(500)], list(range(500)), "order")
         sender.close()
         desk.close()
+
+
+@case
+def sessions_that_come_and_go_lose_nothing():
+    """Three acknowledging sessions that close in mid-stream, again and again: each message arrives at least once."""
+    with router(2) as r:
+        got, over = set(), threading.Event()
+
+        def consume(lifetime):
+            while not over.is_set():
+                try:
+                    peer = Stream1(r.ports["stream"], {"system": "desk", "enc": ["json"]})
+                    peer.read(2)
+                    peer.socket.sendall(frame(6, struct.pack(">QQ", 10**9, 10**12)) + frame(7, b'{"sub":1}'))
+                    end = time.monotonic() + lifetime
+                    peer.socket.settimeout(1)
+                    while time.monotonic() < end and not over.is_set():
+                        kind, _, payload = peer.read()
+                        if kind == 4:
+                            got.add(json.loads(payload[16:])["id"])
+                            seq = struct.unpack(">Q", payload[:8])[0]
+                            if seq % 7 == 0:
+                                peer.socket.sendall(frame(5, struct.pack(">QHH", seq, 0, 0)))
+                    peer.socket.close()
+                except (OSError, AssertionError):
+                    pass
+        consumers = [threading.Thread(target=consume, args=(0.2 + 0.1 * n,), daemon=True) for n in range(3)]
+        for consumer in consumers:
+            consumer.start()
+        sender = r.lines()
+        sent = set()
+        for n in range(6000):
+            sent.add(f"n{n}")
+            sender.send(event("event", "com.example.desk.n", {"n": n}, id=f"n{n}"))
+        until(lambda: len(got) == len(sent), "all have arrived", 60)
+        same(got, sent, "what arrived")
+        over.set()
+        for consumer in consumers:
+            consumer.join(5)
+        sender.close()
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@
     X(FROM, "from", TEXT) \
     X(MAX_INFLIGHT, "max_inflight", COUNT) \
     X(CODE, "code", COUNT) \
+    X(SLUG, "slug", TEXT) \
     X(DRAIN_MS, "drain_ms", COUNT) \
     X(STATUS, "status", COUNT) \
     X(PROBLEM, "problem", OBJECT) \

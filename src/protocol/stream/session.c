@@ -178,13 +178,22 @@ static void read_goaway(struct stream1 *s, const struct control *control, struct
     stream1_check_end(s);
 }
 
+/* A reason says it better than a code, if it is one of ours. */
+static enum status by_reason(struct slice reason, enum status otherwise) {
+    for (unsigned i = 0; i < STATUS_COUNT; i++)
+        if (i != STATUS_OK && slice_is(reason, status_reason((enum status)i)))
+            return (enum status)i;
+    return otherwise;
+}
+
 static void read_error(struct stream1 *s, const struct control *control) {
     uint64_t code = control_count(CONTROL(control, CODE), 1);
     enum status status = code == 6    ? STATUS_FORBIDDEN
                          : code == 16 ? STATUS_RATE_LIMITED
                          : code == 12 ? STATUS_OVERLOADED
                                       : status_from_stream((unsigned)(code & 0xffff));
-    stream1_close(s, status == STATUS_OK ? STATUS_PROTOCOL_ERROR : status);
+    status = by_reason(CONTROL(control, SLUG)->text, status == STATUS_OK ? STATUS_PROTOCOL_ERROR : status);
+    stream1_close(s, status);
 }
 
 /* What we asked for was answered. A refusal ends the connection: it was opened for that. */
@@ -197,10 +206,7 @@ static void read_result(struct stream1 *s, const struct control *control) {
                          : http == 501 ? STATUS_NOT_SUPPORTED
                          : http == 503 ? STATUS_OVERLOADED
                                        : STATUS_REJECTED;
-    for (unsigned i = 0; i < STATUS_COUNT; i++) /* the reason says it better, if it is one of ours */
-        if (i != STATUS_OK && slice_is(CONTROL(control, PROBLEM_REASON)->text, status_reason((enum status)i)))
-            status = (enum status)i;
-    stream1_close(s, status);
+    stream1_close(s, by_reason(CONTROL(control, PROBLEM_REASON)->text, status));
 }
 
 /* -- subscriptions -- */

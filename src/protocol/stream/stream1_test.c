@@ -808,6 +808,10 @@ static void the_peers_error_is_the_reason_of_the_close(void **state) {
     assert_int_equal(rig.sink.close_status, STATUS_FLOW_CONTROL);
     assert_int_equal(output(&rig).size, 0);
     rig_done(&rig);
+    accepted(&rig);
+    feed_text(&rig, FRAME_ERROR, "{\"code\":1,\"slug\":\"unknown-target\"}");
+    assert_int_equal(rig.sink.close_status, STATUS_UNKNOWN_TARGET);
+    rig_done(&rig);
 }
 
 static void a_peer_that_reads_nothing_is_cut(void **state) {
