@@ -148,7 +148,9 @@ enum status session_hello(void *connection, const struct protocol_hello *hello, 
     if (status != STATUS_OK)
         return status;
     s->said_hello = true;
-    if (system != CONFIG_NONE && s->system != system) {
+    if (s->system != system) { /* each request of an HTTP connection may be somebody else's, or nobody's */
+        if (s->serving)
+            return STATUS_FORBIDDEN;
         s->system = system;
         if (s->memo)
             s->memo->generation = 0;

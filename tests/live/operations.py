@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Keys and identities, metrics, reload, drain, logs."""
 import hashlib
+import http.client
 import json
 import os
 import shutil
@@ -50,6 +51,25 @@ def a_key_opens_what_it_may_and_nothing_else():
         desk.control("hello", system="desk")
         same(desk.read()["type"], "com.acme.note", "arrived")
         desk.close()
+
+
+@case
+def a_key_counts_for_its_own_request_only():
+    """On one kept-alive connection: with the key as crm, then without it as nobody."""
+    with Router(GUARDED.replace("http://127.0.0.1:0, auth: key", "http://127.0.0.1:0")) as r:
+        connection = http.client.HTTPConnection("127.0.0.1", r.ports["web"], timeout=20)
+
+        def post(key):
+            made = event("event", "com.acme.note", {}, source="/systems/crm", target="desk")
+            headers = {"Content-Type": "application/cloudevents+json"}
+            if key:
+                headers["Authorization"] = "Bearer " + key
+            connection.request("POST", "/v1/messages", json.dumps(made), headers)
+            reply = connection.getresponse()
+            reply.read()
+            return reply.status
+        same([post(KEY), post(None), post(KEY)], [202, 403, 202], "with, without, with")
+        connection.close()
 
 
 @case
