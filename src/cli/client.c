@@ -365,7 +365,7 @@ enum status client_run(struct client *client, struct mono deadline) {
         carry_out(client);
         if (client->signal_number)
             return STATUS_CANCELLED;
-        if (client->stopped)
+        if (client->stopped && client_is_flushed(client))
             return STATUS_OK;
         if (client->over)
             return client->reason == STATUS_OK ? STATUS_PEER_CLOSED : client->reason;

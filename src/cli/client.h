@@ -37,6 +37,7 @@ void *client_user(const struct client *client);
 /* Works until client_stop(), the deadline (STATUS_REPLY_TIMEOUT), a signal (STATUS_CANCELLED), or the connection's end
  * (its reason). */
 enum status client_run(struct client *client, struct mono deadline);
+/* client_run() returns OK once everything written has left. */
 void client_stop(struct client *client);
 /* After STATUS_CANCELLED: the exit code that says which signal it was. */
 int client_signal_code(const struct client *client);

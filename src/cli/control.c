@@ -306,8 +306,8 @@ int cmd_restart(const struct cli_command *command, const struct cli_options *opt
 /* -- status -- */
 
 static void show_time(char out[static 32], struct slice nanoseconds) {
-    double ns = nanoseconds.size ? strtod((const char *)nanoseconds.data, NULL) : 0;
-    if (ns <= 0)
+    double ns = 0;
+    if (!nanoseconds.size || !json_number_to_double(nanoseconds, &ns) || ns <= 0)
         (void)snprintf(out, 32, "-");
     else if (ns < 1e6)
         (void)snprintf(out, 32, "%.1f ms", ns / 1e6);
@@ -322,13 +322,15 @@ static struct slice or_dash(struct slice text) {
 }
 
 static void show_up(struct slice seconds) {
-    long long s = seconds.size ? strtoll((const char *)seconds.data, NULL, 10) : 0;
+    int64_t s = 0;
+    if (seconds.size)
+        json_number_to_i64(seconds, &s);
     if (s >= 3600)
-        printf("%lldh%02lldm", s / 3600, s / 60 % 60);
+        printf("%lldh%02lldm", (long long)(s / 3600), (long long)(s / 60 % 60));
     else if (s >= 60)
-        printf("%lldm%02llds", s / 60, s % 60);
+        printf("%lldm%02llds", (long long)(s / 60), (long long)(s % 60));
     else
-        printf("%llds", s);
+        printf("%llds", (long long)s);
 }
 
 static void show_status(struct slice body) {

@@ -69,8 +69,10 @@ static void on_message(struct client *client, uint64_t token, struct message *me
     connection_settle(c, token, token, STATUS_OK, 0);
     if (listener->options->reply && message_kind_asks(message->kind))
         answer(listener, client, message);
-    if (listener->options->count && ++listener->seen >= listener->options->count)
+    if (listener->options->count && ++listener->seen >= listener->options->count) {
         listener->full = true;
+        client_stop(client);
+    }
 }
 
 static void on_opened(struct client *client) {
@@ -87,13 +89,7 @@ static int work(struct listener *listener, const struct client_options *how) {
     struct client *client = client_new(how, &fault);
     if (!client)
         return cli_fail(options, CLI_FAILED, status_reason(fault.status), "%s", fault.text);
-    enum status status = STATUS_OK;
-    while (!(listener->full && client_is_flushed(client)) && status == STATUS_OK) {
-        struct mono next = mono_after(platform_now().mono, 50 * NS_PER_MS); /* to notice that we have enough */
-        status = client_run(client, options->count ? mono_min(next, deadline) : deadline);
-        if (status == STATUS_REPLY_TIMEOUT && !mono_due(deadline, platform_now().mono))
-            status = STATUS_OK;
-    }
+    enum status status = client_run(client, deadline);
     int signal_code = client_signal_code(client);
     client_free(client);
     if (status == STATUS_OK || status == STATUS_REPLY_TIMEOUT)

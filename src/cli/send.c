@@ -129,6 +129,7 @@ struct exchange {
     const struct cli_options *options;
     const struct message *message;
     bool asks;
+    bool is_told; /* the other side says what becomes of it */
     int code;
     bool over;
     enum status status;
@@ -144,6 +145,8 @@ static void on_opened(struct client *client) {
         client_stop(client);
     } else if (!x->asks && !client_connection(client)->sink.terms.acks) {
         x->over = true; /* nobody will tell: written is all there is to know */
+        x->is_told = false;
+        client_stop(client);
     }
 }
 
@@ -174,7 +177,7 @@ static const struct client_calls exchange_calls = {.opened = on_opened, .message
 
 static int over_wire(const struct cli_options *options, const struct client_place *place, const struct message *message,
                      bool asks, int64_t timeout_ns) {
-    struct exchange x = {.options = options, .message = message, .asks = asks, .start = platform_now().mono};
+    struct exchange x = {.options = options, .message = message, .asks = asks, .is_told = true, .start = platform_now().mono};
     struct buffer key;
     struct fault fault = {0};
     buffer_init(&key, CLI_KEY_MAX);
@@ -192,13 +195,10 @@ static int over_wire(const struct cli_options *options, const struct client_plac
     enum status status = STATUS_OK;
     while (!x.over && status == STATUS_OK)
         status = client_run(client, deadline);
-    if (x.over && status == STATUS_OK && x.code == CLI_DONE && !asks)
-        while (!client_is_flushed(client) && status == STATUS_OK)
-            status = client_run(client, deadline);
     int signal_code = client_signal_code(client);
     client_free(client);
     buffer_done(&key);
-    if (x.over) {
+    if (x.over && (x.is_told || status == STATUS_OK)) {
         if (!asks && x.code == CLI_DONE && options->json)
             printf("{\"status\":\"accepted\",\"ms\":%.1f}\n", since_ms(x.start));
         else if (!asks && x.code == CLI_DONE)
