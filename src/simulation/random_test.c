@@ -217,6 +217,11 @@ static struct result run(uint64_t seed, const struct variant *variant, struct bu
         held += engine_totals(node_engine(engines[i]))->held;
     if (held && !result.wrong[0])
         (void)snprintf(result.wrong, sizeof result.wrong, "%llu messages are still held at rest", (unsigned long long)held);
+    uint64_t kept = 0;
+    for (uint32_t i = 0; i < variant->workers; i++)
+        kept += node_engine(engines[i])->kept_bytes;
+    if (kept && !result.wrong[0])
+        (void)snprintf(result.wrong, sizeof result.wrong, "%llu bytes are kept at rest", (unsigned long long)kept);
     judge(&result, crm, &endings, takers, COUNT_OF(takers), 0);
     if (!variant->faults)
         judge_order(&result, takers, COUNT_OF(takers));
