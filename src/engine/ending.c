@@ -43,12 +43,17 @@ void delivery_free(struct engine *engine, struct delivery *d) {
 
 void ending_count(struct engine *engine, struct recipient *recipient, enum engine_ending ending, enum status status,
                   uint8_t priority, int64_t duration_ns) {
-    engine->totals.endings[ending][status]++;
+    ending_count_run(engine, recipient, ending, status, priority, duration_ns, 1);
+}
+
+void ending_count_run(struct engine *engine, struct recipient *recipient, enum engine_ending ending,
+                      enum status status, uint8_t priority, int64_t duration_ns, uint64_t times) {
+    engine->totals.endings[ending][status] += times;
     if (recipient)
-        recipient->endings[ending]++;
+        recipient->endings[ending] += times;
     if (!engine->options.calls || !engine->options.calls->counted)
         return;
-    struct engine_count count = {.ending = ending, .status = status, .priority = priority, .duration_ns = duration_ns,
+    struct engine_count count = {.count = times, .ending = ending, .status = status, .priority = priority, .duration_ns = duration_ns,
                                  .system = recipient ? recipient->system : CONFIG_NONE, .protocol = engine->taker,
                                  .name = recipient ? recipient->name : slice_make("", 0)};
     engine->options.calls->counted(engine->options.user, &count);

@@ -41,8 +41,9 @@ struct engine_report {
     const char *words;   /* more about it, or NULL */
 };
 
-/* What is counted of each ending. Borrowed. */
+/* What is counted of endings that are alike: one, or a run of messages that left together. Borrowed. */
 struct engine_count {
+    uint64_t count;       /* how many */
     enum engine_ending ending;
     enum status status;
     uint8_t priority;     /* 0: it was never a message */
@@ -53,7 +54,7 @@ struct engine_count {
 };
 
 struct engine_calls {
-    /* Every ending, delivered and replied too: on the message path. May be NULL. */
+    /* Every ending, delivered and replied too: on the message path, runs of them in one call. May be NULL. */
     void (*counted)(void *user, const struct engine_count *count);
     /* Endings other than delivered and replied, and what wasn't a message. May be NULL. */
     void (*ended)(void *user, const struct engine_report *report);

@@ -175,6 +175,38 @@ void foreign_flush(struct engine *engine, struct session *s) {
     }
 }
 
+/* How many flights from the first on went straight through alike and are written: they need no look of their own. */
+static uint32_t written_run(struct session *s, uint64_t written) {
+    const struct flight *first = flight_find(s, s->flight_base);
+    uint32_t count = 0;
+    if (first->delivery || first->over || !first->member)
+        return 0;
+    while (count < s->flight_count) {
+        const struct flight *f = flight_find(s, s->flight_base + count);
+        if (f->end > written || f->member != first->member || f->delivery || f->over || f->priority != first->priority ||
+            f->sent.ns != first->sent.ns)
+            break;
+        count++;
+    }
+    return count;
+}
+
+static void land_run(struct engine *engine, struct session *s, uint32_t count) {
+    const struct flight *first = flight_find(s, s->flight_base);
+    struct member *m = first->member;
+    uint8_t priority = first->priority;
+    int64_t duration_ns = engine->now.mono.ns - first->sent.ns;
+    s->flight_first = (s->flight_first + count) & (s->flight_capacity - 1);
+    s->flight_count -= count;
+    s->flight_base += count;
+    m->in_flight -= count;
+    m->recipient->in_flight -= count;
+    engine->totals.in_flight -= count;
+    engine->taker = s->connection->protocol;
+    ending_count_run(engine, m->recipient, ENDING_DELIVERED, STATUS_OK, priority, duration_ns, count);
+    engine->taker = NULL;
+}
+
 void flight_progress(struct engine *engine, struct session *s) {
     if (s->connection->sink.terms.acks)
         return;
@@ -182,6 +214,11 @@ void flight_progress(struct engine *engine, struct session *s) {
         struct flight *f = flight_find(s, s->flight_base);
         if (f->end > s->connection->out.written)
             break;
+        uint32_t run = written_run(s, s->connection->out.written);
+        if (run) {
+            land_run(engine, s, run);
+            continue;
+        }
         struct recipient *recipient = f->member ? f->member->recipient : NULL;
         struct flight copy = *f;
         pop(s); /* before anything can send on this session again */

@@ -335,6 +335,8 @@ void delivery_free(struct engine *engine, struct delivery *delivery);
 void delivery_end(struct engine *engine, struct delivery *delivery, enum engine_ending ending, enum status status);
 void ending_count(struct engine *engine, struct recipient *recipient, enum engine_ending ending, enum status status,
                   uint8_t priority, int64_t duration_ns);
+void ending_count_run(struct engine *engine, struct recipient *recipient, enum engine_ending ending, enum status status,
+                      uint8_t priority, int64_t duration_ns, uint64_t times);
 void ending_tell(struct engine *engine, const struct message *message, struct recipient *recipient, uint32_t from,
                  enum engine_ending ending, enum status status, uint8_t attempt, int64_t duration_ns);
 void timer_set(struct engine *engine, struct timer *timer, struct mono at);

@@ -121,18 +121,19 @@ static enum metric metric_of(enum engine_ending ending) {
 void tally_ending(struct tally *tally, const struct engine_count *count) {
     struct tally_system *system = count->system < tally->system_count ? &tally->systems[count->system] : NULL;
     if (system && count->ending <= ENDING_REPLIED) {
-        metrics_add(tally->set, landed_series(tally, system, count), 1);
+        metrics_add(tally->set, landed_series(tally, system, count), count->count);
         if (count->duration_ns >= 0)
-            metrics_record(tally->set, system->duration, (uint64_t)count->duration_ns, 1);
+            metrics_record(tally->set, system->duration, (uint64_t)count->duration_ns, count->count);
         return;
     }
     if (count->ending <= ENDING_REPLIED) {
         metrics_add(tally->set, METRICS_SERIES(tally->set, METRIC_MESSAGES_DELIVERED, count->name, NOTHING,
-                                               priority_text(count->priority)), 1);
+                                               priority_text(count->priority)), count->count);
         return;
     }
     metrics_add(tally->set, METRICS_SERIES(tally->set, metric_of(count->ending), count->name,
-                                           priority_text(count->priority), slice_from(status_reason(count->status))), 1);
+                                           priority_text(count->priority), slice_from(status_reason(count->status))),
+                count->count);
 }
 
 void tally_bytes(struct tally *tally, const struct protocol *protocol, bool dialled, bool out, uint64_t count) {

@@ -67,6 +67,8 @@ void tell_count(struct worker *worker, const struct engine_count *count) {
     if (count->protocol)
         log_add_text(&record, "protocol", slice_from(count->protocol->name));
     log_add_u64(&record, "priority", count->priority);
+    if (count->count > 1) /* a run that left together is one line */
+        log_add_u64(&record, "count", count->count);
     if (count->duration_ns >= 0)
         log_add_ms(&record, "duration_ms", count->duration_ns);
     pen_write(&worker->pen, &record);
