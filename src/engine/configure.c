@@ -95,10 +95,10 @@ static void remove_system(struct engine *engine, struct system *system) {
         else
             member_leave(engine, m);
     }
-    for (int lane = 0; lane < PRIORITY_COUNT; lane++)
-        end_all(engine, &r->queue[lane], STATUS_SYSTEM_REMOVED);
     end_all(engine, &r->sent, STATUS_SYSTEM_REMOVED);
     end_all(engine, &r->asked, STATUS_SYSTEM_REMOVED);
+    for (int lane = 0; lane < PRIORITY_COUNT; lane++) /* last: what ended may have let the next of its key in */
+        end_all(engine, &r->queue[lane], STATUS_SYSTEM_REMOVED);
     while (r->waiters.count) {
         struct waiter *w = LIST_ENTRY(list_first(&r->waiters), struct waiter, node);
         session_refuse(engine, w->session, w->token, STATUS_SYSTEM_REMOVED, 0);

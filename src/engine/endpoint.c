@@ -91,7 +91,9 @@ void endpoint_closed(struct engine *engine, struct endpoint *e, const struct con
         e->next_dial = mono_after(engine->now.mono, delay);
         fail_askers(engine, e->system);
     } else if (c->reason != STATUS_IDLE_TIMEOUT && c->reason != STATUS_GOING_AWAY) {
-        e->next_dial = mono_after(engine->now.mono, 10 * NS_PER_MS); /* a peer that drops us at once is no loop */
+        bool dropped = c->bytes_in == 0 && engine->now.mono.ns - c->opened.ns < NS_PER_S;
+        /* a peer that takes us in and drops us at once is no loop, and no reason to use attempts up */
+        e->next_dial = mono_after(engine->now.mono, dropped ? BACKOFF_BASE_NS : 10 * NS_PER_MS);
     }
     if (e->removed) {
         if (e->connections == 0)
@@ -120,9 +122,11 @@ void endpoint_redial(struct engine *engine, struct endpoint *e) {
 bool system_is_hopeless(const struct system *system, struct mono since) {
     if (system->endpoint_count == 0 || system->recipient.members.count)
         return false;
-    for (size_t i = 0; i < system->endpoint_count; i++)
-        if (system->endpoints[i]->failures == 0 || system->endpoints[i]->last_failed.ns < since.ns)
+    for (size_t i = 0; i < system->endpoint_count; i++) {
+        const struct endpoint *e = system->endpoints[i];
+        if (e->plan->config->enabled && (e->failures == 0 || e->last_failed.ns < since.ns))
             return false;
+    }
     return true;
 }
 

@@ -64,12 +64,12 @@ void engine_free(struct engine *engine) {
         struct recipient *r = &engine->systems[i]->recipient;
         while (r->members.count)
             member_leave(engine, LIST_ENTRY(list_first(&r->members), struct member, recipient_node));
-        for (int lane = 0; lane < PRIORITY_COUNT; lane++)
+        while (r->asked.count)
+            delivery_end(engine, LIST_ENTRY(list_first(&r->asked), struct delivery, node), ENDING_DEAD, STATUS_SHUTDOWN);
+        for (int lane = 0; lane < PRIORITY_COUNT; lane++) /* last: what ended may have let the next of its key in */
             while (r->queue[lane].count)
                 delivery_end(engine, LIST_ENTRY(list_first(&r->queue[lane]), struct delivery, node), ENDING_DEAD,
                              STATUS_SHUTDOWN);
-        while (r->asked.count)
-            delivery_end(engine, LIST_ENTRY(list_first(&r->asked), struct delivery, node), ENDING_DEAD, STATUS_SHUTDOWN);
     }
     for (size_t i = 0; i < engine->system_count; i++) /* not before: what another held may have come from it */
         system_free(engine, engine->systems[i]);
@@ -244,7 +244,7 @@ void engine_finish(struct engine *engine, struct now now, struct engine_actions 
     post_collect(engine, ret);
     ret->net = net_finish(&engine->net, now, &ret->net_count);
     ret->due = mono_min(net_due(&engine->net), deadlines_next(&engine->deadlines));
-    if (engine->pumps.count || engine->settles.count)
+    if (engine->pumps.count || engine->settles.count || engine->net.dirty.count)
         ret->due = now.mono;
 }
 

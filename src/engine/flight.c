@@ -91,6 +91,8 @@ enum status flight_send(struct engine *engine, struct member *m, const struct me
     f->delivery = delivery;
     f->member = m;
     f->priority = message->priority;
+    f->from = from;
+    f->expiry = message->expiry;
     f->sent = engine->now.mono;
     m->in_flight++;
     m->recipient->in_flight++;
@@ -134,6 +136,8 @@ static void delivered(struct engine *engine, struct flight *f, struct recipient 
     if (f->over)
         return;
     f->over = true;
+    if (d)
+        recipient = d->recipient; /* its member may have left meanwhile */
     if (!d) {
         ending_count(engine, recipient, ENDING_DELIVERED, STATUS_OK, f->priority, engine->now.mono.ns - f->sent.ns);
         return;
@@ -287,9 +291,10 @@ void flight_acks_late(struct engine *engine, struct session *s) {
     struct mono next = MONO_NEVER;
     for (uint32_t i = 0; i < s->flight_count; i++) {
         struct flight *f = flight_find(s, s->flight_base + i);
-        if (f->over || f->acked || !f->member)
+        struct recipient *recipient = f->delivery ? f->delivery->recipient : f->member ? f->member->recipient : NULL;
+        if (f->over || f->acked || !recipient)
             continue;
-        const struct system *system = engine_system(engine, f->member->recipient->system);
+        const struct system *system = engine_system(engine, recipient->system);
         if (!system)
             continue;
         struct mono due = mono_after(f->sent, system->config->policy.timeouts.ack_ns);
@@ -302,14 +307,16 @@ void flight_acks_late(struct engine *engine, struct session *s) {
         struct delivery *d = f->delivery;
         f->over = true;
         f->delivery = NULL;
+        land(engine, f); /* a peer that forgets one must not lose its window for good */
         if (d) {
             delivery_end(engine, d, ENDING_DEAD, STATUS_RETRIES_EXHAUSTED);
         } else {
-            ending_count(engine, f->member->recipient, ENDING_DEAD, STATUS_RETRIES_EXHAUSTED, f->priority,
+            ending_count(engine, recipient, ENDING_DEAD, STATUS_RETRIES_EXHAUSTED, f->priority,
                          engine->now.mono.ns - f->sent.ns);
         }
     }
     timer_set(engine, &s->acks, next);
+    session_look(engine, s);
 }
 
 /* Cut-through messages have no record of their own: their bytes still stand in the chain. */
@@ -320,8 +327,11 @@ static struct delivery *recover(struct engine *engine, struct session *s, struct
     if (!bytes.data || !s->connection->protocol->recover ||
         !s->connection->protocol->recover(s->connection->state, bytes, &message))
         return NULL;
+    message.priority = f->priority; /* as it was decided, not as its sender wished */
+    message.expiry = f->expiry;
     struct delivery *d = delivery_new(engine, recipient, &message);
     if (d) {
+        d->from = f->from;
         d->state = DELIVERY_SENT;
         list_add(&recipient->sent, &d->node);
     }
@@ -336,13 +346,13 @@ bool flight_may_repeat(const struct delivery *d, bool acks) {
 }
 
 static void give_back(struct engine *engine, struct session *s, struct flight *f) {
-    struct recipient *recipient = f->member->recipient;
     struct delivery *d = f->delivery;
+    struct recipient *recipient = d ? d->recipient : f->member ? f->member->recipient : NULL;
     bool unsent = f->end - f->size >= s->connection->out.written;
     land(engine, f);
     f->over = true;
     f->delivery = NULL;
-    if (!d && !(d = recover(engine, s, f, recipient))) {
+    if (!d && (!recipient || !(d = recover(engine, s, f, recipient)))) {
         ending_count(engine, recipient, ENDING_DEAD, STATUS_OUTCOME_UNKNOWN, f->priority,
                      engine->now.mono.ns - f->sent.ns);
         return;
@@ -369,7 +379,7 @@ static void give_back(struct engine *engine, struct session *s, struct flight *f
 void flight_abandon(struct engine *engine, struct session *s) {
     for (uint32_t i = s->flight_count; i-- > 0;) {
         struct flight *f = flight_find(s, s->flight_base + i);
-        if (f->member && !f->over)
+        if (!f->over)
             give_back(engine, s, f);
         else
             land(engine, f);

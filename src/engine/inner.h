@@ -76,6 +76,7 @@ struct waiter {
     uint64_t token;
     struct timer timer;
     struct mono received;
+    struct mono until; /* when its sender is told no */
     uint32_t from;
 };
 
@@ -173,6 +174,8 @@ struct flight {
     struct delivery *delivery; /* NULL: cut-through, its bytes stand in the chain */
     struct member *member;     /* NULL: an answer */
     struct mono sent;
+    struct wall expiry; /* cut-through: what its bytes don't tell */
+    uint32_t from;
     uint8_t priority;
     bool acked; /* settled by the peer, before others that were sent earlier */
     bool over;  /* nothing is owed any more: replied, given up */
@@ -254,6 +257,7 @@ struct engine {
     uint64_t *received_by; /* by the plan's listener index; the last one: dialled connections */
     uint64_t kept_bytes;
     struct routing routing; /* scratch */
+    bool again;    /* a waiter has its turn: others that wait aren't before it */
     uint64_t ours; /* flight_ours() of the message that is being placed */
     char detail[200];       /* words for the refusal that is being told */
     bool draining;

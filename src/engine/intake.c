@@ -138,10 +138,21 @@ static void limit_life(struct engine *engine, struct message *message, const str
         message->expiry.ns = latest;
 }
 
-static int64_t patience(const struct session *s, const struct routing *routing) {
-    if (s->connection->sink.terms.when_full == PROTOCOL_FULL_WAIT && routing->target_count)
+static int64_t patience(const struct session *s, const struct message *message, const struct routing *routing) {
+    bool waits = s->connection->sink.terms.when_full == PROTOCOL_FULL_WAIT || message_kind_asks(message->kind);
+    if (waits && routing->target_count)
         return routing->targets[0].policy.timeouts.queue_ns;
     return INT64_MAX; /* their own credit, or reads that are off, hold them back */
+}
+
+/* Not read, it could not tell us what it owes: its acks and replies are what may make the room that is waited for. */
+static bool owes(const struct session *s) {
+    for (struct list_node *node = list_first(&s->members); node; node = list_next(&s->members, node)) {
+        const struct member *m = LIST_ENTRY(node, struct member, session_node);
+        if ((m->in_flight && s->connection->sink.terms.acks) || m->recipient->asked.count)
+            return true;
+    }
+    return false;
 }
 
 static void offer(struct engine *engine, struct session *s, uint64_t token, struct message *message,
@@ -156,10 +167,11 @@ static void offer(struct engine *engine, struct session *s, uint64_t token, stru
         refuse(engine, s, token, message, from, status);
         break;
     case OFFER_LATER:
-        if (s->connection->sink.terms.when_full == PROTOCOL_FULL_DROP)
+        if (s->connection->sink.terms.when_full == PROTOCOL_FULL_DROP ||
+            (s->connection->sink.terms.when_full == PROTOCOL_FULL_STOP && owes(s)))
             refuse(engine, s, token, message, from, STATUS_OVERLOADED);
         else
-            offer_wait(engine, s, token, message, from, full, patience(s, routing));
+            offer_wait(engine, s, token, message, from, full, patience(s, message, routing));
         break;
     }
 }

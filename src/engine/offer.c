@@ -56,7 +56,14 @@ static enum status place(struct engine *engine, struct recipient *r, const struc
 
 static bool nobody_can(const struct engine *engine, const struct recipient *r) {
     const struct system *system = engine_system(engine, r->system);
-    return system && system->config->offline == CONFIG_OFFLINE_REFUSE && r->members.count == 0;
+    if (!system || system->config->offline != CONFIG_OFFLINE_REFUSE || r->members.count || r->is_subscription)
+        return false;
+    for (size_t i = 0; i < system->endpoint_count; i++) { /* most are dialled only when there is something for them */
+        const struct endpoint *e = system->endpoints[i];
+        if (e->plan->config->enabled && (e->failures == 0 || mono_due(e->next_dial, engine->now.mono)))
+            return false;
+    }
+    return true;
 }
 
 /* request and query: the delivery is theirs until the reply. */
@@ -108,6 +115,11 @@ static enum offer ask(struct engine *engine, struct session *s, uint64_t token, 
     return OFFER_TAKEN;
 }
 
+/* A message that would fit must not overtake a larger one that waits for room. */
+static bool others_wait(const struct engine *engine, const struct recipient *r) {
+    return r->waiters.count && !engine->again;
+}
+
 /* Every recipient that the route names must have room; a subscription only slows the sender for a moment. */
 static enum offer check_room(struct engine *engine, const struct message *message, const struct routing *routing,
                              struct recipient **ret_full, enum status *ret_status) {
@@ -120,14 +132,15 @@ static enum offer check_room(struct engine *engine, const struct message *messag
             *ret_status = STATUS_TARGET_UNAVAILABLE;
             return OFFER_REFUSED;
         }
-        if (!recipient_has_room(r, size) && !straight(engine, r, message)) {
+        if (others_wait(engine, r) || (!recipient_has_room(r, size) && !straight(engine, r, message))) {
             *ret_full = r;
-            return OFFER_LATER;
+            *ret_status = STATUS_OVERLOADED;
+            return size > r->queue_bytes_max ? OFFER_REFUSED : OFFER_LATER; /* it would wait for ever, and others behind it */
         }
     }
     for (uint32_t i = 0; i < routing->subscription_count; i++) {
         struct recipient *r = routing->subscriptions[i];
-        if (!r->slow && !recipient_has_room(r, size) && !straight(engine, r, message)) {
+        if (!r->slow && (others_wait(engine, r) || (!recipient_has_room(r, size) && !straight(engine, r, message)))) {
             *ret_full = r;
             return OFFER_LATER;
         }
@@ -181,6 +194,13 @@ enum offer offer_message(struct engine *engine, struct session *s, uint64_t toke
 
 /* -- those who wait -- */
 
+static void arm(struct engine *engine, struct waiter *w) {
+    struct mono at = w->until;
+    if (w->recipient->is_subscription)
+        at = mono_min(at, mono_after(engine->now.mono, SLOW_CONSUMER_NS));
+    timer_set(engine, &w->timer, at);
+}
+
 void offer_wait(struct engine *engine, struct session *s, uint64_t token, const struct message *message,
                 uint32_t from, struct recipient *full, int64_t limit_ns) {
     struct waiter *w = memory_new(sizeof *w);
@@ -200,9 +220,8 @@ void offer_wait(struct engine *engine, struct session *s, uint64_t token, const 
     list_add(&full->waiters, &w->node);
     list_add(&s->waiters, &w->session_node);
     engine->totals.waiting++;
-    if (full->is_subscription && limit_ns > SLOW_CONSUMER_NS)
-        limit_ns = SLOW_CONSUMER_NS;
-    timer_set(engine, &w->timer, mono_after(engine->now.mono, limit_ns));
+    w->until = mono_after(engine->now.mono, limit_ns);
+    arm(engine, w);
     if (s->connection->sink.terms.when_full == PROTOCOL_FULL_STOP)
         connection_stop(s->connection, true);
     recipient_wake(engine, full);
@@ -236,7 +255,9 @@ static bool try_again(struct engine *engine, struct waiter *w) {
     else {
         /* the waiters themselves would forbid the straight way: they are served in turn, and it is this one's */
         list_remove(&w->recipient->waiters, &w->node);
+        engine->again = true;
         offer = offer_message(engine, s, token, w->message, &routing, from, w->received, &full, &status);
+        engine->again = false;
         list_add_first(&w->recipient->waiters, &w->node);
     }
     if (offer == OFFER_LATER) {
@@ -244,6 +265,8 @@ static bool try_again(struct engine *engine, struct waiter *w) {
             list_remove(&w->recipient->waiters, &w->node);
             w->recipient = full;
             list_add(&full->waiters, &w->node);
+            deadlines_clear(&engine->deadlines, &w->timer.deadline);
+            arm(engine, w); /* each recipient has its own patience */
         }
         return false;
     }
@@ -258,8 +281,8 @@ static bool try_again(struct engine *engine, struct waiter *w) {
 void offer_again(struct engine *engine, struct recipient *r) {
     while (r->waiters.count) {
         struct waiter *w = LIST_ENTRY(list_first(&r->waiters), struct waiter, node);
-        if (!try_again(engine, w))
-            return;
+        if (!try_again(engine, w) && list_first(&r->waiters) == &w->node)
+            return; /* else it went on to wait for another, and the next may fit here */
     }
 }
 

@@ -85,6 +85,8 @@ static void complete(struct engine *engine, const struct delivery *d, const stru
 /* On the asker's exchange, on its connection, or there when it has room again. */
 static bool hand_over(struct engine *engine, struct session *asker, uint64_t token, const struct message *reply,
                       const struct overlay *overlay) {
+    if (asker->connection->status != CONNECTION_OPEN)
+        return false;
     if (asker->connection->sink.terms.inline_reply)
         return flight_answer(engine, asker, reply, overlay, token) == STATUS_OK;
     if (asker->answers.count == 0 && connection_has_room(asker->connection))
@@ -176,7 +178,10 @@ void reply_give(struct engine *engine, struct delivery *d, const struct message 
     }
     if (!taken)
         ending_tell(engine, reply, NULL, from, ENDING_DROPPED, STATUS_LATE_REPLY, 1, 0);
-    delivery_end(engine, d, ENDING_REPLIED, STATUS_OK);
+    if (!taken && asker) /* its exchange must not stay open */
+        delivery_end(engine, d, ENDING_DEAD, STATUS_UPSTREAM_ERROR);
+    else
+        delivery_end(engine, d, ENDING_REPLIED, STATUS_OK);
 }
 
 static void problem(struct buffer *out, const struct engine *engine, enum status status) {

@@ -4,6 +4,8 @@
 #include "base/text.h"
 #include "engine/inner.h"
 
+#define SUBSCRIPTIONS_MAX 16 /* of one connection */
+
 void session_opened(void *user, struct connection *c, struct now now) {
     struct engine *engine = user;
     engine->now = now;
@@ -104,6 +106,7 @@ void session_closed(void *user, struct connection *c, struct now now) {
     /* No longer a taker before its messages go back, or they would come straight to it again. */
     for (struct list_node *node = list_first(&s->members); node; node = list_next(&s->members, node))
         member_look(engine, LIST_ENTRY(node, struct member, session_node));
+    flight_progress(engine, s); /* what was still written while it was closing is delivered */
     flight_abandon(engine, s);
     reply_forget_asker(engine, s);
     if (s->serving && engine_system(engine, s->system))
@@ -190,15 +193,16 @@ struct recipient *subscription_find(struct engine *engine, const struct session 
 
 /* Nobody takes from it any more: it ends with what it holds. */
 void subscription_end(struct engine *engine, struct recipient *r) {
-    for (int lane = 0; lane < PRIORITY_COUNT; lane++)
-        while (r->queue[lane].count)
-            delivery_end(engine, LIST_ENTRY(list_first(&r->queue[lane]), struct delivery, node), ENDING_DROPPED,
-                         STATUS_PEER_CLOSED);
+    /* The lanes last: what ends before may let the next of its partition key into one. */
     while (r->sent.count)
         delivery_end(engine, LIST_ENTRY(list_first(&r->sent), struct delivery, node), ENDING_DROPPED,
                      STATUS_PEER_CLOSED);
     while (r->asked.count)
         delivery_end(engine, LIST_ENTRY(list_first(&r->asked), struct delivery, node), ENDING_DROPPED, STATUS_PEER_CLOSED);
+    for (int lane = 0; lane < PRIORITY_COUNT; lane++)
+        while (r->queue[lane].count)
+            delivery_end(engine, LIST_ENTRY(list_first(&r->queue[lane]), struct delivery, node), ENDING_DROPPED,
+                         STATUS_PEER_CLOSED);
     list_remove(&engine->subscriptions, &r->node);
     subscription_reads(engine);
     while (r->waiters.count) {
@@ -263,6 +267,10 @@ enum status session_subscribe(void *connection, const struct protocol_subscripti
     enum status allowed = verdict_subscribe(engine->plan->security, s->identity);
     if (allowed != STATUS_OK)
         return fault->status = allowed;
+    if (s->members.count >= SUBSCRIPTIONS_MAX) {
+        (void)snprintf(fault->text, sizeof fault->text, "at most %d subscriptions on one connection", SUBSCRIPTIONS_MAX);
+        return fault->status = STATUS_OVERLOADED;
+    }
     struct recipient *r = subscription_find(engine, s, sub->group);
     if (!r && !(r = subscription_new(engine, s, sub, fault)))
         return fault->status != STATUS_OK ? fault->status : (fault->status = STATUS_NO_MEMORY);
