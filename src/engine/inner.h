@@ -193,6 +193,7 @@ struct routing {
     uint32_t target_count;
     int32_t route; /* index, -1: by its target */
     bool to_all;
+    bool is_cut; /* more subscriptions match than it has room for: each time that is told */
     uint32_t subscription_count;
     struct recipient *subscriptions[MEMO_SUBSCRIPTIONS];
 };

@@ -240,7 +240,7 @@ void intake_message(void *connection, uint64_t token, struct message *message, u
         refuse(engine, s, token, message, from, routing.status);
         return;
     }
-    if (!message_has(message, ATTRIBUTE_INTERTIEHOPS) && !engine->draining)
+    if (!message_has(message, ATTRIBUTE_INTERTIEHOPS) && !routing.is_cut && !engine->draining)
         memo_keep(engine, s, message, from, &routing);
     offer(engine, s, token, message, &routing, from);
 }

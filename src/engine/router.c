@@ -5,10 +5,12 @@ static void add_subscriptions(struct engine *engine, const struct message *messa
     for (struct list_node *node = list_first(&engine->subscriptions); node;
          node = list_next(&engine->subscriptions, node)) {
         struct recipient *r = LIST_ENTRY(node, struct recipient, node);
-        if (r->gone || !verdict_receives(engine->plan->security, r->identity, message) || (r->filter && !cesql_matches(r->filter, message, engine->now)))
+        if (r->gone || !verdict_receives(engine->plan->security, r->identity, message) ||
+            (r->filter && !cesql_matches(r->filter, message, engine->now)))
             continue;
         if (out->subscription_count == MEMO_SUBSCRIPTIONS) {
             ending_tell(engine, message, r, CONFIG_NONE, ENDING_DROPPED, STATUS_OVERLOADED, 1, 0);
+            out->is_cut = true;
             continue;
         }
         out->subscriptions[out->subscription_count++] = r;
@@ -76,7 +78,7 @@ void router_find(struct engine *engine, const struct session *s, const struct me
     out->targets = NULL;
     out->target_count = out->subscription_count = 0;
     out->route = -1;
-    out->to_all = false;
+    out->to_all = out->is_cut = false;
     struct slice target = message_text(message, ATTRIBUTE_TARGET);
     bool fans = message_kind_fans_out(message->kind);
     if (target.size)
