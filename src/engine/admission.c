@@ -25,6 +25,8 @@ enum status security_admit(struct engine *engine, struct session *s, const struc
             return status;
         system = named;
     }
+    if (s->serving && system != s->system)
+        return STATUS_FORBIDDEN; /* it takes that system's messages: nobody else's key may take it over */
     if (identity != s->identity && s->memo)
         s->memo->generation = 0;
     s->identity = identity;

@@ -152,8 +152,6 @@ enum status session_hello(void *connection, const struct protocol_hello *hello, 
         return status;
     s->said_hello = true;
     if (s->system != system) { /* each request of an HTTP connection may be somebody else's, or nobody's */
-        if (s->serving)
-            return STATUS_FORBIDDEN;
         s->system = system;
         if (s->memo)
             s->memo->generation = 0;

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """JSON lines, stream v1 and datagrams, spoken by hand."""
+import hashlib
 import json
 import socket
 import struct
@@ -150,6 +151,25 @@ def stream_v1_by_hand():
         same(peer.read(0x0b)[2], b"12345678", "PONG")
         peer.socket.sendall(frame(0x33, b""))
         same(json.loads(peer.read(0x0d)[2])["code"], 1, "ERROR for an unknown frame")
+
+
+@case
+def a_key_can_be_rotated_on_a_living_connection():
+    old, new = "itk_" + "o" * 43, "itk_" + "n" * 43
+    keys = ", ".join(f'{name}: {{hash: "sha256:{hashlib.sha256(key.encode()).hexdigest()}"}}'
+                     for name, key in (("old", old), ("new", new)))
+    config = (CONFIG.format(workers=1).replace("desk: {accept: true}", "desk: {accept: true}\n  crm: {}") +
+              f"security: {{identities: {{crm: {{system: crm, allow: send system/desk, keys: {{{keys}}}}}}}}}\n")
+    with Router(config) as r:
+        peer = Stream1(r.ports["stream"], {"enc": ["json"], "auth": {"method": "bearer", "token": old}})
+        same(json.loads(peer.read(2)[2])["system"], "crm", "WELCOME")
+        for key, status in ((new, 200), ("itk_" + "x" * 43, 401)):
+            peer.socket.sendall(frame(3, json.dumps({"auth": {"method": "bearer", "token": key}}).encode()))
+            same(json.loads(peer.read(9)[2])["status"], status, "RESULT")
+        peer.socket.sendall(frame(4, struct.pack(">QIB3x", 1, 0, 1) + json.dumps(
+            event("event", "a.b", {}, source="/systems/crm", target="desk")).encode()))
+        until(lambda: r.system("desk")["held"] == 1, "still crm")
+        peer.socket.close()
 
 
 @case

@@ -259,6 +259,19 @@ static void read_subscribe(struct stream1 *s, const struct control *control) {
     write_result(s, "subscribe", control_count(CONTROL(control, SUB), 0), status, fault.text);
 }
 
+/* A new key on a living connection: for rotation. One that isn't accepted changes nothing. */
+static void read_auth(struct stream1 *s, const struct control *control) {
+    struct protocol_hello hello = {0};
+    struct message_fault fault = {0};
+    struct slice system = {0};
+    enum status status = control_identity(control, s->setup, &hello, &fault);
+    if (status == STATUS_OK && hello.key.size == 0)
+        status = control_fault(&fault, STATUS_UNAUTHENTICATED, "`auth.token` is missing");
+    if (status == STATUS_OK)
+        status = s->sink->calls->hello(s->sink->user, &hello, &system);
+    write_result(s, "auth", 0, status, fault.text[0] ? fault.text : status_row(status)->title);
+}
+
 static void read_unsubscribe(struct stream1 *s, const struct control *control) {
     uint64_t sub = control_count(CONTROL(control, SUB), 0);
     if (sub && sub <= UINT32_MAX)
@@ -320,7 +333,7 @@ static void read_json(struct stream1 *s, unsigned type, struct slice payload, st
         stream1_read_welcome(s, &control, now);
         break;
     case FRAME_AUTH:
-        write_result(s, "auth", 0, STATUS_NOT_SUPPORTED, "a new token on a living connection is not supported yet");
+        read_auth(s, &control);
         break;
     case FRAME_SUBSCRIBE:
         read_subscribe(s, &control);

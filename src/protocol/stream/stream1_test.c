@@ -691,7 +691,14 @@ static void subscriptions_are_answered(void **state) {
         assert_string_equal(rig_log(&rig), "unsubscribe 7\n");
         assert_true(contains(only_frame(&rig, FRAME_RESULT), "{\"re\":\"unsubscribe\",\"sub\":7,\"status\":200}"));
         feed_text(&rig, FRAME_AUTH, "{\"auth\":{\"method\":\"bearer\",\"token\":\"x\"}}");
-        assert_true(contains(only_frame(&rig, FRAME_RESULT), "{\"re\":\"auth\",\"status\":501,"));
+        assert_true(contains(slice_from(rig_log(&rig)), "key=x"));
+        assert_true(contains(only_frame(&rig, FRAME_RESULT), "{\"re\":\"auth\",\"status\":200}"));
+        rig.hello_as = STATUS_UNAUTHENTICATED;
+        feed_text(&rig, FRAME_AUTH, "{\"auth\":{\"method\":\"bearer\",\"token\":\"y\"}}");
+        assert_true(contains(slice_from(rig_log(&rig)), "key=y"));
+        assert_true(contains(only_frame(&rig, FRAME_RESULT), "{\"re\":\"auth\",\"status\":401,"));
+        feed_text(&rig, FRAME_AUTH, "{}");
+        assert_true(contains(only_frame(&rig, FRAME_RESULT), "`auth.token` is missing"));
         rig_done(&rig);
     }
 }
