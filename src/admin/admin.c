@@ -33,14 +33,17 @@ static const struct command {
 
 /* Known, and not there yet. */
 static const char *const planned[] = {"/", "/openapi.json", "/api/v1/explain", "/api/v1/tap", "/api/v1/messages",
-                                      "/api/v1/dead-letters", "/api/v1/tests", "/api/v1/systems/"};
+                                      "/api/v1/dead-letters", "/api/v1/tests"};
+/* The same, with names below them. */
+static const char *const planned_trees[] = {"/api/v1/messages/", "/api/v1/dead-letters/", "/api/v1/tests/", "/api/v1/systems/"};
 
 static bool is_planned(struct slice path) {
-    for (size_t i = 0; i < COUNT_OF(planned); i++) {
-        struct slice prefix = slice_from(planned[i]);
-        if (slice_equal(path, prefix) || (prefix.size > 1 && slice_starts(path, prefix)))
+    for (size_t i = 0; i < COUNT_OF(planned); i++)
+        if (slice_is(path, planned[i]))
             return true;
-    }
+    for (size_t i = 0; i < COUNT_OF(planned_trees); i++)
+        if (slice_starts(path, slice_from(planned_trees[i])))
+            return true;
     return false;
 }
 

@@ -59,7 +59,10 @@ static void when_reloaded(void *user, const struct runtime_reloaded *result) {
         struct buffer body;
         buffer_init(&body, ANSWER_MAX);
         write_reloaded(&body, result);
-        ask_body(&ask, result->status == STATUS_OK ? 200 : 422, "application/json", buffer_slice(&body));
+        if (body.status == STATUS_OK)
+            ask_body(&ask, result->status == STATUS_OK ? 200 : 422, "application/json", buffer_slice(&body));
+        else
+            ask_problem(&ask, body.status, "");
         buffer_done(&body);
         connection_touch(connection);
     }
@@ -96,7 +99,7 @@ void answer_log_level(struct ask *ask) {
         else
             good = false;
     }
-    if (!good || !has_level || item.type != JSON_OBJECT_END) {
+    if (!good || !has_level || item.type != JSON_OBJECT_END || json_next(&json, &item) != JSON_END) {
         ask_problem(ask, STATUS_PROTOCOL_ERROR,
                        "write {\"level\":\"debug|info|warn|error\"}, with \"room\" for one room alone");
         return;

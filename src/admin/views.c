@@ -331,6 +331,9 @@ void answer_config(struct ask *ask) {
     struct buffer body;
     buffer_init(&body, ANSWER_MAX);
     runtime_config_text(ask->runtime, &body);
-    ask_body(ask, 200, "application/yaml", buffer_slice(&body));
+    if (body.status == STATUS_OK)
+        ask_body(ask, 200, "application/yaml", buffer_slice(&body));
+    else
+        ask_problem(ask, body.status, "");
     buffer_done(&body);
 }

@@ -175,6 +175,9 @@ def logs_can_be_moved_away():
              "level")
         same(r.http("PUT", "/api/v1/log/level", '{"level":"loud"}', port=r.admin, Content_Type="application/json").status, 400,
              "bad level")
+        more = '{"level":"info"} more'
+        same(r.http("PUT", "/api/v1/log/level", more, port=r.admin, Content_Type="application/json").status, 400,
+             "words after the object")
 
 
 @case
@@ -194,7 +197,9 @@ def admin_changes_nothing_by_get():
                      "/api/v1/listeners", "/api/v1/systems", "/api/v1/routes", "/api/v1/connections", "/api/v1/queues"):
             same(r.http("GET", path, port=r.admin).status, 200, path)
         same(r.http("GET", "/api/v1/dead-letters", port=r.admin).status, 501, "later")
+        same(r.http("GET", "/api/v1/dead-letters/7", port=r.admin).status, 501, "later, one of them")
         same(r.http("GET", "/nothing", port=r.admin).status, 404, "unknown")
+        same(r.http("GET", "/api/v1/testsuite", port=r.admin).status, 404, "unknown, begins like a later one")
 
 
 if __name__ == "__main__":
