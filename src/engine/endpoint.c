@@ -86,7 +86,6 @@ void endpoint_closed(struct engine *engine, struct endpoint *e, const struct con
             delay = BACKOFF_MAX_NS;
         delay = delay / 2 + (int64_t)rng_below(&engine->rng, (uint64_t)(delay / 2)); /* jitter, but never at once */
         e->failures++;
-        e->last_failure = c->reason;
         e->last_failed = engine->now.mono;
         e->next_dial = mono_after(engine->now.mono, delay);
         fail_askers(engine, e->system);

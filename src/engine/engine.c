@@ -26,7 +26,6 @@ struct engine *engine_new(const struct engine_options *options) {
         return NULL;
     engine->options = *options;
     rng_init(&engine->rng, options->seed);
-    list_init(&engine->removed_systems);
     list_init(&engine->subscriptions);
     list_init(&engine->pumps);
     list_init(&engine->settles);

@@ -134,7 +134,6 @@ struct recipient {
     uint32_t identity;
     struct slice filter_text;
     struct slice group;
-    uint32_t remote_owner; /* group whose home is another worker; workers = none */
     bool slow;             /* its copies are dropped until half empty */
 };
 
@@ -147,7 +146,6 @@ struct endpoint {
     struct mono next_dial;
     struct timer redial;
     uint32_t failures;
-    enum status last_failure;
     struct mono last_failed;
     bool removed;
 };
@@ -219,7 +217,6 @@ struct session {
     const struct plan_listener *listener;
     uint32_t system;             /* whom it acts as; CONFIG_NONE */
     uint32_t identity;           /* index, or SECURITY_NONE: anonymous */
-    bool said_hello;
     bool serving;
     struct list members;
     struct list asked;   /* deliveries whose reply it waits for */
@@ -246,7 +243,6 @@ struct engine {
     struct rng rng;
     struct system **systems; /* by plan index */
     size_t system_count;
-    struct list removed_systems; /* unused yet hold messages */
     struct list subscriptions;
     uint64_t subscription_reads;
     bool subscription_memo_ok;

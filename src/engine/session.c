@@ -150,7 +150,6 @@ enum status session_hello(void *connection, const struct protocol_hello *hello, 
     enum status status = security_admit(engine, s, hello, &system);
     if (status != STATUS_OK)
         return status;
-    s->said_hello = true;
     if (s->system != system) { /* each request of an HTTP connection may be somebody else's, or nobody's */
         s->system = system;
         if (s->memo)
