@@ -38,7 +38,15 @@ static struct chain_piece *piece_at(const struct chain *chain, uint32_t index) {
     return &chain->pieces[(chain->first + index) & (chain->capacity - 1)];
 }
 
+/* What comes next starts a block of its own. */
+static void close_piece(struct chain *chain) {
+    chain->fill = NULL;
+    chain->left = 0;
+}
+
 static void drop_first(struct chain *chain) {
+    if (chain->count == 1)
+        close_piece(chain);
     pool_give(chain->pool, piece_at(chain, 0)->block);
     chain->first = (chain->first + 1) & (chain->capacity - 1);
     chain->count--;
@@ -68,54 +76,62 @@ static bool make_room(struct chain *chain) {
     return true;
 }
 
-/* The last piece, if its block is ours alone to go on filling. */
-static struct chain_piece *open_piece(const struct chain *chain) {
-    if (chain->count == 0)
-        return NULL;
-    struct chain_piece *last = piece_at(chain, chain->count - 1);
-    return last->block->gauge == &chain->pool->held && last->at + last->size == chain->filled ? last : NULL;
+static struct chain_piece *last_piece(const struct chain *chain) {
+    return piece_at(chain, chain->count - 1);
 }
 
-uint8_t *chain_reserve(struct chain *chain, size_t count) {
-    struct chain_piece *last = open_piece(chain);
-    if (last && last->block->size - chain->filled >= count && (!chain->datagrams || make_room(chain))) {
-        last = piece_at(chain, chain->count - 1); /* the ring may have grown */
-        if (chain->datagrams && last->size) {
-            struct chain_piece next = {.block = block_ref(last->block), .at = chain->filled};
-            *piece_at(chain, chain->count++) = next;
-        }
-        return piece_at(chain, chain->count - 1)->block->data + chain->filled;
+/* Whether the last piece's block is ours alone to go on filling. */
+static bool is_open(const struct chain *chain) {
+    return chain->fill != NULL;
+}
+
+/* A piece that was reserved and never used. */
+static void drop_unused(struct chain *chain) {
+    if (!is_open(chain) || last_piece(chain)->size)
+        return;
+    struct block *block = last_piece(chain)->block;
+    chain->count--;
+    close_piece(chain);
+    if (block->refs > 1)
+        block_unref(block);
+    else
+        pool_give(chain->pool, block);
+}
+
+/* Datagrams: each is a piece, though they share blocks. */
+static uint8_t *next_datagram(struct chain *chain) {
+    struct chain_piece *last = last_piece(chain);
+    if (last->size) {
+        struct block *block = block_ref(last->block);
+        *piece_at(chain, chain->count++) = (struct chain_piece){.block = block, .at = (uint32_t)(chain->fill - block->data)};
     }
-    if (last && last->size == 0) { /* reserved, too small, never used */
-        pool_give(chain->pool, last->block);
-        chain->count--;
-    }
+    return chain->fill;
+}
+
+uint8_t *chain_reserve_slowly(struct chain *chain, size_t count) {
+    if (is_open(chain) && count <= chain->left && (!chain->datagrams || make_room(chain)))
+        return chain->datagrams ? next_datagram(chain) : chain->fill;
+    drop_unused(chain);
     if (count > UINT32_MAX / 2 || !make_room(chain))
         return NULL;
     struct block *block = pool_take(chain->pool, count);
     if (!block)
         return NULL;
     *piece_at(chain, chain->count++) = (struct chain_piece){.block = block};
-    chain->filled = 0;
+    chain->fill = block->data;
+    chain->left = (uint32_t)block->size;
     return block->data;
 }
 
 void chain_commit(struct chain *chain, size_t size) {
-    struct chain_piece *last = piece_at(chain, chain->count - 1);
-    ASSERT(chain->count > 0 && chain->filled + size <= last->block->size);
+    ASSERT(chain->count > 0 && size <= chain->left);
     if (chain->datagrams && size == 0) { /* an unused reservation must not become an empty datagram */
-        if (last->size == 0) {
-            chain->count--;
-            if (last->block->refs > 1)
-                block_unref(last->block);
-            else
-                pool_give(chain->pool, last->block);
-            chain->filled = UINT32_MAX;
-        }
+        drop_unused(chain);
         return;
     }
-    last->size += (uint32_t)size;
-    chain->filled += (uint32_t)size;
+    last_piece(chain)->size += (uint32_t)size;
+    chain->fill += size;
+    chain->left -= (uint32_t)size;
     chain->added += size;
 }
 
@@ -138,16 +154,12 @@ bool chain_add(struct chain *chain, struct slice bytes) {
 
 bool chain_add_block(struct chain *chain, struct block *block, struct slice bytes) {
     ASSERT(bytes.data >= block->data && bytes.data + bytes.size <= block->data + block->size);
-    struct chain_piece *last = open_piece(chain);
-    if (last && last->size == 0) {
-        pool_give(chain->pool, last->block);
-        chain->count--;
-    }
+    drop_unused(chain);
     if (!make_room(chain))
         return false;
+    close_piece(chain);
     *piece_at(chain, chain->count++) = (struct chain_piece){
         .block = block_ref(block), .at = (uint32_t)(bytes.data - block->data), .size = (uint32_t)bytes.size};
-    chain->filled = UINT32_MAX;
     chain->added += bytes.size;
     return true;
 }

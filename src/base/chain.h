@@ -35,7 +35,8 @@ struct chain {
     uint32_t count;
     uint32_t capacity; /* power of two */
     bool datagrams;    /* pieces never merge: each is one datagram */
-    uint32_t filled;   /* bytes used in the last piece's block */
+    uint32_t left;     /* room in the last piece's block, which is ours alone to go on filling; 0: none, or it isn't */
+    uint8_t *fill;     /* where that room begins */
     uint64_t added;    /* bytes ever added */
     uint64_t written;  /* bytes ever written (or dropped); added - written = unsent */
 };
@@ -46,8 +47,11 @@ static inline uint64_t chain_unsent(const struct chain *chain) {
     return chain->added - chain->written;
 }
 /* `count` contiguous bytes to fill; NULL when memory is out. chain_commit() then adds the first `size` of them. */
-uint8_t *chain_reserve(struct chain *chain, size_t count);
+uint8_t *chain_reserve_slowly(struct chain *chain, size_t count);
 void chain_commit(struct chain *chain, size_t size);
+static inline uint8_t *chain_reserve(struct chain *chain, size_t count) {
+    return count <= chain->left && !chain->datagrams ? chain->fill : chain_reserve_slowly(chain, count);
+}
 /* As a datagram to `to`. */
 void chain_commit_to(struct chain *chain, size_t size, const struct address *to);
 /* Copies. False when memory is out, nothing is added then. */
