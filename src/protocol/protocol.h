@@ -182,6 +182,8 @@ struct protocol_worker {
     struct uuid_source ids;
     struct buffer extra;   /* scratch for decoding; cleared by the protocol before each unit; fixed size */
     struct buffer scratch; /* for encoding where the chain can't be written in place */
+    int64_t date_second;   /* http1: of `date` */
+    char date[32];         /* http1: as in the header; empty before the first */
 };
 
 /* Options of one send(). */

@@ -7,15 +7,15 @@
 
 #define HEAD_ROOM 256 /* status line, Date, Content-Length, Connection, empty line */
 
-/* RFC 9110 section 6.6.1. Formatted once a second and connection. */
-static void add_date(struct http1_server *s, struct now now, struct buffer *out) {
+/* RFC 9110 section 6.6.1. Formatted once a second and worker. */
+static void add_date(struct protocol_worker *worker, struct now now, struct buffer *out) {
     int64_t second = now.wall.ns / NS_PER_S;
-    if (s->date_second != second || s->date[0] == '\0') {
-        date_format(second, s->date);
-        s->date_second = second;
+    if (worker->date_second != second || worker->date[0] == '\0') {
+        date_format(second, worker->date);
+        worker->date_second = second;
     }
     buffer_add(out, SLICE_OF("\r\nDate: "));
-    buffer_add(out, slice_make(s->date, DATE_SIZE));
+    buffer_add(out, slice_make(worker->date, DATE_SIZE));
     buffer_add(out, SLICE_OF("\r\n"));
 }
 
@@ -23,12 +23,13 @@ static bool goes_on(const struct http1_server *s) {
     return s->keep && !s->shutting;
 }
 
-static void add_start(struct http1_server *s, unsigned code, struct now now, struct buffer *out) {
+static void add_start(struct http1 *h, unsigned code, struct now now, struct buffer *out) {
+    struct http1_server *s = &h->server;
     buffer_add(out, SLICE_OF("HTTP/1.1 "));
     buffer_add_u64(out, code);
     buffer_add_byte(out, ' ');
     buffer_add_text(out, problem_phrase(code));
-    add_date(s, now, out);
+    add_date(h->worker, now, out);
     if (!goes_on(s))
         buffer_add(out, SLICE_OF("Connection: close\r\n"));
     else if (s->is_old)
@@ -51,7 +52,7 @@ void answer_write(struct http1 *h, const struct answer *answer, struct now now) 
     size_t body = s->is_head ? 0 : answer->body.size;
     if (!begin(h, HEAD_ROOM + answer->lines.size + answer->content_type.size + body, &out))
         return;
-    add_start(s, answer->code, now, &out);
+    add_start(h, answer->code, now, &out);
     buffer_add(&out, answer->lines);
     if (answer->content_type.size) {
         buffer_add(&out, SLICE_OF("Content-Type: "));
@@ -119,7 +120,7 @@ enum status answer_reply(struct http1 *h, const struct message *message, const s
     if (!at)
         return STATUS_NO_MEMORY;
     buffer_init_fixed(&out, at, size);
-    add_start(&h->server, 200, now, &out);
+    add_start(h, 200, now, &out);
     leave_write(&leave, message, false, &out);
     chain_commit(h->sink->out, out.status == STATUS_OK ? out.size : 0);
     return out.status;

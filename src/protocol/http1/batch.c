@@ -163,16 +163,19 @@ static bool take_element(struct http1 *h, struct slice event, bool is_proto, con
     struct message message;
     struct message_fault fault;
     struct result *result = add_result(batch);
+    struct buffer own;
     if (!result)
         return false;
+    buffer_init(&own, http1_own_max(h));
     enum status status =
-        api_decode(&message, is_proto ? API_PROTO : API_JSON, event, &h->worker->extra, &s->own, hints, &fault);
+        api_decode(&message, is_proto ? API_PROTO : API_JSON, event, &h->worker->extra, &own, hints, &fault);
     if (status == STATUS_OK)
         keep_text(batch, message_text(&message, ATTRIBUTE_ID), &result->id_at, &result->id_size);
     if (status != STATUS_OK || needs_replyto(&message, &fault)) {
         if (status != STATUS_OK)
             fault.status = status;
         refuse_element(h, result, &fault);
+        buffer_done(&own);
         return true;
     }
     uuid_make(&h->worker->ids, now.wall, result->receipt);
@@ -181,6 +184,7 @@ static bool take_element(struct http1 *h, struct slice event, bool is_proto, con
     batch->results[batch->tokens++].of_token = batch->count - 1;
     uint64_t token = ++s->tokens;
     h->sink->calls->message(h->sink->user, token, &message, 0);
+    buffer_done(&own);
     return true;
 }
 

@@ -8,7 +8,7 @@
 #define FIXED_ROOM 320 /* of a request's head beside host, path and what describes the body */
 
 void client_open(struct http1 *h, struct now now) {
-    buffer_init(&h->client.in.held, (size_t)h->setup->limits.header + h->setup->limits.message);
+    buffer_init(&h->client.held, (size_t)h->setup->limits.header + h->setup->limits.message);
     h->client.in.phase = PHASE_OPEN;
     h->sink->terms = (struct protocol_terms){.acks = true, .when_full = PROTOCOL_FULL_WAIT};
     h->sink->room = (struct protocol_room){1, UINT64_MAX};
@@ -115,7 +115,7 @@ static void end_exchange(struct http1 *h, struct now now) {
     struct http1_client *c = &h->client;
     c->token = 0;
     c->in.phase = PHASE_OPEN;
-    buffer_done(&c->in.held);
+    buffer_done(&c->held);
     if (c->close || c->shutting) {
         http1_close(h, c->shutting ? c->shut_status : STATUS_PEER_CLOSED);
         return;
@@ -211,14 +211,14 @@ static void refuse_reply(struct http1 *h) {
 
 static size_t begin_held(struct http1 *h, const struct http1_head *head, struct slice bytes) {
     struct http1_in *in = &h->client.in;
-    buffer_clear(&in->held);
-    buffer_add(&in->held, slice_head(bytes, head->size));
-    in->held_head = head->size;
+    buffer_clear(&h->client.held);
+    buffer_add(&h->client.held, slice_head(bytes, head->size));
+    h->client.held_head = head->size;
     in->skip = 0;
     chunked_init(&in->chunked);
     in->phase = head->framing == HTTP1_CHUNKED ? PHASE_CHUNKS : PHASE_SKIP_ALL;
-    if (in->held.status != STATUS_OK)
-        http1_close(h, in->held.status);
+    if (h->client.held.status != STATUS_OK)
+        http1_close(h, h->client.held.status);
     return head->size;
 }
 
@@ -287,18 +287,17 @@ static size_t take_head(struct http1 *h, struct slice bytes, bool ended, struct 
 /* -- bodies -- */
 
 static bool holds_reply(const struct http1 *h) {
-    return h->client.in.held.size > 0;
+    return h->client.held.size > 0;
 }
 
 static void finish_held(struct http1 *h, struct now now) {
-    struct http1_in *in = &h->client.in;
     struct http1_head head;
-    struct slice held = buffer_slice(&in->held);
-    if (http1_parse_response(&head, slice_head(held, in->held_head), http1_limits(h)) != HTTP1_DONE) {
+    struct slice held = buffer_slice(&h->client.held);
+    if (http1_parse_response(&head, slice_head(held, h->client.held_head), http1_limits(h)) != HTTP1_DONE) {
         doubt(h, "");
         return;
     }
-    take_reply(h, &head, slice_skip(held, in->held_head), now);
+    take_reply(h, &head, slice_skip(held, h->client.held_head), now);
     end_exchange(h, now);
 }
 
@@ -312,11 +311,11 @@ static bool hold(struct http1 *h, struct slice data) {
         http1_close(h, STATUS_TOO_LARGE); /* told already; the rest isn't worth its bytes */
         return false;
     }
-    if (in->held.size - in->held_head + data.size <= h->setup->limits.message)
-        buffer_add(&in->held, data);
+    if (h->client.held.size - h->client.held_head + data.size <= h->setup->limits.message)
+        buffer_add(&h->client.held, data);
     else
-        in->held.status = STATUS_TOO_LARGE;
-    if (in->held.status == STATUS_OK)
+        h->client.held.status = STATUS_TOO_LARGE;
+    if (h->client.held.status == STATUS_OK)
         return true;
     refuse_reply(h);
     return false;
@@ -415,5 +414,5 @@ void client_shut(struct http1 *h, enum status status, struct now now) {
 }
 
 void client_done(struct http1 *h) {
-    buffer_done(&h->client.in.held);
+    buffer_done(&h->client.held);
 }

@@ -1,6 +1,7 @@
 /* What a request means: whether it may be made, what it is about, and the message that comes of it. */
 #include <stdio.h>
 
+#include "base/memory.h"
 #include "protocol/http1/inner.h"
 
 /* What is wrong with a request before its body is looked at: it is answered now, its body is read past. Whoever waits
@@ -56,19 +57,33 @@ static bool bearer(const struct http1_head *head, struct slice *ret_key) {
     return ret_key->size > 0;
 }
 
+static bool is_known(const struct http1_server *s, struct slice key) {
+    struct slice known = s->key ? slice_make(s->key->bytes, s->key->size) : SLICE_OF("");
+    return s->said_hello && slice_equal(key, known);
+}
+
+/* False: too long, or no memory. Then each request is asked about. */
+static bool remember(struct http1_server *s, struct slice key) {
+    if (key.size == 0) {
+        memory_free(s->key);
+        s->key = NULL;
+        return true;
+    }
+    if (key.size > HTTP1_KEY_MAX || (!s->key && !(s->key = memory_new(sizeof *s->key))))
+        return false;
+    s->key->size = (uint8_t)key.size;
+    memcpy(s->key->bytes, key.data, key.size);
+    return true;
+}
+
 static enum status say_hello(struct http1 *h, const struct http1_head *head, struct slice key) {
     struct http1_server *s = &h->server;
-    if (s->said_hello && slice_equal(key, slice_make(s->key, s->key_size)))
+    if (is_known(s, key))
         return STATUS_OK;
     struct protocol_hello hello = {.client = http1_known(head, HTTP1_USER_AGENT), .key = key};
     struct slice system = SLICE_OF("");
     enum status status = h->sink->calls->hello ? h->sink->calls->hello(h->sink->user, &hello, &system) : STATUS_OK;
-    s->said_hello = status == STATUS_OK && key.size <= sizeof s->key;
-    if (s->said_hello) {
-        s->key_size = (uint8_t)key.size;
-        if (key.size)
-            memcpy(s->key, key.data, key.size);
-    }
+    s->said_hello = status == STATUS_OK && remember(s, key);
     s->system = system;
     return status;
 }
@@ -218,9 +233,12 @@ static void begin_event(struct http1 *h, enum api_mode mode, struct slice body, 
     struct http1_server *s = &h->server;
     struct message message;
     struct message_fault fault;
+    struct buffer own; /* of the message; nothing of it is needed once it was passed up */
     s->mode = (uint8_t)reply_mode(hints->head, mode);
-    enum status status = api_decode(&message, mode, body, &h->worker->extra, &s->own, hints, &fault);
+    buffer_init(&own, http1_own_max(h));
+    enum status status = api_decode(&message, mode, body, &h->worker->extra, &own, hints, &fault);
     if (status != STATUS_OK) {
+        buffer_done(&own);
         fault.status = status;
         refuse_event(h, &fault, now);
         return;
@@ -230,6 +248,7 @@ static void begin_event(struct http1 *h, enum api_mode mode, struct slice body, 
     h->sink->terms.inline_reply = true;
     s->token = ++s->tokens;
     h->sink->calls->message(h->sink->user, s->token, &message, 0);
+    buffer_done(&own);
 }
 
 void exchange_begin(struct http1 *h, const struct http1_head *head, struct slice body, struct now now) {

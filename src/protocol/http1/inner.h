@@ -31,10 +31,21 @@ struct http1_in {
     bool timing; /* `due` runs from the first byte of this head */
     uint64_t skip;
     struct chunked chunked;
-    struct buffer held; /* head and joined chunks, when they can't be read in place */
-    size_t held_head;
 };
 
+/* Accepted: a head and the chunks behind it, joined: there while they come. */
+struct http1_held {
+    struct buffer bytes;
+    size_t head; /* size of the head */
+};
+
+/* The last key that was accepted. */
+struct http1_key {
+    uint8_t size;
+    uint8_t bytes[HTTP1_KEY_MAX];
+};
+
+/* Thousands of these wait for their next request: what only an exchange needs stands elsewhere. */
 struct http1_server {
     struct http1_in in;
     bool keep;      /* the connection goes on after this answer */
@@ -45,21 +56,17 @@ struct http1_server {
     bool continued; /* 100 was sent for the message that is coming */
     bool shutting;
     bool has_receipt;
+    bool said_hello;
     uint8_t mode; /* enum api_mode: of the reply */
     uint8_t after; /* phase to go to when the exchange ends */
     uint8_t receipt[16];
     uint64_t tokens; /* given so far */
     uint64_t token;  /* of the open exchange; 0: none */
     struct batch *batch;
-    struct buffer own;
+    struct http1_held *held; /* NULL: nothing is */
+    struct http1_key *key;   /* `said_hello` with it; NULL: without one */
+    struct slice system;     /* as that hello was answered */
     enum status shut_status;
-    /* the last key that was accepted */
-    bool said_hello;
-    uint8_t key_size;
-    uint8_t key[HTTP1_KEY_MAX];
-    struct slice system;
-    int64_t date_second;
-    char date[32];
 };
 
 struct http1_client {
@@ -73,6 +80,8 @@ struct http1_client {
     uint64_t tokens; /* inbound */
     unsigned code;
     enum status shut_status;
+    struct buffer held; /* head and joined body, when they can't be read in place */
+    size_t held_head;
 };
 
 struct http1 {
@@ -90,6 +99,10 @@ static inline struct http1_limits http1_limits(const struct http1 *h) {
 }
 static inline struct message_rules http1_rules(const struct http1 *h) {
     return (struct message_rules){h->setup->declared, h->setup->limits.message};
+}
+/* Bytes that a message may need beside those that came. */
+static inline size_t http1_own_max(const struct http1 *h) {
+    return (size_t)h->setup->limits.message + 1024;
 }
 /* Ends the connection; what is written goes out first, what still comes in is thrown away. */
 void http1_close(struct http1 *h, enum status status);

@@ -1,13 +1,11 @@
 /* The accepted role: requests in, one exchange at a time, answers in order. */
+#include "base/memory.h"
 #include "protocol/http1/inner.h"
 #include "protocol/http1/problem.h"
 
 #define SKIP_SLACK 65536 /* what chunk lines may add to a body that is read past */
 
 void server_open(struct http1 *h, struct now now) {
-    struct http1_server *s = &h->server;
-    buffer_init(&s->in.held, (size_t)h->setup->limits.header + h->setup->limits.message + 2);
-    buffer_init(&s->own, (size_t)h->setup->limits.message + 1024);
     h->sink->terms = (struct protocol_terms){.inline_reply = true, .when_full = PROTOCOL_FULL_WAIT};
     h->sink->due = http1_after(now, h->setup->timeouts.idle_ns);
 }
@@ -29,12 +27,12 @@ static size_t ended_early(struct http1 *h, struct now now) {
 
 /* -- bodies -- */
 
-static void finish(struct http1 *h, const struct http1_head *head, struct slice body, struct now now) {
-    struct http1_server *s = &h->server;
-    exchange_begin(h, head, body, now);
-    /* What the message borrowed was its own only until here. */
-    buffer_done(&s->own);
-    buffer_done(&s->in.held);
+static void free_held(struct http1 *h) {
+    struct http1_held *held = h->server.held;
+    h->server.held = NULL;
+    if (held)
+        buffer_done(&held->bytes);
+    memory_free(held);
 }
 
 static void maybe_continue(struct http1 *h, const struct http1_head *head, bool body_began) {
@@ -51,7 +49,7 @@ static size_t take_whole(struct http1 *h, const struct http1_head *head, struct 
     struct http1_server *s = &h->server;
     size_t need = head->size + (size_t)head->length;
     if (bytes.size >= need) {
-        finish(h, head, slice_make(bytes.data + head->size, (size_t)head->length), now);
+        exchange_begin(h, head, slice_make(bytes.data + head->size, (size_t)head->length), now);
         return need;
     }
     if (ended)
@@ -67,11 +65,15 @@ static size_t take_whole(struct http1 *h, const struct http1_head *head, struct 
 
 static size_t begin_chunks(struct http1 *h, const struct http1_head *head, struct slice bytes, struct now now) {
     struct http1_in *in = &h->server.in;
-    buffer_clear(&in->held);
-    buffer_add(&in->held, slice_head(bytes, head->size));
-    if (in->held.status != STATUS_OK)
-        return give_up(h, in->held.status, "", now);
-    in->held_head = head->size;
+    struct http1_held *held = memory_new(sizeof *held);
+    if (!held)
+        return give_up(h, STATUS_NO_MEMORY, "", now);
+    h->server.held = held;
+    buffer_init(&held->bytes, (size_t)h->setup->limits.header + h->setup->limits.message + 2);
+    buffer_add(&held->bytes, slice_head(bytes, head->size));
+    if (held->bytes.status != STATUS_OK)
+        return give_up(h, held->bytes.status, "", now);
+    held->head = head->size;
     in->phase = PHASE_CHUNKS;
     chunked_init(&in->chunked);
     h->sink->due = http1_body_due(h, h->setup->limits.message, now);
@@ -80,18 +82,20 @@ static size_t begin_chunks(struct http1 *h, const struct http1_head *head, struc
 }
 
 static void finish_chunks(struct http1 *h, struct now now) {
-    struct http1_in *in = &h->server.in;
     struct http1_head head;
-    struct slice held = buffer_slice(&in->held);
+    struct slice held = buffer_slice(&h->server.held->bytes);
+    size_t head_size = h->server.held->head;
     /* Said DONE once, to the same bytes. */
-    if (http1_parse_request(&head, slice_head(held, in->held_head), http1_limits(h)) != HTTP1_DONE)
+    if (http1_parse_request(&head, slice_head(held, head_size), http1_limits(h)) != HTTP1_DONE)
         give_up(h, STATUS_INTERNAL, "", now);
     else
-        finish(h, &head, slice_skip(held, in->held_head), now);
+        exchange_begin(h, &head, slice_skip(held, head_size), now);
+    free_held(h); /* what the message borrowed was its own only until here */
 }
 
 static size_t take_chunks(struct http1 *h, struct slice bytes, bool ended, struct now now) {
     struct http1_in *in = &h->server.in;
+    struct buffer *held = &h->server.held->bytes;
     struct slice rest = bytes, data;
     while (rest.size) {
         enum http1_result result = chunked_next(&in->chunked, &rest, &data);
@@ -101,11 +105,11 @@ static size_t take_chunks(struct http1 *h, struct slice bytes, bool ended, struc
             finish_chunks(h, now);
             return bytes.size - rest.size;
         }
-        if (in->held.size - in->held_head + data.size > h->setup->limits.message)
+        if (held->size - h->server.held->head + data.size > h->setup->limits.message)
             return give_up(h, STATUS_TOO_LARGE, "the body is larger than `limits.message`", now);
-        buffer_add(&in->held, data);
-        if (in->held.status != STATUS_OK)
-            return give_up(h, in->held.status, "", now);
+        buffer_add(held, data);
+        if (held->status != STATUS_OK)
+            return give_up(h, held->status, "", now);
     }
     if (ended)
         ended_early(h, now);
@@ -289,6 +293,6 @@ void server_shut(struct http1 *h, enum status status, struct now now) {
 
 void server_done(struct http1 *h) {
     batch_free(h);
-    buffer_done(&h->server.own);
-    buffer_done(&h->server.in.held);
+    free_held(h);
+    memory_free(h->server.key);
 }
