@@ -27,8 +27,8 @@ enum status security_admit(struct engine *engine, struct session *s, const struc
     }
     if (s->serving && system != s->system)
         return STATUS_FORBIDDEN; /* it takes that system's messages: nobody else's key may take it over */
-    if (identity != s->identity && s->memo)
-        s->memo->generation = 0;
+    if (identity != s->identity)
+        memo_forget(s);
     s->identity = identity;
     *ret_system = system;
     return STATUS_OK;

@@ -134,8 +134,7 @@ static void renumber(struct engine *engine, const struct plan *old) {
         struct session *s = c->was_open ? c->owner : NULL;
         if (!s)
             continue;
-        if (s->memo)
-            s->memo->generation = 0;
+        memo_forget(s);
         if (old && s->system != CONFIG_NONE && s->system < old->config->system_count)
             s->system = plan_system(engine->plan, old->config->systems[s->system].name);
         if (old && c->listener < old->config->listener_count) {

@@ -29,6 +29,7 @@ struct engine *engine_new(const struct engine_options *options) {
     list_init(&engine->subscriptions);
     list_init(&engine->pumps);
     list_init(&engine->settles);
+    list_init(&engine->memos);
     deadlines_init(&engine->deadlines);
     engine->generation = 1;
     engine->subscription_memo_ok = true;
@@ -82,6 +83,7 @@ void engine_free(struct engine *engine) {
         memory_free(engine->spare_deliveries);
         engine->spare_deliveries = next;
     }
+    memo_done(engine);
     post_free(engine);
     memory_free(engine->received_by);
     key_hasher_done(engine->hasher);

@@ -180,6 +180,7 @@ struct flight {
     uint32_t size;
 };
 
+#define MEMOS_MAX 512 /* of one worker; they are of those connections that speak */
 #define MEMO_BYTES 320
 #define MEMO_ATTRIBUTES 12
 #define MEMO_SUBSCRIPTIONS 64
@@ -197,6 +198,9 @@ struct routing {
 };
 
 struct memo {
+    struct list_node node;  /* in engine->memos */
+    struct session *owner;  /* NULL: nobody's any more */
+    bool was_used;          /* since memo_oldest() last passed it */
     uint32_t generation; /* of engine->generation; 0: empty */
     uint8_t count;
     uint8_t kind;
@@ -230,7 +234,7 @@ struct session {
     uint64_t flight_base;   /* token of the first */
     uint64_t flight_next;   /* token of the next */
     struct timer acks; /* when the oldest flight has waited too long for its ack */
-    struct memo *memo;
+    struct memo *memo; /* borrowed; NULL: none (any more) */
     uint64_t received;
 };
 
@@ -248,6 +252,7 @@ struct engine {
     bool subscription_memo_ok;
     struct list pumps;
     struct list settles;
+    struct list memos; /* those of nobody first, then in the order of their last check */
     struct deadlines deadlines;
     struct delivery *spare_deliveries;
     struct engine_totals totals;
@@ -271,6 +276,14 @@ bool router_skips(const struct engine *engine, const struct routing *routing, ui
 
 /* intake.c */
 void intake_message(void *connection, uint64_t token, struct message *message, uint64_t reply_to);
+
+/* memo.c */
+bool memo_hits(const struct engine *engine, const struct session *session, const struct message *message);
+void memo_keep(struct engine *engine, struct session *session, const struct message *message, uint32_t from,
+               const struct routing *routing);
+void memo_forget(struct session *session); /* what decided has changed */
+void memo_leave(struct engine *engine, struct session *session);
+void memo_done(struct engine *engine);
 
 /* offer.c */
 enum offer { OFFER_TAKEN, OFFER_LATER, OFFER_REFUSED };

@@ -1,70 +1,10 @@
-/* A message comes in: who sends it, may they, is it still wanted, where does it go. What was decided for the same bytes
- * on the same connection is remembered. */
+/* A message comes in: who sends it, may they, is it still wanted, where does it go. */
 #include <stdio.h>
 
 #include "base/text.h"
 #include "engine/inner.h"
 
 #define HOPS_MAX 16
-
-/* -- memo -- */
-
-static uint64_t memo_reads(const struct engine *engine) {
-    return engine->plan->reads | engine->subscription_reads | VERDICT_READS;
-}
-
-/* What stands for an attribute: its text, or its number as it is in memory; nothing when absent. Texts of four bytes
- * can't be taken for numbers, because one connection's protocol gives one form only. */
-static struct slice memo_bytes(const struct message *message, enum attribute attribute) {
-    const struct value *value = message_value(message, attribute);
-    if (!value)
-        return slice_make("", 0);
-    return value->form == VALUE_NUMBER ? slice_make(&value->number, sizeof value->number)
-                                       : message_bytes(message, value->span);
-}
-
-static bool memo_hits(const struct engine *engine, const struct session *s, const struct message *message) {
-    const struct memo *memo = s->memo;
-    if (!memo || memo->generation != engine->generation || memo->kind != message->kind ||
-        message_has(message, ATTRIBUTE_INTERTIEHOPS))
-        return false;
-    const uint8_t *at = memo->bytes;
-    for (unsigned i = 0; i < memo->count; i++) {
-        struct slice bytes = memo_bytes(message, (enum attribute)memo->attributes[i]);
-        if (bytes.size != memo->sizes[i] || (bytes.size && memcmp(bytes.data, at, bytes.size) != 0))
-            return false;
-        at += bytes.size;
-    }
-    return true;
-}
-
-static void memo_keep(const struct engine *engine, struct session *s, const struct message *message, uint32_t from,
-                      const struct routing *routing) {
-    if (!engine->options.memo || !engine->plan->memo_ok || !engine->subscription_memo_ok)
-        return;
-    if (!s->memo && !(s->memo = memory_new(sizeof *s->memo)))
-        return;
-    struct memo *memo = s->memo;
-    memo->generation = 0;
-    memo->count = 0;
-    memo->used = 0;
-    for (uint64_t left = memo_reads(engine); left; left &= left - 1) {
-        enum attribute attribute = (enum attribute)__builtin_ctzll(left);
-        struct slice bytes = memo_bytes(message, attribute);
-        if (memo->count == MEMO_ATTRIBUTES || bytes.size > MEMO_BYTES - (size_t)memo->used)
-            return;
-        memo->attributes[memo->count] = (uint8_t)attribute;
-        memo->sizes[memo->count++] = (uint16_t)bytes.size;
-        if (bytes.size)
-            memcpy(memo->bytes + memo->used, bytes.data, bytes.size);
-        memo->used = (uint16_t)(memo->used + bytes.size);
-    }
-    memo->kind = message->kind;
-    memo->from = from;
-    memo->priority = message->priority;
-    memo->routing = *routing;
-    memo->generation = engine->generation;
-}
 
 /* -- checks -- */
 

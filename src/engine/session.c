@@ -116,7 +116,7 @@ void session_closed(void *user, struct connection *c, struct now now) {
     if (s->endpoint)
         endpoint_closed(engine, s->endpoint, c);
     memory_free(s->flights);
-    memory_free(s->memo);
+    memo_leave(engine, s);
     memory_free(s);
 }
 
@@ -152,8 +152,7 @@ enum status session_hello(void *connection, const struct protocol_hello *hello, 
         return status;
     if (s->system != system) { /* each request of an HTTP connection may be somebody else's, or nobody's */
         s->system = system;
-        if (s->memo)
-            s->memo->generation = 0;
+        memo_forget(s);
     }
     if (engine_system(engine, s->system))
         *ret_system = engine_system(engine, s->system)->name;
