@@ -90,41 +90,44 @@ struct outlet {
 
 /* One connection (or another worker's session) as a taker for one recipient. */
 struct member {
-    struct list_node ready_node;   /* in outlet->ready */
-    struct list_node session_node; /* in session->members */
-    struct list_node recipient_node;
-    struct outlet *outlet;
-    struct recipient *recipient;
     struct session *session; /* NULL: remote */
+    struct recipient *recipient;
+    struct outlet *outlet;
+    struct list_node ready_node; /* in outlet->ready */
     uint32_t sub;
     uint32_t in_flight;
     uint32_t limit;
     bool own_outlet;
+    struct list_node session_node; /* in session->members */
+    struct list_node recipient_node;
     /* remote */
     uint32_t worker;
     uint64_t handle;
 };
 
 struct recipient {
-    struct slice name; /* of its system */
-    uint32_t system;   /* index in plan */
-    bool is_subscription;
-    bool gone; /* removed; freed when empty */
-    struct lanes lanes;
-    struct list queue[PRIORITY_COUNT]; /* index priority - 1 */
+    /* what each message looks at */
+    struct list outlets_ready;
+    struct list waiters;
     uint64_t queued;
+    uint64_t in_flight;
     uint64_t queued_bytes;
     uint64_t queue_messages_max;
     uint64_t queue_bytes_max;
+    uint32_t system; /* index in plan */
+    bool slow;       /* a subscription: its copies are dropped until half empty */
+    bool is_subscription;
+    bool gone; /* removed; freed when empty */
+
+    struct slice name; /* of its system */
+    struct lanes lanes;
+    struct list queue[PRIORITY_COUNT]; /* index priority - 1 */
     struct list sent;
     struct list asked;
-    struct list waiters;
-    struct list outlets_ready;
     struct list members;
     struct map keys;
     struct timer sweep; /* when the next queued message expires or waits too long */
     struct list_node pump_node;
-    uint64_t in_flight;
     uint64_t endings[ENDING_COUNT];
     struct wall holding_since;
     /* a subscription's */
@@ -134,7 +137,6 @@ struct recipient {
     uint32_t identity;
     struct slice filter_text;
     struct slice group;
-    bool slow;             /* its copies are dropped until half empty */
 };
 
 struct endpoint {
