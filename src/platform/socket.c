@@ -100,6 +100,14 @@ enum status socket_listen(const struct address *at, unsigned flags, int *ret_fd,
     return STATUS_OK;
 }
 
+/* Datagrams that come while we do something else wait in the kernel, or are lost there. What it grants by default is some
+ * hundred of them; a refusal only means less room. */
+static void hold_bursts(int fd) {
+    int size = SOCKET_DATAGRAMS_HELD;
+    if (sys()->setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0)
+        (void)sys()->setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+}
+
 enum status socket_datagram(const struct address *at, unsigned flags, int *ret_fd, struct fault *fault) {
     char where[ADDRESS_TEXT_MAX];
     address_print(where, at);
@@ -114,6 +122,7 @@ enum status socket_datagram(const struct address *at, unsigned flags, int *ret_f
                 (is_ok || flags & SOCKET_IPV6_ONLY);
     if (!is_ok)
         return give_up(fd, fault, "forbid fragments on", where);
+    hold_bursts(fd);
     *ret_fd = fd;
     return STATUS_OK;
 }

@@ -63,11 +63,12 @@ struct socket_io socket_write(int fd, const struct iovec *parts, size_t part_cou
 struct socket_io socket_accept(int fd, int *ret_fd, struct address *ret_peer);
 
 #define SOCKET_BATCH 64
+#define SOCKET_DATAGRAMS_HELD (4 << 20) /* bytes of datagrams that wait in the kernel, as far as it lets us */
 
 struct socket_packet {
     void *data;
     size_t size;          /* receive: in the room, out what came; send: what to send */
-    struct address peer;
+    struct address peer;  /* send: family ADDRESS_NONE on a connected socket */
     bool is_cut;          /* receive: longer than the room; the rest is lost */
 };
 

@@ -1,5 +1,7 @@
 /* Moving bytes and datagrams through nonblocking sockets. */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
 
 #include "base/assert.h"
 #include "platform/sockaddr.h"
@@ -90,19 +92,88 @@ struct socket_io socket_receive(int fd, struct socket_packet *packets, size_t pa
     return (struct socket_io){SOCKET_MOVED, STATUS_OK, (size_t)count};
 }
 
+/* -- sending datagrams, those of one size to one peer in one piece (UDP_SEGMENT, udp(7)) -- */
+
+#define SEGMENTS_BYTES_MAX 65000 /* of one piece: what an IP packet could hold */
+
+union segment_size {
+    char room[CMSG_SPACE(sizeof(uint16_t))];
+    struct cmsghdr header; /* aligns it */
+};
+
+struct out_batch {
+    struct mmsghdr headers[SOCKET_BATCH];
+    struct iovec parts[SOCKET_BATCH];
+    struct sockaddr_storage peers[SOCKET_BATCH];
+    union segment_size sizes[SOCKET_BATCH];
+};
+
+/* How many from the first on can go as one: of equal size, only the last may be shorter. */
+static size_t segments(const struct socket_packet *packets, size_t count) {
+    size_t found = 1, bytes = packets[0].size;
+    if (packets[0].size == 0)
+        return 1;
+    while (found < count && packets[found].size <= packets[0].size && packets[found].size > 0 &&
+           packets[found - 1].size == packets[0].size && bytes + packets[found].size <= SEGMENTS_BYTES_MAX &&
+           address_equal(&packets[found].peer, &packets[0].peer))
+        bytes += packets[found++].size;
+    return found;
+}
+
+static void say_segment_size(struct msghdr *message, union segment_size *room, size_t size) {
+    uint16_t value = (uint16_t)size;
+    memset(room, 0, sizeof *room);
+    message->msg_control = room->room;
+    message->msg_controllen = sizeof room->room;
+    struct cmsghdr *control = CMSG_FIRSTHDR(message);
+    control->cmsg_level = IPPROTO_UDP;
+    control->cmsg_type = UDP_SEGMENT;
+    control->cmsg_len = CMSG_LEN(sizeof value);
+    memcpy(CMSG_DATA(control), &value, sizeof value);
+}
+
+/* Returns how many headers that makes. */
+static unsigned fill_out(struct out_batch *batch, const struct socket_packet *packets, size_t count, bool segmented) {
+    unsigned filled = 0;
+    count = count < SOCKET_BATCH ? count : SOCKET_BATCH;
+    for (size_t i = 0; i < count; filled++) {
+        size_t joined = segmented ? segments(packets + i, count - i) : 1;
+        struct msghdr *message = &batch->headers[filled].msg_hdr;
+        *message = (struct msghdr){.msg_iov = &batch->parts[i], .msg_iovlen = joined};
+        if (packets[i].peer.family != ADDRESS_NONE) {
+            message->msg_name = &batch->peers[filled];
+            message->msg_namelen = sockaddr_write(&batch->peers[filled], &packets[i].peer);
+        }
+        if (joined > 1)
+            say_segment_size(message, &batch->sizes[filled], packets[i].size);
+        for (size_t end = i + joined; i < end; i++)
+            batch->parts[i] = (struct iovec){packets[i].data, packets[i].size};
+    }
+    return filled;
+}
+
+/* The route's device may not be able to, or its packets be smaller: then each goes by itself, which also tells what is
+ * the matter with it. */
+static bool is_about_segments(int error_number) {
+    return error_number == EIO || error_number == EINVAL || error_number == EOPNOTSUPP || error_number == EMSGSIZE;
+}
+
 struct socket_io socket_send(int fd, const struct socket_packet *packets, size_t packet_count) {
     ASSERT(packet_count > 0);
-    struct batch batch;
-    unsigned ready = fill_batch(&batch, packets, packet_count);
-    for (unsigned i = 0; i < ready; i++)
-        batch.headers[i].msg_hdr.msg_namelen = sockaddr_write(&batch.peers[i], &packets[i].peer);
+    struct out_batch batch;
+    unsigned ready = fill_out(&batch, packets, packet_count, true);
     for (;;) {
         int count = sys()->sendmmsg(fd, batch.headers, ready, MSG_NOSIGNAL);
+        size_t sent = 0;
+        for (int i = 0; i < count; i++)
+            sent += batch.headers[i].msg_hdr.msg_iovlen;
         if (count > 0)
-            return (struct socket_io){SOCKET_MOVED, STATUS_OK, (size_t)count};
+            return (struct socket_io){SOCKET_MOVED, STATUS_OK, sent};
         if (count == 0)
             return (struct socket_io){.result = SOCKET_AGAIN};
-        if (errno != EINTR)
+        if (is_about_segments(errno) && batch.headers[0].msg_hdr.msg_iovlen > 1)
+            ready = fill_out(&batch, packets, packet_count, false);
+        else if (errno != EINTR)
             return failed(errno);
     }
 }

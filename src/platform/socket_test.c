@@ -222,7 +222,7 @@ static void unix_sockets_are_private_and_replace_only_stale_ones(void **state) {
 /* -- faults -- */
 
 static struct {
-    int error_number, times, closes;
+    int error_number, times, closes, pieces;
     size_t write_max;
 } plan;
 
@@ -260,6 +260,13 @@ static int bad_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int fl
 }
 static int bad_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags) {
     return fails() ? -1 : sendmmsg(fd, messages, count, flags);
+}
+static int noting_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags) {
+    if (fails())
+        return -1;
+    int sent = sendmmsg(fd, messages, count, flags);
+    plan.pieces += sent > 0 ? sent : 0;
+    return sent;
 }
 static int counted_close(int fd) {
     plan.closes++;
@@ -392,6 +399,66 @@ static void datagram_errors_of_others_are_passed_over(void **state) {
     socket_close(fd);
 }
 
+/* Runs of one size go to the kernel in one piece each, and come out as they were. */
+static void equal_datagrams_to_one_peer_go_in_one_piece(void **state) {
+    (void)state;
+    enum { COUNT = 9 };
+    static const uint8_t sizes[COUNT] = {5, 5, 5, 2, 7, 7, 1, 5, 5}; /* pieces: 5 5 5 2, 7 7 1, 5, 5 to another */
+    struct address at = loopback();
+    int here, there, other;
+    assert_int_equal(socket_datagram(&at, 0, &here, NULL), STATUS_OK);
+    assert_int_equal(socket_datagram(&at, 0, &there, NULL), STATUS_OK);
+    assert_int_equal(socket_datagram(&at, 0, &other, NULL), STATUS_OK);
+    struct address to = socket_local(there), elsewhere = socket_local(other);
+    struct socket_packet out[COUNT], in[COUNT];
+    uint8_t bytes[COUNT][8], room[COUNT][8];
+    faulty.sendmmsg = noting_sendmmsg;
+    plan.pieces = 0;
+    for (size_t i = 0; i < COUNT; i++) {
+        memset(bytes[i], 'a' + (int)i, sizeof bytes[i]);
+        out[i] = (struct socket_packet){bytes[i], sizes[i], i == COUNT - 1 ? elsewhere : to, false};
+        in[i] = (struct socket_packet){room[i], sizeof room[i]};
+    }
+    assert_int_equal(socket_send(here, out, COUNT).count, COUNT);
+    assert_int_equal(plan.pieces, 4);
+    size_t count = 0;
+    while (count < COUNT - 1) {
+        wait_for(there, POLLIN);
+        count += socket_receive(there, in + count, COUNT - count).count;
+    }
+    for (size_t i = 0; i < COUNT - 1; i++) {
+        assert_int_equal(in[i].size, sizes[i]);
+        assert_memory_equal(room[i], bytes[i], sizes[i]);
+    }
+    wait_for(other, POLLIN);
+    assert_int_equal(socket_receive(other, in, 1).count, 1);
+    socket_close(here);
+    socket_close(there);
+    socket_close(other);
+}
+
+static void where_pieces_are_refused_each_datagram_goes_by_itself(void **state) {
+    (void)state;
+    struct address at = loopback();
+    int here, there;
+    assert_int_equal(socket_datagram(&at, 0, &here, NULL), STATUS_OK);
+    assert_int_equal(socket_datagram(&at, 0, &there, NULL), STATUS_OK);
+    static char same[] = "same";
+    struct socket_packet out[3];
+    for (size_t i = 0; i < 3; i++)
+        out[i] = (struct socket_packet){same, 4, socket_local(there), false};
+    faulty.sendmmsg = noting_sendmmsg;
+    plan.pieces = 0;
+    plan.error_number = EIO;
+    plan.times = 1;
+    assert_int_equal(socket_send(here, out, 3).count, 3);
+    assert_int_equal(plan.pieces, 3);
+    plan.times = -1; /* it was not about the pieces */
+    assert_int_equal(socket_send(here, out, 3).result, SOCKET_FAILED);
+    socket_close(here);
+    socket_close(there);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(streams_move_bytes_and_tell_the_end),
@@ -403,6 +470,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(interruptions_are_retried_and_errors_named, replace_table, restore_table),
         cmocka_unit_test_setup_teardown(accepting_skips_the_dead_and_names_exhaustion, replace_table, restore_table),
         cmocka_unit_test_setup_teardown(failed_making_closes_and_keeps_the_first_error, replace_table, restore_table),
+        cmocka_unit_test_setup_teardown(equal_datagrams_to_one_peer_go_in_one_piece, replace_table, restore_table),
+        cmocka_unit_test_setup_teardown(where_pieces_are_refused_each_datagram_goes_by_itself, replace_table, restore_table),
         cmocka_unit_test_setup_teardown(datagram_errors_of_others_are_passed_over, replace_table, restore_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,15 +34,14 @@ static void receive(struct link *link) {
 }
 
 /* The first pieces of the chain as packets; returns how many. */
-static size_t fill(const struct link *link, const struct chain *chain, struct socket_packet *packets) {
+static size_t fill(const struct chain *chain, struct socket_packet *packets) {
     size_t count = 0;
     for (uint32_t i = 0; count < SOCKET_BATCH; i++) {
         const struct chain_piece *piece = chain_piece(chain, i);
         if (!piece || piece->size == 0)
             break;
         packets[count++] = (struct socket_packet){
-            .data = piece->block->data + piece->at, .size = piece->size,
-            .peer = piece->to.family == ADDRESS_NONE ? link->peer : piece->to};
+            .data = piece->block->data + piece->at, .size = piece->size, .peer = piece->to};
     }
     return count;
 }
@@ -60,7 +59,7 @@ void packet_flush(struct link *link) {
     struct socket_packet packets[SOCKET_BATCH];
     for (;;) {
         const struct connection *c = net_find(engine_net(worker->engine), link->connection);
-        size_t count = c ? fill(link, &c->out, packets) : 0;
+        size_t count = c ? fill(&c->out, packets) : 0;
         if (count == 0)
             break;
         struct socket_io io = send(link, packets, count);
