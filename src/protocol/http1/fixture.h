@@ -17,7 +17,13 @@
 #include "message/encoding.h"
 #include "protocol/http1/http1.h"
 
+/* A test of many thousand short lives wants small worlds. */
+#ifndef SEEN_MAX
 #define SEEN_MAX 64
+#endif
+#ifndef WORLD_EXTRA
+#define WORLD_EXTRA (256 << 10)
+#endif
 
 struct seen {
     uint64_t token;
@@ -161,8 +167,8 @@ static inline void world_init(struct world *w, enum protocol_role role) {
 
 static inline void world_open(struct world *w) {
     uuid_source_init(&w->worker.ids, 1);
-    w->extra = test_malloc(256 << 10);
-    buffer_init_fixed(&w->worker.extra, w->extra, 256 << 10);
+    w->extra = test_malloc(WORLD_EXTRA);
+    buffer_init_fixed(&w->worker.extra, w->extra, WORLD_EXTRA);
     buffer_init(&w->worker.scratch, 4 << 20);
     buffer_init(&w->partial, 16 << 20);
     buffer_init(&w->out, 16 << 20);

@@ -105,7 +105,8 @@ static size_t take_chunks(struct http1 *h, struct slice bytes, bool ended, struc
             finish_chunks(h, now);
             return bytes.size - rest.size;
         }
-        if (held->size - h->server.held->head + data.size > h->setup->limits.message)
+        /* With what the chunk has yet to bring: a size that is a lie or a bomb is known by its first byte. */
+        if (data.size && held->size - h->server.held->head + data.size + in->chunked.left > h->setup->limits.message)
             return give_up(h, STATUS_TOO_LARGE, "the body is larger than `limits.message`", now);
         buffer_add(held, data);
         if (held->status != STATUS_OK)
