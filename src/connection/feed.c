@@ -5,7 +5,7 @@
 #include "base/memory.h"
 
 static bool may_feed(const struct connection *c) {
-    return c->status == CONNECTION_OPEN && !c->sink.closing && !c->sink.paused && !c->stopped;
+    return connection_reads(c) && !c->sink.closing;
 }
 
 /* Replaces the top layer (sniffing, Upgrade). The terms start anew. */

@@ -300,7 +300,7 @@ static void look_after(struct connection *c, struct now now) {
         if (!c->flushed)
             connection_touch(c);
     }
-    bool off = (c->sink.paused || c->stopped) && c->status == CONNECTION_OPEN;
+    bool off = !connection_reads(c) && c->status == CONNECTION_OPEN;
     if (off != c->reads_off) {
         if (net_act(net, (struct net_action){.kind = NET_READ, .connection = c->handle, .on = !off}))
             c->reads_off = off;

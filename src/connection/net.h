@@ -138,6 +138,11 @@ enum status connection_send(struct connection *c, const struct message *message,
                             const struct protocol_send *options);
 void connection_settle(struct connection *c, uint64_t first, uint64_t last, enum status status, uint32_t retry_ms);
 void connection_cancel(struct connection *c, uint64_t token);
+/* Whether its protocol may be fed: nobody holds it back, and it does not owe its peer too many answers. */
+static inline bool connection_reads(const struct connection *c) {
+    return c->status == CONNECTION_OPEN && !c->sink.paused && !c->stopped &&
+           (!c->sink.terms.answers_bounded || chain_unsent(&c->out) <= NET_UNSENT_MAX);
+}
 /* Hold back further messages (true) or let them come again. */
 void connection_stop(struct connection *c, bool stop);
 /* Gracefully; closed() comes later, `grace_ns` at most. */

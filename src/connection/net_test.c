@@ -14,6 +14,7 @@
 
 /* Units of the fake protocol: a digit, and so many bytes. The first of them may be an order:
  *     P pause until settle()   W write "answer"   E end, with "bye"   S the same, and read no more
+ *     A write an answer of 1000 bytes, and more only while the peer takes them
  *     B become the other row   X the user closes   H the user stops reading
  * A unit that begins with `~` never ends. */
 struct fake {
@@ -27,6 +28,7 @@ static struct rig {
     struct protocol_setup setup;
     struct now now;
     struct connection *newest;
+    uint8_t answer[1000];
 } rig;
 
 static void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -59,6 +61,10 @@ static void obey(struct fake *fake, char order) {
         break;
     case 'W':
         chain_add(fake->sink->out, SLICE_OF("answer"));
+        break;
+    case 'A':
+        fake->sink->terms.answers_bounded = true;
+        chain_add(fake->sink->out, slice_make(rig.answer, sizeof rig.answer));
         break;
     case 'S':
     case 'E':
@@ -297,6 +303,33 @@ static void a_paused_protocol_is_not_fed_and_reads_go_off_once(void **state) {
     bytes(handle, "c");
     turn();
     expect("c");
+    stop();
+}
+
+/* One who asks on and on and takes no answers: neither is he read, nor does what waits for him grow. */
+static void nobody_is_fed_while_he_takes_no_answers(void **state) {
+    (void)state;
+    start(1);
+    struct connection *c = net_find(&rig.net, accept_one());
+    unsigned asked = NET_UNSENT_MAX / 1000 + 50;
+    for (unsigned i = 0; i < asked; i++)
+        bytes(c->handle, "1A");
+    assert_true(chain_unsent(&c->out) > NET_UNSENT_MAX);
+    assert_true(chain_unsent(&c->out) <= NET_UNSENT_MAX + 1000);
+    assert_true(c->partial.size > 0);
+    turn();
+    assert_true(c->reads_off);
+    /* As soon as he takes some the next are answered, and all are in the end. */
+    uint64_t written = 0;
+    while (chain_unsent(&c->out)) {
+        written += 1000;
+        net_written(&rig.net, c->handle, 1000, 0, rig.now);
+        turn();
+        assert_true(chain_unsent(&c->out) <= NET_UNSENT_MAX + 1000);
+    }
+    assert_true(written == asked * 1000);
+    assert_false(c->reads_off);
+    assert_int_equal(c->partial.size, 0);
     stop();
 }
 
@@ -670,6 +703,7 @@ int main(void) {
         cmocka_unit_test(nothing_is_fed_before_as_much_as_wanted_is_there),
         cmocka_unit_test(a_unit_that_never_ends_is_cut_off_at_its_limit),
         cmocka_unit_test(a_paused_protocol_is_not_fed_and_reads_go_off_once),
+        cmocka_unit_test(nobody_is_fed_while_he_takes_no_answers),
         cmocka_unit_test(a_stopped_connection_keeps_what_came_in),
         cmocka_unit_test(unsent_bytes_go_out_before_the_close),
         cmocka_unit_test(a_peer_that_does_not_read_is_closed_after_a_while),

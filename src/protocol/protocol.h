@@ -41,6 +41,9 @@ struct protocol_terms {
                         * the token is settled only if there will be none (http1) */
     bool can_reply;   /* a reply may also be sent as a message of its own */
     bool is_intertie; /* the peer says that it is an intertie: hops are counted toward it */
+    bool answers_bounded; /* feed() isn't called while more than NET_UNSENT_MAX bytes wait to be sent: who asks on and
+                           * on but takes no answers is not read (http1). For those whose peer may not read before it
+                           * is read, it would be a deadlock: they have bounds of their own */
     uint8_t when_full; /* enum protocol_full */
 };
 

@@ -107,7 +107,7 @@ void link_lost(struct link *link, enum status status) {
 /* Whether the engine still wants bytes of it within this turn: its buffer for what it can't use is bounded. */
 static bool may_read_on(const struct link *link) {
     const struct connection *c = net_find(engine_net(link->worker->engine), link->connection);
-    return c && c->status == CONNECTION_OPEN && !c->sink.paused && !c->stopped && !c->sink.closing;
+    return c && connection_reads(c) && !c->sink.closing;
 }
 
 static void take_bytes(struct link *link, size_t size) {

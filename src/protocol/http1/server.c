@@ -6,7 +6,7 @@
 #define SKIP_SLACK 65536 /* what chunk lines may add to a body that is read past */
 
 void server_open(struct http1 *h, struct now now) {
-    h->sink->terms = (struct protocol_terms){.inline_reply = true, .when_full = PROTOCOL_FULL_WAIT};
+    h->sink->terms = (struct protocol_terms){.inline_reply = true, .answers_bounded = true, .when_full = PROTOCOL_FULL_WAIT};
     h->sink->due = http1_after(now, h->setup->timeouts.idle_ns);
 }
 
