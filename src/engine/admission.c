@@ -7,7 +7,7 @@ enum status security_admit(struct engine *engine, struct session *s, const struc
     const struct plan *plan = engine->plan;
     uint32_t identity = SECURITY_NONE, system = s->listener ? s->listener->config->system : s->system;
     if (hello->key.size) {
-        enum status status = identity_find(plan->security, engine->hasher, hello->key, engine->now.wall, &identity);
+        enum status status = identity_find(plan->security, hello->key, engine->now.wall, &identity);
         if (status != STATUS_OK)
             return status;
         system = plan->config->identities[identity].system;

@@ -33,12 +33,6 @@ struct engine *engine_new(const struct engine_options *options) {
     deadlines_init(&engine->deadlines);
     engine->generation = 1;
     engine->subscription_memo_ok = true;
-    engine->hasher = memory_new(sizeof *engine->hasher);
-    if (!engine->hasher || key_hasher_init(engine->hasher) != STATUS_OK) {
-        memory_free(engine->hasher);
-        memory_free(engine);
-        return NULL;
-    }
     if (engine->options.workers == 0)
         engine->options.workers = 1;
     if (!post_new(engine) || !net_init(&engine->net, &calls, engine, options->connections_max ? options->connections_max : UINT32_MAX,
@@ -86,8 +80,6 @@ void engine_free(struct engine *engine) {
     memo_done(engine);
     post_free(engine);
     memory_free(engine->received_by);
-    key_hasher_done(engine->hasher);
-    memory_free(engine->hasher);
     memory_free(engine);
 }
 

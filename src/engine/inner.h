@@ -265,7 +265,6 @@ struct engine {
     uint64_t ours; /* flight_ours() of the message that is being placed */
     char detail[200];       /* words for the refusal that is being told */
     bool draining;
-    struct key_hasher *hasher;
     const struct protocol *taker; /* of the connection whose flight or reply is being counted; else NULL */
     struct post *post; /* mail */
 };

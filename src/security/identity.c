@@ -1,8 +1,6 @@
 /* Identities and their keys. */
 #include "security/identity.h"
 
-#include <openssl/crypto.h>
-
 #include "security/security.h"
 
 enum status security_compile(const struct security_view *view, struct arena *arena, const struct security **ret) {
@@ -33,17 +31,18 @@ static uint32_t choose(bool take, uint32_t new, uint32_t old) {
     return (new & mask) | (old & ~mask);
 }
 
-enum status identity_find(const struct security *security, struct key_hasher *hasher, struct slice presented,
-                          struct wall now, uint32_t *ret_identity) {
+enum status identity_find(const struct security *security, struct slice presented, struct wall now,
+                          uint32_t *ret_identity) {
     const struct security_view *view = &security->view;
     uint8_t hash[KEY_HASH_SIZE];
     uint32_t found = SECURITY_NONE, expired = SECURITY_NONE;
-    if (!key_is_text(presented) || !key_hash(hasher, presented, hash))
+    if (!key_is_text(presented))
         return STATUS_UNAUTHENTICATED;
+    key_hash(presented, hash);
     for (size_t i = 0; i < view->identity_count; i++) {
         for (size_t j = 0; j < view->identities[i].key_count; j++) {
             const struct security_key *key = &view->identities[i].keys[j];
-            bool same = CRYPTO_memcmp(hash, key->hash, KEY_HASH_SIZE) == 0;
+            bool same = key_hash_equal(hash, key->hash);
             bool live = now.ns < key->expires.ns;
             found = choose(same & live, (uint32_t)i, found);
             expired = choose(same & !live, (uint32_t)i, expired);

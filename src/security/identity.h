@@ -60,7 +60,7 @@ bool security_is_guarded(const struct security *security, uint32_t system);
 
 /* The identity whose key this is. Every hash of every identity is compared, in constant time, so that neither the
  * time nor the order tells anything. STATUS_UNAUTHENTICATED: nobody's; STATUS_AUTH_EXPIRED: somebody's, once. */
-enum status identity_find(const struct security *security, struct key_hasher *hasher, struct slice presented,
-                          struct wall now, uint32_t *ret_identity);
+enum status identity_find(const struct security *security, struct slice presented, struct wall now,
+                          uint32_t *ret_identity);
 
 #endif

@@ -1,36 +1,19 @@
 /* Keys: form, hash, row. */
 #include "security/key.h"
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
+#include <string.h>
 
+#include "base/sha256.h"
 #include "base/text.h"
 
 static const struct slice prefix = SLICE("itk_");
 static const struct slice hash_prefix = SLICE("sha256:");
 
-enum status key_hasher_init(struct key_hasher *hasher) {
-    hasher->context = EVP_MD_CTX_new();
-    hasher->algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
-    if (hasher->context && hasher->algorithm)
-        return STATUS_OK;
-    enum status status = hasher->context ? STATUS_INTERNAL : STATUS_NO_MEMORY;
-    key_hasher_done(hasher);
-    return status;
-}
-
-void key_hasher_done(struct key_hasher *hasher) {
-    EVP_MD_CTX_free(hasher->context);
-    EVP_MD_free(hasher->algorithm);
-    *hasher = (struct key_hasher){0};
-}
-
-bool key_hash(struct key_hasher *hasher, struct slice text, uint8_t ret_hash[static KEY_HASH_SIZE]) {
-    unsigned size = 0;
-    bool done = EVP_DigestInit_ex2(hasher->context, hasher->algorithm, NULL) == 1 &&
-                EVP_DigestUpdate(hasher->context, text.data, text.size) == 1 &&
-                EVP_DigestFinal_ex(hasher->context, ret_hash, &size) == 1;
-    return done && size == KEY_HASH_SIZE;
+void key_hash(struct slice text, uint8_t ret_hash[static KEY_HASH_SIZE]) {
+    struct sha256 sha256;
+    sha256_init(&sha256);
+    sha256_add(&sha256, text);
+    sha256_end(&sha256, ret_hash);
 }
 
 void key_make(const uint8_t secret[static KEY_SECRET_SIZE], char ret_text[static KEY_TEXT_SIZE]) {
@@ -76,6 +59,13 @@ bool key_hash_read(struct slice text, uint8_t ret_hash[static KEY_HASH_SIZE]) {
     return true;
 }
 
+bool key_hash_equal(const uint8_t a[static KEY_HASH_SIZE], const uint8_t b[static KEY_HASH_SIZE]) {
+    uint8_t difference = 0;
+    for (size_t i = 0; i < KEY_HASH_SIZE; i++)
+        difference |= (uint8_t)(a[i] ^ b[i]);
+    return difference == 0;
+}
+
 void key_wipe(void *data, size_t size) {
-    OPENSSL_cleanse(data, size);
+    explicit_bzero(data, size);
 }

@@ -11,18 +11,10 @@
 #define KEY_TEXT_SIZE 47 /* itk_ and 43 characters */
 #define KEY_HASH_SIZE 32
 
-/* SHA-256, looked up in the library once, and its working state: one per thread, made at start. */
-struct key_hasher {
-    void *algorithm;
-    void *context;
-};
-
-/* STATUS_NO_MEMORY, or STATUS_INTERNAL when the library has no SHA-256. */
-enum status key_hasher_init(struct key_hasher *hasher);
-void key_hasher_done(struct key_hasher *hasher);
-
-/* Of the whole text of a key, prefix and all. False when the library fails. */
-bool key_hash(struct key_hasher *hasher, struct slice text, uint8_t ret_hash[static KEY_HASH_SIZE]);
+/* SHA-256 of the whole text of a key, prefix and all. */
+void key_hash(struct slice text, uint8_t ret_hash[static KEY_HASH_SIZE]);
+/* In the same time whatever they are. */
+bool key_hash_equal(const uint8_t a[static KEY_HASH_SIZE], const uint8_t b[static KEY_HASH_SIZE]);
 /* From random bytes of the caller's; no NUL. */
 void key_make(const uint8_t secret[static KEY_SECRET_SIZE], char ret_text[static KEY_TEXT_SIZE]);
 /* Whether it has the form of a key: for clear answers and for finding keys where they don't belong. */
