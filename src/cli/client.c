@@ -20,7 +20,7 @@ struct client {
     struct client_options options;
     struct net net;
     struct loop *loop;
-    struct loop_watch *watch;
+    struct loop_watch watch;
     struct protocol_setup setup;
     const struct protocol *protocol;
     struct connection *connection;
@@ -182,10 +182,10 @@ static void dial(struct client *client) {
         status = socket_dial(&client->address, &client->fd, NULL);
         client->connecting = true;
     }
-    if (status == STATUS_OK)
-        client->watch = loop_watch(client->loop, client->fd, LOOP_WRITABLE, on_ready, client);
-    if (status != STATUS_OK || !client->watch)
-        net_lost(&client->net, client->handle, status != STATUS_OK ? status : STATUS_NO_MEMORY, platform_now());
+    if (status == STATUS_OK && !loop_watch(client->loop, &client->watch, client->fd, LOOP_WRITABLE, on_ready, client))
+        status = STATUS_NO_MEMORY;
+    if (status != STATUS_OK)
+        net_lost(&client->net, client->handle, status, platform_now());
     else if (client->protocol->is_datagram)
         net_connected(&client->net, client->handle, &client->address, platform_now());
 }
@@ -265,8 +265,8 @@ static void carry_out(struct client *client) {
         if (!again)
             break;
     }
-    if (client->watch && !client->over)
-        loop_modify(client->watch, wanted(client));
+    if (client->watch.loop && !client->over)
+        loop_modify(&client->watch, wanted(client));
 }
 
 /* -- life -- */
@@ -342,8 +342,8 @@ struct client *client_new(const struct client_options *options, struct fault *fa
 }
 
 void client_free(struct client *client) {
-    if (client->watch)
-        loop_unwatch(client->watch);
+    if (client->watch.loop)
+        loop_unwatch(&client->watch);
     if (client->fd >= 0)
         socket_close(client->fd);
     if (client->net.calls)

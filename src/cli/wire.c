@@ -28,7 +28,7 @@ static void on_wake(void *user) {
 static bool wait_for(struct wire *wire, unsigned events, struct mono deadline) {
     wire->events = 0;
     wire->late = false;
-    loop_modify(wire->watch, events);
+    loop_modify(&wire->watch, events);
     loop_timer_at(wire->loop, deadline);
     while (!(wire->events & (events | LOOP_FAILED | LOOP_HANGUP)) && !wire->late)
         loop_run_once(wire->loop, true);
@@ -71,7 +71,7 @@ enum status wire_open(struct wire *wire, const struct config_url *url, const cha
     enum status status = path ? socket_dial_unix(path, &wire->fd, fault) : resolve(wire, url, deadline, fault);
     if (status == STATUS_OK && !path)
         status = socket_dial(&wire->address, &wire->fd, fault);
-    if (status == STATUS_OK && !(wire->watch = loop_watch(wire->loop, wire->fd, LOOP_WRITABLE, on_ready, wire)))
+    if (status == STATUS_OK && !loop_watch(wire->loop, &wire->watch, wire->fd, LOOP_WRITABLE, on_ready, wire))
         status = fault_set(fault, STATUS_NO_MEMORY, 0, "no memory");
     if (status == STATUS_OK && !wait_for(wire, LOOP_WRITABLE, deadline))
         status = fault_set(fault, STATUS_CONNECT_TIMEOUT, 0, "no connection in time");
@@ -86,8 +86,8 @@ enum status wire_open(struct wire *wire, const struct config_url *url, const cha
 }
 
 void wire_close(struct wire *wire) {
-    if (wire->watch)
-        loop_unwatch(wire->watch);
+    if (wire->watch.loop)
+        loop_unwatch(&wire->watch);
     if (wire->fd >= 0)
         socket_close(wire->fd);
     if (wire->loop)

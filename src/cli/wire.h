@@ -6,13 +6,11 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "config/config.h"
-
-struct loop;
-struct loop_watch;
+#include "platform/loop.h"
 
 struct wire {
     struct loop *loop;
-    struct loop_watch *watch;
+    struct loop_watch watch;
     int fd;
     unsigned events; /* seen since the last wait */
     bool late;

@@ -10,6 +10,10 @@ static int64_t read_clock(clockid_t clock) {
     return (int64_t)time.tv_sec * NS_PER_S + time.tv_nsec;
 }
 
+struct mono platform_mono(void) {
+    return (struct mono){read_clock(CLOCK_MONOTONIC)};
+}
+
 struct now platform_now(void) {
     return (struct now){{read_clock(CLOCK_MONOTONIC)}, {read_clock(CLOCK_REALTIME)}};
 }

@@ -6,5 +6,6 @@
 
 /* Once per loop turn; hand it down. Monotonic time is CLOCK_MONOTONIC. */
 struct now platform_now(void);
+struct mono platform_mono(void); /* the monotonic half */
 
 #endif

@@ -1,48 +1,54 @@
-/* The event loop of one thread, on libuv. */
+/* The event loop of one thread, on epoll.
+ *
+ * What the kernel watches is at least what is wanted. Less is told to it only when an event comes that nobody wants:
+ * reads that go off and on again within a moment, as with each request that waits for its answer, then cost no call. */
 #include "platform/loop.h"
 
-#include <uv.h>
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/memory.h"
-#include "platform/sockaddr.h"
+#include "platform/clock.h"
+#include "platform/resolver.h"
+
+#define EVENTS_MAX 256 /* of one turn */
+#define WAIT_MAX_MS (3600 * 1000)
+#define SIGNAL_NUMBERS 64
 
 struct loop_signal_slot {
-    uv_signal_t handle;
-    struct loop *loop;
     loop_signal_call *call;
     void *user;
+    int number;
 };
 
 struct loop {
-    uv_loop_t uv;
-    uv_prepare_t prepare;
-    uv_idle_t idle;
-    uv_timer_t timer;
-    uv_async_t async;
     struct loop_owner owner;
     struct mono timer_at;
+    int64_t busy_ns;
+    int epoll_fd;
+    int wake_fd;
     bool is_turning; /* something was reported since on_turn */
-    bool is_ending;
+    bool is_again;
+    bool is_stopped;
+    _Atomic bool is_woken;
+    _Atomic bool is_asleep; /* or about to be: who wakes must write to wake_fd */
+    _Atomic uint64_t signals_seen; /* bits by number */
     unsigned signal_count;
     struct loop_signal_slot signals[LOOP_SIGNALS_MAX];
+    struct resolver *resolver; /* from the first name on */
+    int event_at, event_count; /* being reported */
+    struct epoll_event events[EVENTS_MAX];
 };
 
-struct loop_watch {
-    uv_poll_t handle;
-    struct loop *loop;
-    loop_ready_call *ready;
-    void *user;
-    unsigned events;
-};
-
-struct loop_resolve {
-    uv_getaddrinfo_t request;
-    struct loop *loop;
-    loop_resolve_call *call; /* NULL: forgotten */
-    void *user;
-    uint16_t port;
-};
+/* Which loop has a signal; handlers know nothing else. */
+static _Atomic(struct loop *) signal_loops[SIGNAL_NUMBERS];
+static struct sigaction signal_before[SIGNAL_NUMBERS];
 
 static void end_turn(struct loop *loop) {
     if (!loop->is_turning)
@@ -52,238 +58,282 @@ static void end_turn(struct loop *loop) {
         loop->owner.on_turn(loop->owner.user);
 }
 
-/* libuv prepares after timers and before it waits: everything of this turn was reported by then. */
-static void on_prepare(uv_prepare_t *handle) {
-    end_turn(handle->data);
-}
-
-static void on_idle(uv_idle_t *handle) {
-    struct loop *loop = handle->data;
-    uv_idle_stop(handle);
-    loop->is_turning = true;
-}
-
-static void on_timer(uv_timer_t *handle) {
-    struct loop *loop = handle->data;
-    loop->timer_at = MONO_NEVER;
-    loop->is_turning = true;
-    if (loop->owner.on_timer)
-        loop->owner.on_timer(loop->owner.user);
-}
-
-static void on_async(uv_async_t *handle) {
-    struct loop *loop = handle->data;
-    loop->is_turning = true;
-    if (loop->owner.on_wake)
-        loop->owner.on_wake(loop->owner.user);
+static bool open_wake(struct loop *loop) {
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = loop};
+    loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return loop->wake_fd >= 0 && epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &event) == 0;
 }
 
 struct loop *loop_new(const struct loop_owner *owner) {
     struct loop *loop = memory_new(sizeof *loop);
     if (!loop)
         return NULL;
-    if (uv_loop_init(&loop->uv) != 0) {
-        memory_free(loop);
-        return NULL;
-    }
     loop->owner = *owner;
     loop->timer_at = MONO_NEVER;
-    if (uv_async_init(&loop->uv, &loop->async, on_async) != 0) { /* the one that takes a descriptor */
-        uv_run(&loop->uv, UV_RUN_NOWAIT);
-        uv_loop_close(&loop->uv);
-        memory_free(loop);
+    loop->wake_fd = -1;
+    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (loop->epoll_fd < 0 || !open_wake(loop)) {
+        loop_free(loop);
         return NULL;
     }
-    uv_prepare_init(&loop->uv, &loop->prepare);
-    uv_idle_init(&loop->uv, &loop->idle);
-    uv_timer_init(&loop->uv, &loop->timer);
-    loop->async.data = loop->prepare.data = loop->idle.data = loop->timer.data = loop;
-    uv_prepare_start(&loop->prepare, on_prepare);
     return loop;
 }
 
-static void free_watch(uv_handle_t *handle) {
-    memory_free(handle->data);
-}
-
-static void close_any(uv_handle_t *handle, void *user) {
-    (void)user;
-    if (!uv_is_closing(handle))
-        uv_close(handle, handle->type == UV_POLL ? free_watch : NULL);
+static void forget_signals(struct loop *loop) {
+    for (unsigned i = 0; i < loop->signal_count; i++) {
+        int number = loop->signals[i].number;
+        if (atomic_load(&signal_loops[number]) != loop)
+            continue;
+        sigaction(number, &signal_before[number], NULL);
+        atomic_store(&signal_loops[number], NULL);
+    }
 }
 
 void loop_free(struct loop *loop) {
     if (!loop)
         return;
-    loop->is_ending = true;
-    uv_walk(&loop->uv, close_any, NULL);
-    uv_run(&loop->uv, UV_RUN_DEFAULT); /* until closed and resolved: nothing else is left */
-    ASSERT(uv_loop_close(&loop->uv) == 0);
+    forget_signals(loop);
+    resolver_free(loop->resolver);
+    if (loop->wake_fd >= 0)
+        close(loop->wake_fd);
+    if (loop->epoll_fd >= 0)
+        close(loop->epoll_fd);
     memory_free(loop);
 }
 
-void loop_run(struct loop *loop) {
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
-    end_turn(loop);
-}
-
-void loop_run_once(struct loop *loop, bool wait) {
-    uv_run(&loop->uv, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
-    end_turn(loop);
-}
-
-void loop_stop(struct loop *loop) {
-    uv_stop(&loop->uv);
-}
-
-void loop_again(struct loop *loop) {
-    uv_idle_start(&loop->idle, on_idle);
-}
+/* -- waking -- */
 
 void loop_wake(struct loop *loop) {
-    uv_async_send(&loop->async);
+    /* In this order here, and asleep before woken in the loop: one of the two sees the other. */
+    if (atomic_exchange(&loop->is_woken, true) || !atomic_load(&loop->is_asleep))
+        return;
+    uint64_t one = 1;
+    int before = errno; /* a signal handler's caller needs it */
+    ssize_t written = write(loop->wake_fd, &one, sizeof one);
+    (void)written; /* full: it wakes as well */
+    errno = before;
+}
+
+static void drain_wake(const struct loop *loop) {
+    uint64_t count;
+    ssize_t got = read(loop->wake_fd, &count, sizeof count);
+    (void)got;
+}
+
+static void report_signals(struct loop *loop) {
+    uint64_t seen = atomic_exchange(&loop->signals_seen, 0);
+    for (unsigned i = 0; i < loop->signal_count && seen; i++) {
+        const struct loop_signal_slot *slot = &loop->signals[i];
+        if (!(seen >> slot->number & 1))
+            continue;
+        loop->is_turning = true;
+        slot->call(slot->user, slot->number);
+    }
+}
+
+static void report_wake(struct loop *loop) {
+    if (!atomic_load_explicit(&loop->is_woken, memory_order_relaxed) || !atomic_exchange(&loop->is_woken, false))
+        return;
+    loop->is_turning = true;
+    report_signals(loop);
+    resolver_report(loop->resolver);
+    if (loop->owner.on_wake)
+        loop->owner.on_wake(loop->owner.user);
 }
 
 /* -- descriptors -- */
 
-static void on_poll(uv_poll_t *handle, int error, int events) {
-    struct loop_watch *watch = handle->data;
-    unsigned seen = 0;
-    watch->loop->is_turning = true;
-    if (error) {
-        watch->events = 0; /* libuv has stopped it */
-        seen = LOOP_READABLE | LOOP_WRITABLE | LOOP_FAILED;
-    } else {
-        seen |= events & UV_READABLE ? LOOP_READABLE : 0u;
-        seen |= events & UV_WRITABLE ? LOOP_WRITABLE : 0u;
-        seen |= events & UV_DISCONNECT ? LOOP_HANGUP : 0u;
-    }
-    watch->ready(watch->user, seen);
+static uint32_t to_epoll(unsigned events) {
+    return (events & LOOP_READABLE ? (uint32_t)EPOLLIN : 0) | (events & LOOP_WRITABLE ? (uint32_t)EPOLLOUT : 0) |
+           (events & LOOP_HANGUP ? (uint32_t)EPOLLRDHUP : 0);
 }
 
-static int uv_events(unsigned events) {
-    return (events & LOOP_READABLE ? UV_READABLE : 0) | (events & LOOP_WRITABLE ? UV_WRITABLE : 0) |
-           (events & LOOP_HANGUP ? UV_DISCONNECT : 0);
+/* Makes the kernel watch exactly `events`. */
+static bool arm(struct loop_watch *watch, unsigned events) {
+    struct epoll_event event = {.events = to_epoll(events), .data.ptr = watch};
+    int operation = !events ? EPOLL_CTL_DEL : watch->armed ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    if (events == watch->armed)
+        return true;
+    if (epoll_ctl(watch->loop->epoll_fd, operation, watch->fd, &event) != 0)
+        return false;
+    watch->armed = (uint8_t)events;
+    return true;
 }
 
-struct loop_watch *loop_watch(struct loop *loop, int fd, unsigned events, loop_ready_call *ready, void *user) {
-    struct loop_watch *watch = memory_new(sizeof *watch);
-    if (!watch)
-        return NULL;
-    if (uv_poll_init(&loop->uv, &watch->handle, fd) != 0) {
-        memory_free(watch);
-        return NULL;
-    }
-    watch->handle.data = watch;
-    watch->loop = loop;
-    watch->ready = ready;
-    watch->user = user;
-    loop_modify(watch, events);
-    return watch;
+bool loop_watch(struct loop *loop, struct loop_watch *watch, int fd, unsigned events, loop_ready_call *ready, void *user) {
+    *watch = (struct loop_watch){.loop = loop, .ready = ready, .user = user, .fd = fd, .wanted = (uint8_t)events};
+    if (fd >= 0 && arm(watch, events))
+        return true;
+    watch->loop = NULL;
+    return false;
 }
 
 void loop_modify(struct loop_watch *watch, unsigned events) {
-    if (events == watch->events)
-        return;
-    watch->events = events;
-    ASSERT(uv_poll_start(&watch->handle, uv_events(events), on_poll) == 0);
+    unsigned dropped = watch->wanted & ~events;
+    watch->wanted = (uint8_t)events;
+    /* A socket stays writable: unlike reads, that comes back at once. */
+    if (events & ~watch->armed || dropped & LOOP_WRITABLE)
+        ASSERT(arm(watch, events));
 }
 
 void loop_unwatch(struct loop_watch *watch) {
-    uv_close((uv_handle_t *)&watch->handle, free_watch);
+    struct loop *loop = watch->loop;
+    for (int i = loop->event_at; i < loop->event_count; i++)
+        if (loop->events[i].data.ptr == watch)
+            loop->events[i].data.ptr = NULL;
+    ASSERT(arm(watch, LOOP_NOTHING));
+    watch->loop = NULL;
+}
+
+static void report(struct loop_watch *watch, uint32_t events) {
+    unsigned seen = (events & EPOLLIN ? LOOP_READABLE : 0u) | (events & EPOLLOUT ? LOOP_WRITABLE : 0u) |
+                    (events & EPOLLRDHUP ? LOOP_HANGUP : 0u);
+    if (events & EPOLLHUP)
+        seen |= LOOP_READABLE | LOOP_WRITABLE | LOOP_HANGUP;
+    seen &= watch->wanted;
+    if (watch->wanted && events & EPOLLERR) {
+        ASSERT(arm(watch, LOOP_NOTHING)); /* or it would be reported for ever */
+        watch->wanted = LOOP_NOTHING;
+        seen = LOOP_READABLE | LOOP_WRITABLE | LOOP_FAILED;
+    } else if (!seen) {
+        ASSERT(arm(watch, watch->wanted));
+        return;
+    }
+    watch->loop->is_turning = true;
+    watch->ready(watch->user, seen);
+}
+
+static void report_all(struct loop *loop) {
+    for (loop->event_at = 0; loop->event_at < loop->event_count;) {
+        struct epoll_event event = loop->events[loop->event_at++];
+        if (event.data.ptr == loop)
+            drain_wake(loop);
+        else if (event.data.ptr)
+            report(event.data.ptr, event.events);
+    }
+    loop->event_at = loop->event_count = 0;
 }
 
 /* -- time -- */
 
 void loop_timer_at(struct loop *loop, struct mono at) {
-    if (at.ns == loop->timer_at.ns)
-        return;
     loop->timer_at = at;
-    if (at.ns == MONO_NEVER.ns) {
-        uv_timer_stop(&loop->timer);
+}
+
+void loop_busy_poll(struct loop *loop, int64_t ns) {
+    loop->busy_ns = ns;
+}
+
+static void report_timer(struct loop *loop) {
+    if (loop->timer_at.ns == MONO_NEVER.ns || !mono_due(loop->timer_at, platform_mono()))
         return;
-    }
-    /* libuv's time is the same clock in whole milliseconds, as of the turn's start. */
-    int64_t due_ms = at.ns / NS_PER_MS + (at.ns % NS_PER_MS > 0);
-    int64_t wait_ms = due_ms - (int64_t)uv_now(&loop->uv);
-    uv_timer_start(&loop->timer, on_timer, wait_ms > 0 ? (uint64_t)wait_ms : 0, 0);
+    loop->timer_at = MONO_NEVER;
+    loop->is_turning = true;
+    if (loop->owner.on_timer)
+        loop->owner.on_timer(loop->owner.user);
 }
 
-/* -- signals -- */
-
-static void on_signal(uv_signal_t *handle, int signal_number) {
-    struct loop_signal_slot *slot = handle->data;
-    slot->loop->is_turning = true;
-    slot->call(slot->user, signal_number);
+/* Rounded up, so that it never comes early. */
+static int wait_ms(const struct loop *loop) {
+    if (loop->timer_at.ns == MONO_NEVER.ns)
+        return -1;
+    int64_t left = loop->timer_at.ns - platform_mono().ns;
+    if (left <= 0)
+        return 0;
+    int64_t ms = left / NS_PER_MS + (left % NS_PER_MS > 0);
+    return ms < WAIT_MAX_MS ? (int)ms : WAIT_MAX_MS;
 }
 
-bool loop_signal(struct loop *loop, int signal_number, loop_signal_call *call, void *user) {
-    if (loop->signal_count == LOOP_SIGNALS_MAX)
-        return false;
-    struct loop_signal_slot *slot = &loop->signals[loop->signal_count];
-    if (uv_signal_init(&loop->uv, &slot->handle) != 0)
-        return false;
-    loop->signal_count++; /* the slot is libuv's until the loop ends, whatever comes */
-    slot->handle.data = slot;
-    slot->loop = loop;
-    slot->call = call;
-    slot->user = user;
-    return uv_signal_start(&slot->handle, on_signal, signal_number) == 0;
+/* -- the turn -- */
+
+static int look(struct loop *loop, int timeout_ms) {
+    int count = epoll_wait(loop->epoll_fd, loop->events, EVENTS_MAX, timeout_ms);
+    ASSERT(count >= 0 || errno == EINTR);
+    return count > 0 ? count : 0;
 }
 
-/* -- names -- */
-
-static size_t gather(const struct addrinfo *found, uint16_t port, struct address *out) {
-    size_t count = 0;
-    for (; found && count < LOOP_ADDRESSES_MAX; found = found->ai_next) {
-        if (!sockaddr_read(found->ai_addr, &out[count]))
-            continue;
-        out[count++].port = port;
+/* Looks again and again for a while: who answers within that time isn't waited for by the scheduler. */
+static int look_busily(struct loop *loop) {
+    struct mono now = platform_mono();
+    struct mono until = mono_min(mono_after(now, loop->busy_ns), loop->timer_at);
+    int count = 0;
+    while (count == 0 && !atomic_load_explicit(&loop->is_woken, memory_order_relaxed) && !mono_due(until, now)) {
+        count = look(loop, 0);
+        now = platform_mono();
     }
     return count;
 }
 
-static void on_resolved(uv_getaddrinfo_t *request, int error, struct addrinfo *found) {
-    struct loop_resolve *resolve = request->data;
-    struct address addresses[LOOP_ADDRESSES_MAX];
-    size_t count = error ? 0 : gather(found, resolve->port, addresses);
-    enum status status = count ? STATUS_OK : error == UV_EAI_MEMORY ? STATUS_NO_MEMORY : STATUS_RESOLVE_FAILED;
-    uv_freeaddrinfo(found);
-    if (resolve->loop->is_ending) {
-        status = STATUS_CANCELLED;
-        count = 0;
-    }
-    resolve->loop->is_turning = true;
-    if (resolve->call)
-        resolve->call(resolve->user, status, addresses, count);
-    memory_free(resolve);
+static int wait_for_events(struct loop *loop) {
+    int count = loop->busy_ns > 0 ? look_busily(loop) : 0;
+    if (count)
+        return count;
+    atomic_store(&loop->is_asleep, true);
+    count = look(loop, atomic_load(&loop->is_woken) ? 0 : wait_ms(loop));
+    atomic_store_explicit(&loop->is_asleep, false, memory_order_relaxed);
+    return count;
 }
+
+void loop_run_once(struct loop *loop, bool wait) {
+    bool sleeps = wait && !loop->is_again && !atomic_load_explicit(&loop->is_woken, memory_order_relaxed);
+    loop->is_turning |= loop->is_again;
+    loop->is_again = false;
+    loop->event_count = sleeps ? wait_for_events(loop) : look(loop, 0);
+    report_all(loop);
+    report_wake(loop);
+    report_timer(loop);
+    end_turn(loop);
+}
+
+void loop_run(struct loop *loop) {
+    while (!loop->is_stopped)
+        loop_run_once(loop, true);
+    loop->is_stopped = false;
+}
+
+void loop_stop(struct loop *loop) {
+    loop->is_stopped = true;
+}
+
+void loop_again(struct loop *loop) {
+    loop->is_again = true;
+}
+
+/* -- signals -- */
+
+static void on_signal(int number) {
+    struct loop *loop = atomic_load(&signal_loops[number]);
+    if (!loop)
+        return;
+    atomic_fetch_or(&loop->signals_seen, UINT64_C(1) << number);
+    loop_wake(loop);
+}
+
+bool loop_signal(struct loop *loop, int signal_number, loop_signal_call *call, void *user) {
+    if (loop->signal_count == LOOP_SIGNALS_MAX || signal_number <= 0 || signal_number >= SIGNAL_NUMBERS)
+        return false;
+    struct loop *owner = NULL;
+    if (!atomic_compare_exchange_strong(&signal_loops[signal_number], &owner, loop) && owner != loop)
+        return false;
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigfillset(&action.sa_mask);
+    if (!owner && sigaction(signal_number, &action, &signal_before[signal_number]) != 0) {
+        atomic_store(&signal_loops[signal_number], NULL);
+        return false;
+    }
+    loop->signals[loop->signal_count++] = (struct loop_signal_slot){call, user, signal_number};
+    return true;
+}
+
+/* -- names -- */
 
 struct loop_resolve *loop_resolve(struct loop *loop, struct slice name, uint16_t port, loop_resolve_call *call,
                                   void *user) {
-    /* libuv once cut longer names silently (CVE-2024-24806), so the length is ours to check. */
-    char text[LOOP_NAME_MAX + 1];
-    if (name.size == 0 || name.size > LOOP_NAME_MAX || slice_find(name, 0) < name.size)
-        return NULL;
-    memcpy(text, name.data, name.size);
-    text[name.size] = '\0';
-    struct loop_resolve *resolve = memory_new(sizeof *resolve);
-    if (!resolve)
-        return NULL;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}; /* else each address comes once per type */
-    resolve->request.data = resolve;
-    resolve->loop = loop;
-    resolve->call = call;
-    resolve->user = user;
-    resolve->port = port;
-    if (uv_getaddrinfo(&loop->uv, &resolve->request, on_resolved, text, NULL, &hints) != 0) {
-        memory_free(resolve);
-        return NULL;
-    }
-    return resolve;
+    if (!loop->resolver)
+        loop->resolver = resolver_new(loop);
+    return loop->resolver ? resolver_ask(loop->resolver, name, port, call, user) : NULL;
 }
 
 void loop_resolve_forget(struct loop_resolve *resolve) {
-    resolve->call = NULL;
-    uv_cancel((uv_req_t *)&resolve->request); /* only when not begun; the callback comes either way */
+    resolver_forget(resolve);
 }

@@ -11,7 +11,6 @@
 #include "base/status.h"
 
 struct loop;
-struct loop_watch;
 struct loop_resolve;
 
 enum loop_events {
@@ -31,6 +30,16 @@ struct loop_owner {
 };
 
 typedef void loop_ready_call(void *user, unsigned events);
+/* One watched descriptor, embedded in what owns it; idle connections are made of these. `loop` NULL: not watched. */
+struct loop_watch {
+    struct loop *loop;
+    loop_ready_call *ready;
+    void *user;
+    int fd;
+    uint8_t wanted; /* enum loop_events */
+    uint8_t armed;  /* what the kernel watches: the loop's */
+};
+
 typedef void loop_signal_call(void *user, int signal_number);
 /* `addresses` has `count` entries, with the port asked for; borrowed. `status` else: RESOLVE_FAILED, NO_MEMORY or
  * CANCELLED (the loop ends). */
@@ -57,19 +66,24 @@ void loop_again(struct loop *loop);
 /* From any thread, also a signal handler. */
 void loop_wake(struct loop *loop);
 
-/* Watches a nonblocking descriptor for any of `events`. NULL when memory is out or the descriptor can't be watched
- * (a regular file). */
-struct loop_watch *loop_watch(struct loop *loop, int fd, unsigned events, loop_ready_call *ready, void *user);
+/* Watches a nonblocking descriptor for any of `events`. False, and `watch->loop` NULL, when the kernel has no memory or
+ * the descriptor can't be watched (a regular file). `watch` must stay until loop_unwatch(). */
+bool loop_watch(struct loop *loop, struct loop_watch *watch, int fd, unsigned events, loop_ready_call *ready, void *user);
 /* Cheap when nothing changes. */
 void loop_modify(struct loop_watch *watch, unsigned events);
 /* Ends it: no call comes any more, even for events already seen in this turn. The descriptor may be closed
- * right after. */
+ * and `watch` freed right after. */
 void loop_unwatch(struct loop_watch *watch);
 
 /* on_timer is called at or after `at`, once; replaces the time asked for before. MONO_NEVER: not at all. */
 void loop_timer_at(struct loop *loop, struct mono at);
 
-/* One call per signal number; for the main loop of the process. False when refused or LOOP_SIGNALS_MAX are in use. */
+/* From now on the loop looks for input for `ns` before it sleeps: quicker by a wake-up of the thread, for the price of a
+ * busy core. 0: never. */
+void loop_busy_poll(struct loop *loop, int64_t ns);
+
+/* For the main loop of the process: a signal belongs to one loop at a time. False when refused or LOOP_SIGNALS_MAX are
+ * in use. */
 bool loop_signal(struct loop *loop, int signal_number, loop_signal_call *call, void *user);
 
 /* Looks `name` up in a helper thread; `call` comes in a later turn. NULL, and no call, for a name that is empty,

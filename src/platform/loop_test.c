@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,11 +16,12 @@
 
 struct world {
     struct loop *loop;
-    struct loop_watch *watch[2];
+    struct loop_watch watch[2];
     int pair[2][2]; /* [i][0] is watched */
     int ready, turns, timers, wakes, signals, answers;
     int ready_at_turn; /* `ready` as the last on_turn saw it */
     unsigned events;
+    struct loop_watch *other;
     bool unwatches, reads;
     struct mono timer_at, fired_at;
     enum status status;
@@ -56,10 +58,23 @@ static void on_ready(void *user, unsigned events) {
         while (recv(world->pair[i][0], &byte, 1, MSG_DONTWAIT) == 1)
             ;
     for (int i = 0; i < 2 && world->unwatches; i++) {
-        loop_unwatch(world->watch[i]);
-        world->watch[i] = NULL;
+        loop_unwatch(&world->watch[i]);
     }
     world->unwatches = false;
+}
+
+static void free_the_other(void *user, unsigned events) {
+    struct world *world = user;
+    (void)events;
+    world->ready++;
+    struct loop_watch *other = world->other;
+    if (!other)
+        return;
+    world->other = NULL;
+    /* Whichever came first ends both. */
+    loop_unwatch(&world->watch[0]);
+    loop_unwatch(other);
+    memory_free(other);
 }
 
 static int make_world(void **state) {
@@ -84,10 +99,8 @@ static int end_world(void **state) {
 }
 
 static void watch_both(struct world *world, unsigned events) {
-    for (int i = 0; i < 2; i++) {
-        world->watch[i] = loop_watch(world->loop, world->pair[i][0], events, on_ready, world);
-        assert_non_null(world->watch[i]);
-    }
+    for (int i = 0; i < 2; i++)
+        assert_true(loop_watch(world->loop, &world->watch[i], world->pair[i][0], events, on_ready, world));
 }
 
 static void write_both(struct world *world) {
@@ -120,15 +133,86 @@ static void watching_nothing_is_silent_until_asked_again(void **state) {
     struct world *world = *state;
     watch_both(world, LOOP_READABLE);
     for (int i = 0; i < 2; i++)
-        loop_modify(world->watch[i], LOOP_NOTHING);
+        loop_modify(&world->watch[i], LOOP_NOTHING);
     write_both(world);
     for (int i = 0; i < 3; i++)
         loop_run_once(world->loop, false);
     assert_int_equal(world->ready, 0);
-    loop_modify(world->watch[0], LOOP_READABLE | LOOP_WRITABLE);
+    loop_modify(&world->watch[0], LOOP_READABLE | LOOP_WRITABLE);
     loop_run_once(world->loop, true);
     assert_int_equal(world->events, LOOP_READABLE | LOOP_WRITABLE);
     assert_int_equal(world->ready, 1);
+}
+
+/* Off and on again within a moment: what came meanwhile is reported once, when it is wanted. */
+static void reads_that_were_off_for_a_moment_lose_nothing(void **state) {
+    struct world *world = *state;
+    watch_both(world, LOOP_READABLE);
+    write_both(world);
+    loop_modify(&world->watch[0], LOOP_NOTHING);
+    loop_modify(&world->watch[1], LOOP_NOTHING);
+    loop_modify(&world->watch[0], LOOP_READABLE);
+    loop_run_once(world->loop, false);
+    assert_int_equal(world->ready, 1);
+    loop_run_once(world->loop, false); /* still unread, level-triggered */
+    assert_int_equal(world->ready, 2);
+    world->reads = true;
+    loop_modify(&world->watch[1], LOOP_READABLE);
+    loop_run_once(world->loop, false);
+    loop_run_once(world->loop, false);
+    assert_int_equal(world->events, LOOP_READABLE);
+    int seen = world->ready;
+    loop_run_once(world->loop, false);
+    assert_int_equal(world->ready, seen);
+}
+
+/* A peer that resets while nothing of it is wanted must not keep the loop awake. */
+static void a_reset_that_nobody_wants_is_silent(void **state) {
+    struct world *world = *state;
+    watch_both(world, LOOP_READABLE);
+    for (int i = 0; i < 2; i++)
+        loop_modify(&world->watch[i], LOOP_NOTHING);
+    for (int i = 0; i < 2; i++) {
+        close(world->pair[i][1]);
+        world->pair[i][1] = -1;
+    }
+    for (int i = 0; i < 3; i++)
+        loop_run_once(world->loop, false);
+    assert_int_equal(world->ready, 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(world->watch[i].armed, 0);
+    loop_modify(&world->watch[0], LOOP_READABLE);
+    loop_run_once(world->loop, false);
+    assert_int_equal(world->ready, 1);
+    assert_true(world->events & LOOP_READABLE);
+}
+
+/* The watch is its owner's memory: gone in the middle of a turn, nothing of it is touched. */
+static void a_watch_may_be_freed_within_the_turn(void **state) {
+    struct world *world = *state;
+    struct loop_watch *other = memory_new(sizeof *other);
+    assert_true(loop_watch(world->loop, &world->watch[0], world->pair[0][0], LOOP_READABLE, free_the_other, world));
+    assert_true(loop_watch(world->loop, other, world->pair[1][0], LOOP_READABLE, free_the_other, world));
+    world->other = other;
+    write_both(world);
+    loop_run_once(world->loop, true);
+    assert_int_equal(world->ready, 1);
+    assert_null(world->other);
+}
+
+static void busy_polling_still_sleeps_and_wakes(void **state) {
+    struct world *world = *state;
+    struct mono before = platform_now().mono;
+    loop_busy_poll(world->loop, 2 * NS_PER_MS);
+    loop_timer_at(world->loop, mono_after(before, 6 * NS_PER_MS));
+    loop_run(world->loop);
+    assert_int_equal(world->timers, 1);
+    assert_true(world->fired_at.ns >= before.ns + 6 * NS_PER_MS);
+    watch_both(world, LOOP_READABLE);
+    write_both(world);
+    loop_run_once(world->loop, true);
+    assert_int_equal(world->ready, 2);
+    loop_busy_poll(world->loop, 0);
 }
 
 static void unwatched_descriptors_may_be_closed_at_once(void **state) {
@@ -208,7 +292,13 @@ static void signals_arrive_in_the_loop(void **state) {
     assert_int_equal(raise(SIGUSR1), 0);
     loop_run(world->loop);
     assert_int_equal(world->signals, 1);
-    for (int i = 1; i < LOOP_SIGNALS_MAX; i++)
+    struct loop_owner nobody = {0};
+    struct loop *another = loop_new(&nobody); /* a signal belongs to one loop at a time */
+    assert_false(loop_signal(another, SIGUSR1, on_signal, world));
+    assert_true(loop_signal(another, SIGWINCH, on_signal, world));
+    loop_free(another);
+    assert_true(loop_signal(world->loop, SIGWINCH, on_signal, world));
+    for (int i = 2; i < LOOP_SIGNALS_MAX; i++)
         assert_true(loop_signal(world->loop, SIGUSR2, on_signal, world));
     assert_false(loop_signal(world->loop, SIGUSR2, on_signal, world));
 }
@@ -252,9 +342,11 @@ static void forgotten_names_give_no_answer_and_unfinished_ones_end_with_the_loop
 
 static void what_cannot_be_watched_is_refused(void **state) {
     struct world *world = *state;
-    assert_null(loop_watch(world->loop, -1, LOOP_READABLE, on_ready, world));
-    memory_fail_after(0);
-    assert_null(loop_watch(world->loop, world->pair[0][0], LOOP_READABLE, on_ready, world));
+    int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    assert_false(loop_watch(world->loop, &world->watch[0], -1, LOOP_READABLE, on_ready, world));
+    assert_false(loop_watch(world->loop, &world->watch[0], file, LOOP_READABLE, on_ready, world));
+    assert_null(world->watch[0].loop);
+    close(file);
     memory_fail_after(0);
     assert_null(loop_resolve(world->loop, SLICE_OF("127.0.0.1"), 1, on_answer, world));
     memory_fail_after(0);
@@ -268,6 +360,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         LOOP_TEST(a_turn_ends_once_after_all_that_was_ready),
         LOOP_TEST(watching_nothing_is_silent_until_asked_again),
+        LOOP_TEST(reads_that_were_off_for_a_moment_lose_nothing),
+        LOOP_TEST(a_reset_that_nobody_wants_is_silent),
+        LOOP_TEST(a_watch_may_be_freed_within_the_turn),
+        LOOP_TEST(busy_polling_still_sleeps_and_wakes),
         LOOP_TEST(unwatched_descriptors_may_be_closed_at_once),
         LOOP_TEST(a_hang_up_is_seen_while_reads_are_off),
         LOOP_TEST(timers_come_once_and_never_early),

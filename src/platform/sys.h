@@ -2,7 +2,7 @@
  * EINTR, EAGAIN, short writes, EMFILE, ECONNRESET, ENOSPC.
  *
  * The table is replaced before threads start, and never in production. Waiting for readiness, signals and name
- * resolution are libuv's and don't pass here. */
+ * resolution don't pass here. */
 #ifndef PLATFORM_SYS_H
 #define PLATFORM_SYS_H
 

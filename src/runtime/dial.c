@@ -30,9 +30,8 @@ static void connected(struct link *link) {
 }
 
 static void drop_socket(struct link *link) {
-    if (link->watch)
-        loop_unwatch(link->watch);
-    link->watch = NULL;
+    if (link->watch.loop)
+        loop_unwatch(&link->watch);
     if (link->fd >= 0)
         socket_close(link->fd);
     link->fd = -1;

@@ -20,8 +20,8 @@ static void pause_all(struct worker *worker, enum status status) {
     worker->accept_again = mono_after(worker_now(worker).mono, ACCEPT_PAUSE_NS);
     for (struct list_node *node = list_first(&worker->gates); node; node = list_next(&worker->gates, node)) {
         struct gate *gate = LIST_ENTRY(node, struct gate, node);
-        if (gate->watch)
-            loop_modify(gate->watch, LOOP_NOTHING);
+        if (gate->watch.loop)
+            loop_modify(&gate->watch, LOOP_NOTHING);
     }
 }
 
@@ -29,8 +29,8 @@ void gate_resume(struct worker *worker) {
     worker->accept_again = MONO_NEVER;
     for (struct list_node *node = list_first(&worker->gates); node; node = list_next(&worker->gates, node)) {
         struct gate *gate = LIST_ENTRY(node, struct gate, node);
-        if (gate->watch)
-            loop_modify(gate->watch, LOOP_READABLE);
+        if (gate->watch.loop)
+            loop_modify(&gate->watch, LOOP_READABLE);
     }
 }
 
@@ -127,13 +127,12 @@ bool gate_open(struct worker *worker, struct place *place, uint32_t index) {
     list_add(&worker->gates, &gate->node);
     if (place->is_datagram)
         return open_datagrams(gate);
-    gate->watch = loop_watch(worker->loop, gate->fd, LOOP_READABLE, gate_ready, gate);
-    return gate->watch != NULL;
+    return loop_watch(worker->loop, &gate->watch, gate->fd, LOOP_READABLE, gate_ready, gate);
 }
 
 void gate_close(struct gate *gate) {
-    if (gate->watch)
-        loop_unwatch(gate->watch);
+    if (gate->watch.loop)
+        loop_unwatch(&gate->watch);
     if (gate->link)
         close_datagrams(gate);
     list_remove(&gate->worker->gates, &gate->node);

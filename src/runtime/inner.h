@@ -56,13 +56,12 @@ struct gate;
 /* The descriptor of one connection. */
 struct link {
     struct worker *worker;
-    struct loop_watch *watch;
+    struct loop_watch watch;
     uint64_t connection;
     struct dial *dial;     /* while resolving and connecting */
     struct list_node node; /* in worker->lingering */
     struct mono until;     /* lingering */
     struct address peer;   /* a dialled datagram socket's */
-    uint64_t bytes_out;
     uint32_t dropped;     /* lingering: bytes */
     uint32_t packet_room; /* datagrams: bytes read of each */
     int fd;
@@ -93,7 +92,7 @@ struct place {
 struct gate {
     struct list_node node;
     struct worker *worker;
-    struct loop_watch *watch;
+    struct loop_watch watch;
     struct place *place;
     struct link *link; /* datagrams; NULL when the engine has closed the connection */
     uint32_t index;

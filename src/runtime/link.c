@@ -62,8 +62,8 @@ static void unlist(struct link *link) {
 void link_free(struct link *link) {
     unlist(link);
     dial_free(link);
-    if (link->watch)
-        loop_unwatch(link->watch);
+    if (link->watch.loop)
+        loop_unwatch(&link->watch);
     if (link->gate)
         link->gate->link = NULL;
     else if (link->fd >= 0)
@@ -72,23 +72,29 @@ void link_free(struct link *link) {
 }
 
 /* What to wait for follows from the state alone. */
+static unsigned wanted(const struct link *link) {
+    switch ((enum link_state)link->state) {
+    case LINK_CONNECTING:
+        return LOOP_WRITABLE;
+    case LINK_OPEN:
+        return (link->reads_off ? 0u : LOOP_READABLE) | (link->is_full ? LOOP_WRITABLE : 0u);
+    case LINK_LINGERING:
+        return LOOP_READABLE;
+    case LINK_RESOLVING:
+    case LINK_LOST:
+        break;
+    }
+    return LOOP_NOTHING;
+}
+
 void link_update(struct link *link) {
-    unsigned events = LOOP_NOTHING;
-    if (link->state == LINK_CONNECTING)
-        events = LOOP_WRITABLE;
-    else if (link->state == LINK_OPEN)
-        events = (link->reads_off ? 0u : LOOP_READABLE) | (link->is_full ? LOOP_WRITABLE : 0u);
-    else if (link->state == LINK_LINGERING)
-        events = LOOP_READABLE;
-    if (link->watch)
-        loop_modify(link->watch, events);
+    if (link->watch.loop)
+        loop_modify(&link->watch, wanted(link));
 }
 
 bool link_watch(struct link *link) {
-    if (!link->watch)
-        link->watch = loop_watch(link->worker->loop, link->fd, LOOP_NOTHING, link_ready, link);
-    if (!link->watch)
-        return false;
+    if (!link->watch.loop)
+        return loop_watch(link->worker->loop, &link->watch, link->fd, wanted(link), link_ready, link);
     link_update(link);
     return true;
 }
@@ -189,7 +195,6 @@ static void write_stream(struct link *link) {
         }
         if (io.result == SOCKET_MOVED) {
             tally_bytes(&worker->tally, link->protocol, link->dial != NULL, true, io.count);
-            link->bytes_out += io.count;
             total += io.count;
             struct engine_input input = {.kind = INPUT_WRITTEN, .connection = link->connection, .size = io.count};
             worker_input(worker, &input);

@@ -73,7 +73,6 @@ void packet_flush(struct link *link) {
             bytes += packets[i].size;
         if (io.result == SOCKET_MOVED) {
             tally_bytes(&worker->tally, link->protocol, link->peer.family != ADDRESS_NONE, true, bytes);
-            link->bytes_out += bytes;
         } else {
             tally_datagram_lost(&worker->tally, c, io.status);
         }

@@ -27,8 +27,8 @@ WORLD = """clock_gettime clock_nanosleep gettimeofday time clock nanosleep uslee
     sendmmsg recvmmsg setsockopt getsockopt getaddrinfo poll ppoll select epoll_create1 epoll_ctl epoll_wait
     rand random srand srandom rand_r drand48 getrandom getentropy RAND_bytes
     fork vfork execve execvp system popen signal sigaction""".split()
-WORLD_PATTERNS = [r"\bpthread_\w+", r"\buv_\w+", r"\batomic_\w+", r"\b_Atomic\b", r"\b__atomic_\w+", r"\b__sync_\w+"]
-WORLD_HEADERS = ("uv.h", "pthread.h", "stdatomic.h")
+WORLD_PATTERNS = [r"\bpthread_\w+", r"\batomic_\w+", r"\b_Atomic\b", r"\b__atomic_\w+", r"\b__sync_\w+"]
+WORLD_HEADERS = ("sys/epoll.h", "pthread.h", "stdatomic.h")
 
 TOKEN = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]', re.M)
