@@ -233,10 +233,10 @@ void engine_finish(struct engine *engine, struct now now, struct engine_actions 
         session_settle_all(engine);
         net_settle(&engine->net, now);
     }
-    *ret = (struct engine_actions){0};
+    *ret = (struct engine_actions){.due = MONO_NEVER};
     post_collect(engine, ret);
     ret->net = net_finish(&engine->net, now, &ret->net_count);
-    ret->due = mono_min(net_due(&engine->net), deadlines_next(&engine->deadlines));
+    ret->due = mono_min(ret->due, mono_min(net_due(&engine->net), deadlines_next(&engine->deadlines)));
     if (engine->pumps.count || engine->settles.count || engine->net.dirty.count)
         ret->due = now.mono;
 }

@@ -121,7 +121,7 @@ struct engine_mail {
 struct engine_actions {
     const struct net_action *net; /* valid until the next call */
     uint32_t net_count;
-    struct engine_mail *mail; /* one per worker at most */
+    struct engine_mail *mail; /* in order, some for the same worker */
     uint32_t mail_count;
     struct mono due; /* when to call again at the latest */
 };

@@ -102,6 +102,20 @@ enum status flight_send(struct engine *engine, struct member *m, const struct me
     return STATUS_OK;
 }
 
+/* For another worker, straight through. */
+enum status flight_pass(struct engine *engine, struct member *m, const struct message *message, uint8_t attempt,
+                        uint32_t from, uint32_t origin, uint64_t origin_id) {
+    engine->ours = flight_ours(message);
+    enum status status = flight_send(engine, m, message, NULL, attempt, from);
+    if (status != STATUS_OK)
+        return status;
+    struct flight *f = flight_find(m->session, m->session->flight_next - 1);
+    f->foreign = true;
+    f->origin = origin;
+    f->origin_id = origin_id;
+    return STATUS_OK;
+}
+
 /* A reply to a peer that asked. */
 enum status flight_answer(struct engine *engine, struct session *s, const struct message *message,
                           const struct overlay *overlay, uint64_t reply_to) {
@@ -136,6 +150,10 @@ static void delivered(struct engine *engine, struct flight *f, struct recipient 
     if (f->over)
         return;
     f->over = true;
+    if (f->foreign) {
+        mail_tell(engine, f->origin, f->origin_id, ENDING_DELIVERED, STATUS_OK, false);
+        return;
+    }
     if (d)
         recipient = d->recipient; /* its member may have left meanwhile */
     if (!d) {
@@ -183,11 +201,11 @@ void foreign_flush(struct engine *engine, struct session *s) {
 static uint32_t written_run(struct session *s, uint64_t written) {
     const struct flight *first = flight_find(s, s->flight_base);
     uint32_t count = 0;
-    if (first->delivery || first->over || !first->member)
+    if (first->delivery || first->foreign || first->over || !first->member)
         return 0;
     while (count < s->flight_count) {
         const struct flight *f = flight_find(s, s->flight_base + count);
-        if (f->end > written || f->member != first->member || f->delivery || f->over || f->priority != first->priority ||
+        if (f->end > written || f->member != first->member || f->delivery || f->foreign || f->over || f->priority != first->priority ||
             f->sent.ns != first->sent.ns)
             break;
         count++;
@@ -243,6 +261,10 @@ static void refused(struct engine *engine, struct flight *f, struct recipient *r
     enum status status = outcome.status;
     if (outcome.verdict == VERDICT_RETRY)
         status = d && d->asks ? outcome.status : STATUS_RETRIES_EXHAUSTED;
+    if (f->foreign) {
+        mail_tell(engine, f->origin, f->origin_id, ending, status, false);
+        return;
+    }
     if (!d) {
         ending_count(engine, recipient, ending, status, f->priority, engine->now.mono.ns - f->sent.ns);
         return;
@@ -310,6 +332,8 @@ void flight_acks_late(struct engine *engine, struct session *s) {
         land(engine, f); /* a peer that forgets one must not lose its window for good */
         if (d) {
             delivery_end(engine, d, ENDING_DEAD, STATUS_RETRIES_EXHAUSTED);
+        } else if (f->foreign) {
+            mail_tell(engine, f->origin, f->origin_id, ENDING_DEAD, STATUS_RETRIES_EXHAUSTED, false);
         } else {
             ending_count(engine, recipient, ENDING_DEAD, STATUS_RETRIES_EXHAUSTED, f->priority,
                          engine->now.mono.ns - f->sent.ns);
@@ -352,6 +376,10 @@ static void give_back(struct engine *engine, struct session *s, struct flight *f
     land(engine, f);
     f->over = true;
     f->delivery = NULL;
+    if (f->foreign) {
+        mail_tell(engine, f->origin, f->origin_id, ENDING_DEAD, unsent ? STATUS_PEER_CLOSED : STATUS_OUTCOME_UNKNOWN, unsent);
+        return;
+    }
     if (!d && (!recipient || !(d = recover(engine, s, f, recipient)))) {
         ending_count(engine, recipient, ENDING_DEAD, STATUS_OUTCOME_UNKNOWN, f->priority,
                      engine->now.mono.ns - f->sent.ns);

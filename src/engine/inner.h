@@ -103,6 +103,7 @@ struct member {
     /* remote */
     uint32_t worker;
     uint64_t handle;
+    uint64_t remote_bytes; /* under way to it */
 };
 
 struct recipient {
@@ -174,9 +175,16 @@ struct flight {
     struct delivery *delivery; /* NULL: cut-through, its bytes stand in the chain */
     struct member *member;     /* NULL: an answer */
     struct mono sent;
-    struct wall expiry; /* cut-through: what its bytes don't tell */
-    uint32_t from;
+    union {
+        struct wall expiry; /* cut-through: what its bytes don't tell */
+        uint64_t origin_id; /* foreign */
+    };
+    union {
+        uint32_t from;
+        uint32_t origin; /* foreign: whose it is */
+    };
     uint8_t priority;
+    bool foreign; /* cut-through of another worker, which keeps it until it hears of it */
     bool acked; /* settled by the peer, before others that were sent earlier */
     bool over;  /* nothing is owed any more: replied, given up */
     uint32_t size;
@@ -323,6 +331,8 @@ enum status member_send(struct engine *engine, struct member *member, const stru
                         struct delivery *delivery, uint8_t attempt, uint32_t from);
 enum status flight_send(struct engine *engine, struct member *member, const struct message *message,
                         struct delivery *delivery, uint8_t attempt, uint32_t from);
+enum status flight_pass(struct engine *engine, struct member *member, const struct message *message, uint8_t attempt,
+                        uint32_t from, uint32_t origin, uint64_t origin_id);
 enum status flight_answer(struct engine *engine, struct session *session, const struct message *message,
                           const struct overlay *overlay, uint64_t reply_to);
 void flight_progress(struct engine *engine, struct session *session);
@@ -390,16 +400,21 @@ struct recipient *subscription_new(struct engine *engine, const struct session *
                                    const struct protocol_subscription *subscription, struct message_fault *fault);
 void member_leave(struct engine *engine, struct member *member);
 
-/* mail.c */
+/* parcel.c */
 bool post_new(struct engine *engine);
 void post_free(struct engine *engine);
 void post_collect(struct engine *engine, struct engine_actions *ret_actions);
+
+/* mail.c */
 void mail_presence(struct engine *engine, const struct member *member, bool present);
 enum status mail_deliver(struct engine *engine, struct member *member, struct delivery *delivery);
 uint32_t mail_home(const struct engine *engine, const struct recipient *recipient, const struct message *message);
 enum status mail_go_home(struct engine *engine, struct delivery *delivery, uint32_t home);
 void mail_forget(struct engine *engine, struct delivery *delivery);
 void mail_landed(struct engine *engine, struct delivery *delivery);
+bool mail_has_room(const struct member *member);
+void mail_tell(struct engine *engine, uint32_t to, uint64_t id, enum engine_ending ending, enum status status,
+               bool unsent);
 void mail_outcome(struct engine *engine, struct delivery *delivery, enum engine_ending ending, enum status status,
                   bool unsent);
 void mail_reply(struct engine *engine, const struct delivery *delivery, const struct message *reply);

@@ -1,165 +1,41 @@
 /* What workers of one node say to each other. A session that takes messages is announced to all (PRESENCE); the others
  * pick it like any taker and hand messages over (DELIVER), at most a window of them, and keep each until they are told
- * what became of it (OUTCOME, REPLY). Messages with a partition key go to the key's home worker first (HOME). A reply that
+ * what became of it (NEWS, REPLY). Messages with a partition key go to the key's home worker first (HOME). A reply that
  * finds no request here is passed round (SEEK). One parcel per turn and destination; first in, first out. */
-#include <stddef.h>
+#include "engine/parcel.h"
 
-#include "engine/inner.h"
-
-#define PARCEL_MAX (64u << 20)
+/* What may be under way to one session of another worker. Where the peer acknowledges, its own limit is shared; else the
+ * window only has to cover what happens until the news of its arrival is back. */
 #define REMOTE_WINDOW_MIN 8
-
-enum letter_kind {
-    LETTER_PRESENT, /* a session serves a system or subscribes; text: system, filter, group */
-    LETTER_ABSENT,
-    LETTER_DELIVER, /* for session `handle`, subscription `sub` */
-    LETTER_HOME,    /* for the system named, through its lanes here */
-    LETTER_OUTCOME, /* of `id` */
-    LETTER_REPLY,   /* to `id` */
-    LETTER_SEEK,    /* a reply from system `text`: whose request? */
-};
-
-enum letter_verdict { LETTER_ACCEPTED, LETTER_REJECTED, LETTER_RETRY, LETTER_EXPIRED, LETTER_UNSENT, LETTER_UNKNOWN };
-
-struct letter {
-    uint32_t size; /* of all, a multiple of 16 */
-    uint8_t kind;
-    uint8_t verdict;
-    uint8_t attempt;
-    uint8_t priority;
-    uint32_t status;
-    uint32_t sub;
-    uint32_t limit;
-    uint32_t identity;
-    uint32_t hops;
-    uint16_t text_sizes[4]; /* system, filter, group, sending system; they follow in this order, then the message */
-    uint32_t message_size;  /* struct message cut to its values, wire, extra */
-    uint64_t id;
-    uint64_t handle;
-    struct mono received;
-    struct mono request_due;
-};
-
-struct post {
-    struct buffer *parcels; /* by worker */
-    struct engine_mail *mail;
-    struct map remotes; /* mail_id -> delivery that is with another worker */
-    uint64_t next_id;
-};
-
-bool post_new(struct engine *engine) {
-    uint32_t workers = engine->options.workers;
-    struct post *post = memory_new(sizeof *post);
-    engine->post = post;
-    if (!post)
-        return false;
-    map_init(&post->remotes, 7);
-    post->parcels = memory_array(workers, sizeof *post->parcels);
-    post->mail = memory_array(workers, sizeof *post->mail);
-    for (uint32_t i = 0; post->parcels && i < workers; i++)
-        buffer_init(&post->parcels[i], PARCEL_MAX);
-    return post->parcels && post->mail;
-}
-
-void post_free(struct engine *engine) {
-    struct post *post = engine->post;
-    if (!post)
-        return;
-    for (uint32_t i = 0; post->parcels && i < engine->options.workers; i++)
-        buffer_done(&post->parcels[i]);
-    map_done(&post->remotes);
-    memory_free(post->parcels);
-    memory_free(post->mail);
-    memory_free(post);
-}
-
-/* -- writing -- */
-
-static size_t message_head_size(const struct message *message) {
-    return offsetof(struct message, values) + message->value_count * sizeof(struct value);
-}
-
-/* False when the parcel is full or memory is out: the letter isn't there then. */
-static bool write_letter(struct engine *engine, uint32_t to, struct letter *letter, const struct slice texts[4],
-                         const struct message *message) {
-    struct buffer *out = &engine->post->parcels[to];
-    size_t size = sizeof *letter;
-    for (int i = 0; i < 4; i++) {
-        letter->text_sizes[i] = (uint16_t)texts[i].size;
-        size += texts[i].size;
-    }
-    size = (size + 15) & ~(size_t)15;
-    if (message) {
-        letter->message_size = (uint32_t)(message_head_size(message) + message->wire_size + message->extra_size);
-        size += letter->message_size;
-    }
-    size = (size + 15) & ~(size_t)15;
-    letter->size = (uint32_t)size;
-    uint8_t *at = buffer_reserve(out, size);
-    if (!at) {
-        out->status = STATUS_OK;
-        return false;
-    }
-    memset(at, 0, size);
-    uint8_t *start = at;
-    memcpy(at, letter, sizeof *letter);
-    at += sizeof *letter;
-    for (int i = 0; i < 4; i++) {
-        if (texts[i].size)
-            memcpy(at, texts[i].data, texts[i].size);
-        at += texts[i].size;
-    }
-    if (message) {
-        at = start + (((size_t)(at - start) + 15) & ~(size_t)15);
-        memcpy(at, message, message_head_size(message));
-        at += message_head_size(message);
-        if (message->wire_size)
-            memcpy(at, message->wire, message->wire_size);
-        if (message->extra_size)
-            memcpy(at + message->wire_size, message->extra, message->extra_size);
-    }
-    buffer_added(out, size);
-    return true;
-}
+#define REMOTE_WINDOW 4096
+#define REMOTE_BYTES (512u << 10)
 
 static struct slice name_of(const struct engine *engine, uint32_t system) {
     const struct system *found = engine_system(engine, system);
     return found ? found->name : slice_make("", 0);
 }
 
-/* Parcels of this turn, for the world to carry. */
-void post_collect(struct engine *engine, struct engine_actions *ret) {
-    struct post *post = engine->post;
-    ret->mail = post->mail;
-    for (uint32_t i = 0; i < engine->options.workers; i++) {
-        struct buffer *parcel = &post->parcels[i];
-        if (parcel->size == 0)
-            continue;
-        struct block *block = block_new(parcel->size, NULL);
-        if (!block)
-            continue; /* it stays for the next turn */
-        memcpy(block->data, parcel->data, parcel->size);
-        post->mail[ret->mail_count++] = (struct engine_mail){i, block, (uint32_t)parcel->size};
-        buffer_clear(parcel);
-    }
-}
-
 /* -- presence -- */
 
-static uint32_t window_of(const struct engine *engine, uint32_t limit) {
-    uint32_t share = limit / engine->options.workers;
+static uint32_t window_of(const struct engine *engine, const struct member *m) {
+    if (!m->session->connection->sink.terms.acks)
+        return REMOTE_WINDOW;
+    uint32_t share = m->limit / engine->options.workers;
     return share < REMOTE_WINDOW_MIN ? REMOTE_WINDOW_MIN : share;
 }
 
 void mail_presence(struct engine *engine, const struct member *m, bool present) {
     const struct recipient *r = m->recipient;
     struct letter letter = {.kind = present ? LETTER_PRESENT : LETTER_ABSENT, .sub = m->sub, .identity = r->identity,
-                            .limit = window_of(engine, m->limit), .handle = m->session->connection->handle};
+                            .limit = window_of(engine, m), .handle = m->session->connection->handle};
     struct slice texts[4] = {name_of(engine, r->system), r->is_subscription ? r->filter_text : slice_make("", 0),
                              r->is_subscription ? r->group : slice_make("", 0), slice_make("", 0)};
-    for (uint32_t i = 0; i < engine->options.workers; i++)
-        if (i != engine->options.worker)
-            write_letter(engine, i, &letter, texts, NULL);
+    for (uint32_t i = 0; i < engine->options.workers; i++) {
+        if (i == engine->options.worker)
+            continue;
+        parcel_flush_news(engine, i); /* what arrived there before it left did arrive */
+        parcel_write(engine, i, &letter, texts, NULL);
+    }
 }
 
 static struct member *find_remote(struct list *members, uint32_t worker, uint64_t handle, uint32_t sub) {
@@ -205,9 +81,8 @@ static void absent(struct engine *engine, uint32_t from, const struct letter *le
 /* -- handing over -- */
 
 static enum status hand_to(struct engine *engine, struct delivery *d, uint32_t worker, struct letter *letter) {
-    struct post *post = engine->post;
-    d->mail_id = ++post->next_id;
-    if (!map_put(&post->remotes, slice_make(&d->mail_id, sizeof d->mail_id), d))
+    d->mail_id = remote_add(engine->post, d);
+    if (d->mail_id == 0)
         return STATUS_NO_MEMORY;
     letter->id = d->mail_id;
     letter->attempt = d->attempt;
@@ -216,8 +91,8 @@ static enum status hand_to(struct engine *engine, struct delivery *d, uint32_t w
     letter->request_due = d->asks ? d->request_due : MONO_NEVER;
     struct slice texts[4] = {name_of(engine, d->recipient->system), slice_make("", 0), slice_make("", 0),
                              name_of(engine, d->from)};
-    if (!write_letter(engine, worker, letter, texts, d->message)) {
-        map_remove(&post->remotes, slice_make(&d->mail_id, sizeof d->mail_id));
+    if (!parcel_write(engine, worker, letter, texts, d->message)) {
+        remote_remove(engine->post, d->mail_id);
         return STATUS_OVERLOADED;
     }
     d->worker = worker;
@@ -235,6 +110,7 @@ enum status mail_deliver(struct engine *engine, struct member *m, struct deliver
     d->state = DELIVERY_REMOTE;
     d->member = m;
     m->in_flight++;
+    m->remote_bytes += message_kept_size(d->message);
     m->recipient->in_flight++;
     engine->totals.in_flight++;
     return STATUS_OK;
@@ -260,41 +136,36 @@ enum status mail_go_home(struct engine *engine, struct delivery *d, uint32_t hom
 
 /* The delivery ends or comes back: whatever is still said about it counts no more. */
 void mail_forget(struct engine *engine, struct delivery *d) {
-    map_remove(&engine->post->remotes, slice_make(&d->mail_id, sizeof d->mail_id));
-    struct member *m = d->member;
-    d->member = NULL;
-    if (!m)
-        return;
-    m->in_flight--;
-    m->recipient->in_flight--;
-    engine->totals.in_flight--;
-    member_look(engine, m);
+    remote_remove(engine->post, d->mail_id);
+    if (d->member)
+        mail_landed(engine, d);
+}
+
+bool mail_has_room(const struct member *m) {
+    return m->in_flight < m->limit && m->remote_bytes < REMOTE_BYTES;
 }
 
 /* -- for others: what this worker does with what it was handed -- */
 
-static void tell(struct engine *engine, const struct delivery *d, enum letter_verdict verdict, enum status status) {
-    struct letter letter = {.kind = LETTER_OUTCOME, .verdict = (uint8_t)verdict, .status = status, .id = d->origin_id};
-    const struct slice none[4] = {{0}, {0}, {0}, {0}};
-    /* Lost only when memory is: then its owner's deadline ends it. */
-    write_letter(engine, d->origin, &letter, none, NULL);
+void mail_tell(struct engine *engine, uint32_t to, uint64_t id, enum engine_ending ending, enum status status,
+               bool unsent) {
+    enum news_verdict verdict = ending == ENDING_DELIVERED || ending == ENDING_REPLIED ? NEWS_ARRIVED
+                                : ending == ENDING_EXPIRED                             ? NEWS_EXPIRED
+                                : unsent                                               ? NEWS_UNSENT
+                                : status == STATUS_OUTCOME_UNKNOWN                     ? NEWS_UNKNOWN
+                                : status == STATUS_RETRIES_EXHAUSTED                   ? NEWS_RETRY
+                                                                                       : NEWS_REJECTED;
+    parcel_tell(engine, to, (struct news){id, status, verdict});
 }
 
-/* What became of a delivery of another worker; frees it unless its reply is still to come. Its list was left. */
 void mail_outcome(struct engine *engine, struct delivery *d, enum engine_ending ending, enum status status, bool unsent) {
-    enum letter_verdict verdict = ending == ENDING_DELIVERED || ending == ENDING_REPLIED ? LETTER_ACCEPTED
-                                  : ending == ENDING_EXPIRED                             ? LETTER_EXPIRED
-                                  : unsent                                               ? LETTER_UNSENT
-                                  : status == STATUS_OUTCOME_UNKNOWN                     ? LETTER_UNKNOWN
-                                  : status == STATUS_RETRIES_EXHAUSTED                   ? LETTER_RETRY
-                                                                                         : LETTER_REJECTED;
-    tell(engine, d, verdict, status);
+    mail_tell(engine, d->origin, d->origin_id, ending, status, unsent);
 }
 
 void mail_reply(struct engine *engine, const struct delivery *d, const struct message *reply) {
     struct letter letter = {.kind = LETTER_REPLY, .id = d->origin_id};
     struct slice texts[4] = {name_of(engine, d->recipient->system), {0}, {0}, {0}};
-    write_letter(engine, d->origin, &letter, texts, reply);
+    parcel_write(engine, d->origin, &letter, texts, reply);
 }
 
 /* Passes a reply on that met no request here; false when it has been everywhere. */
@@ -304,10 +175,19 @@ bool mail_seek(struct engine *engine, const struct message *reply, uint32_t from
         return false;
     struct letter letter = {.kind = LETTER_SEEK, .hops = hops + 1};
     struct slice texts[4] = {name_of(engine, from), {0}, {0}, {0}};
-    return write_letter(engine, (engine->options.worker + 1) % workers, &letter, texts, reply);
+    return parcel_write(engine, (engine->options.worker + 1) % workers, &letter, texts, reply);
 }
 
 /* -- reading -- */
+
+static uint32_t sender_of(struct engine *engine, struct slice name) {
+    const struct system *last = engine_system(engine, engine->post->sender);
+    if (name.size == 0)
+        return CONFIG_NONE;
+    if (!last || last->removed || !slice_equal(last->name, name))
+        engine->post->sender = plan_system(engine->plan, name);
+    return engine->post->sender;
+}
 
 static struct delivery *adopt(struct engine *engine, uint32_t origin, struct recipient *r, const struct letter *letter,
                               const struct slice texts[4], const struct message *message) {
@@ -320,7 +200,7 @@ static struct delivery *adopt(struct engine *engine, uint32_t origin, struct rec
     d->attempt = letter->attempt;
     d->priority = letter->priority;
     d->received = letter->received;
-    d->from = plan_system(engine->plan, texts[3]);
+    d->from = sender_of(engine, texts[3]);
     if (letter->request_due.ns != INT64_MAX) {
         d->asks = true;
         d->request_due = letter->request_due;
@@ -330,32 +210,50 @@ static struct delivery *adopt(struct engine *engine, uint32_t origin, struct rec
     return d;
 }
 
-static void refuse_letter(struct engine *engine, uint32_t from, const struct letter *letter, enum letter_verdict verdict,
-                          enum status status) {
-    struct delivery ghost = {.origin = from, .origin_id = letter->id};
-    tell(engine, &ghost, verdict, status);
+static struct member *member_of(struct engine *engine, const struct letter *letter) {
+    const struct connection *c = net_find(&engine->net, letter->handle);
+    struct session *s = c && c->was_open ? c->owner : NULL;
+    for (struct list_node *node = s ? list_first(&s->members) : NULL; node; node = list_next(&s->members, node)) {
+        struct member *m = LIST_ENTRY(node, struct member, session_node);
+        if (m->sub == letter->sub)
+            return m;
+    }
+    return NULL;
+}
+
+/* Its owner keeps it, so it needs no record here but its flight. False: not now. */
+static bool straight_on(struct engine *engine, uint32_t from, struct member *m, const struct letter *letter,
+                        const struct slice texts[4], struct message *message) {
+    struct session *s = m->session;
+    if (letter->request_due.ns != INT64_MAX || s->foreign.count || !connection_has_room(s->connection))
+        return false;
+    if (message->expiry.ns <= engine->now.wall.ns) {
+        mail_tell(engine, from, letter->id, ENDING_EXPIRED, STATUS_EXPIRED, false);
+        return true;
+    }
+    message->priority = letter->priority;
+    enum status status = flight_pass(engine, m, message, letter->attempt, sender_of(engine, texts[3]), from, letter->id);
+    if (status != STATUS_OK)
+        mail_tell(engine, from, letter->id, ENDING_DEAD, status, false);
+    member_look(engine, m);
+    return true;
 }
 
 static void take_delivery(struct engine *engine, uint32_t from, const struct letter *letter, const struct slice texts[4],
-                          const struct message *message) {
-    struct connection *c = net_find(&engine->net, letter->handle);
-    struct session *s = c && c->was_open ? c->owner : NULL;
-    struct member *m = NULL;
-    for (struct list_node *node = s ? list_first(&s->members) : NULL; node; node = list_next(&s->members, node)) {
-        struct member *each = LIST_ENTRY(node, struct member, session_node);
-        if (each->sub == letter->sub)
-            m = each;
-    }
+                          struct message *message) {
+    struct member *m = member_of(engine, letter);
+    if (m && straight_on(engine, from, m, letter, texts, message))
+        return;
     struct delivery *d = m ? adopt(engine, from, m->recipient, letter, texts, message) : NULL;
     if (!d) {
-        refuse_letter(engine, from, letter, LETTER_UNSENT, STATUS_PEER_CLOSED);
+        mail_tell(engine, from, letter->id, ENDING_DEAD, STATUS_PEER_CLOSED, true);
         return;
     }
-    d->session = s;
+    d->session = m->session;
     d->member = m;
     d->state = DELIVERY_FOREIGN;
-    list_add(&s->foreign, &d->node);
-    foreign_flush(engine, s);
+    list_add(&m->session->foreign, &d->node);
+    foreign_flush(engine, m->session);
 }
 
 static void take_home(struct engine *engine, uint32_t from, const struct letter *letter, const struct slice texts[4],
@@ -363,40 +261,36 @@ static void take_home(struct engine *engine, uint32_t from, const struct letter 
     struct system *system = engine_system(engine, plan_system(engine->plan, texts[0]));
     struct delivery *d = system ? adopt(engine, from, &system->recipient, letter, texts, message) : NULL;
     if (!d) {
-        refuse_letter(engine, from, letter, LETTER_REJECTED, STATUS_SYSTEM_REMOVED);
+        mail_tell(engine, from, letter->id, ENDING_DEAD, STATUS_SYSTEM_REMOVED, false);
         return;
     }
     d->homed = true;
     recipient_queue(engine, d, false);
 }
 
-static struct delivery *find_mine(struct engine *engine, uint64_t id) {
-    return map_get(&engine->post->remotes, slice_make(&id, sizeof id));
-}
-
-static void take_outcome(struct engine *engine, const struct letter *letter) {
-    struct delivery *d = find_mine(engine, letter->id);
-    enum status status = (enum status)letter->status;
+static void take_news(struct engine *engine, struct news news) {
+    struct delivery *d = remote_find(engine->post, news.id);
+    enum status status = (enum status)news.status;
     if (!d)
         return;
-    if (letter->verdict == LETTER_ACCEPTED && d->asks) {
+    struct recipient *r = d->recipient;
+    if (news.verdict == NEWS_ARRIVED && d->asks) {
         if (d->member)
             mail_landed(engine, d);
         return; /* still known by its id: the reply comes the same way */
     }
-    struct recipient *r = d->recipient;
-    bool again = letter->verdict == LETTER_UNSENT || (letter->verdict == LETTER_UNKNOWN && flight_may_repeat(d, true));
+    bool again = news.verdict == NEWS_UNSENT || (news.verdict == NEWS_UNKNOWN && flight_may_repeat(d, true));
     if (again) {
         mail_forget(engine, d);
         list_remove(&r->asked, &d->node);
-        d->attempt = (uint8_t)(d->attempt + (letter->verdict == LETTER_UNKNOWN));
+        d->attempt = (uint8_t)(d->attempt + (news.verdict == NEWS_UNKNOWN));
         recipient_queue(engine, d, true);
         return;
     }
     bool drops = d->message->kind == KIND_NOTIFICATION;
-    if (letter->verdict == LETTER_ACCEPTED)
+    if (news.verdict == NEWS_ARRIVED)
         delivery_end(engine, d, ENDING_DELIVERED, STATUS_OK);
-    else if (letter->verdict == LETTER_EXPIRED)
+    else if (news.verdict == NEWS_EXPIRED)
         delivery_end(engine, d, ENDING_EXPIRED, status);
     else
         delivery_end(engine, d, drops ? ENDING_DROPPED : ENDING_DEAD, status);
@@ -406,6 +300,7 @@ void mail_landed(struct engine *engine, struct delivery *d) {
     struct member *m = d->member;
     d->member = NULL;
     m->in_flight--;
+    m->remote_bytes -= message_kept_size(d->message);
     m->recipient->in_flight--;
     engine->totals.in_flight--;
     member_look(engine, m);
@@ -413,20 +308,8 @@ void mail_landed(struct engine *engine, struct delivery *d) {
 
 static void read_letter(struct engine *engine, uint32_t from, const struct letter *letter, const uint8_t *bytes) {
     struct slice texts[4];
-    const uint8_t *at = bytes + sizeof *letter;
-    for (int i = 0; i < 4; i++) {
-        texts[i] = slice_make(at, letter->text_sizes[i]);
-        at += letter->text_sizes[i];
-    }
     struct message message;
-    if (letter->message_size) {
-        at = bytes + (((size_t)(at - bytes) + 15) & ~(size_t)15);
-        memcpy(&message, at, offsetof(struct message, values));
-        memcpy(message.values, at + offsetof(struct message, values), message.value_count * sizeof(struct value));
-        message.block = NULL;
-        message.wire = at + message_head_size(&message);
-        message.extra = message.wire + message.wire_size;
-    }
+    parcel_read(letter, bytes, texts, &message);
     struct delivery *mine;
     switch ((enum letter_kind)letter->kind) {
     case LETTER_PRESENT:
@@ -441,11 +324,12 @@ static void read_letter(struct engine *engine, uint32_t from, const struct lette
     case LETTER_HOME:
         take_home(engine, from, letter, texts, &message);
         break;
-    case LETTER_OUTCOME:
-        take_outcome(engine, letter);
+    case LETTER_NEWS:
+        for (uint32_t i = 0; i < letter->count; i++)
+            take_news(engine, parcel_news(bytes, i));
         break;
     case LETTER_REPLY:
-        mine = find_mine(engine, letter->id);
+        mine = remote_find(engine->post, letter->id);
         if (mine)
             reply_give(engine, mine, &message);
         else

@@ -35,7 +35,7 @@ bool recipient_has_room(const struct recipient *r, size_t size) {
 bool member_can_take(const struct member *m) {
     const struct session *s = m->session;
     if (!s)
-        return m->in_flight < m->limit;
+        return mail_has_room(m);
     return connection_has_room(s->connection) && (!s->connection->sink.terms.acks || m->in_flight < m->limit);
 }
 

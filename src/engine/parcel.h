@@ -1,0 +1,92 @@
+/* Letters between the workers of a node, and the parcels that they travel in: a turn's letters to one worker, in order.
+ * Both sides are the same program, so a letter is a struct and its texts. */
+#ifndef ENGINE_PARCEL_H
+#define ENGINE_PARCEL_H
+
+#include "engine/inner.h"
+
+enum letter_kind {
+    LETTER_PRESENT, /* a session serves a system or subscribes; text: system, filter, group */
+    LETTER_ABSENT,
+    LETTER_DELIVER, /* for session `handle`, subscription `sub` */
+    LETTER_HOME,    /* for the system named, through its lanes here */
+    LETTER_NEWS,    /* what became of `count` messages: a struct news each */
+    LETTER_REPLY,   /* to `id` */
+    LETTER_SEEK,    /* a reply from system `text`: whose request? */
+};
+
+enum news_verdict { NEWS_ARRIVED, NEWS_REJECTED, NEWS_RETRY, NEWS_EXPIRED, NEWS_UNSENT, NEWS_UNKNOWN };
+
+/* What became of a message of another worker. */
+struct news {
+    uint64_t id;
+    uint32_t status;
+    uint32_t verdict;
+};
+
+struct letter {
+    _Alignas(16) uint32_t size; /* of all, a multiple of 16 */
+    uint8_t kind;
+    uint8_t attempt;
+    uint8_t priority;
+    uint8_t reserved;
+    uint32_t sub;
+    uint32_t limit;
+    uint32_t identity;
+    uint32_t hops;
+    uint32_t count;
+    uint16_t text_sizes[4]; /* system, filter, group, sending system; they follow in this order, then the message */
+    uint32_t message_size;  /* struct message cut to its values, wire, extra; 0: none */
+    uint64_t id;
+    uint64_t handle;
+    struct mono received;
+    struct mono request_due;
+};
+
+/* The parcel to one worker that is being filled. */
+struct open_parcel {
+    struct block *block;
+    uint32_t used;
+    uint32_t turn_bytes; /* of this turn, those in full blocks included */
+    struct news *news;   /* to be told at the turn's end */
+    uint32_t news_count;
+    uint32_t news_capacity;
+};
+
+/* A delivery that is with another worker. Its id is its place here and how often that place was used. */
+struct remote {
+    struct delivery *delivery; /* NULL: free */
+    uint32_t generation;
+    uint32_t next_free; /* index + 1; 0: none */
+};
+
+struct post {
+    struct open_parcel *open;  /* by worker */
+    struct engine_mail *mail;  /* full parcels of this turn; there is room for all that are open */
+    uint32_t mail_count;
+    uint32_t mail_capacity;
+    struct remote *remotes;
+    uint32_t remote_count;
+    uint32_t remote_capacity;
+    uint32_t remote_free; /* index + 1; 0: none */
+    uint32_t sender;      /* the last sending system that was looked up: they mostly repeat */
+};
+
+/* `texts` may be NULL: none; likewise `message`. False when too much is under way or memory is out: the letter isn't there
+ * then. */
+bool parcel_write(struct engine *engine, uint32_t to, struct letter *letter, const struct slice texts[4],
+                  const struct message *message);
+/* Never lost: it waits for memory, if need be. */
+void parcel_tell(struct engine *engine, uint32_t to, struct news news);
+/* Before the turn's end: what follows must not overtake it. */
+void parcel_flush_news(struct engine *engine, uint32_t to);
+/* What a letter brought; slices point into `bytes`. The message is meaningful if there is one. */
+void parcel_read(const struct letter *letter, const uint8_t *bytes, struct slice texts[4], struct message *message);
+struct news parcel_news(const uint8_t *bytes, uint32_t index);
+
+/* 0 when memory is out. */
+uint64_t remote_add(struct post *post, struct delivery *delivery);
+struct delivery *remote_find(const struct post *post, uint64_t id); /* NULL: no longer */
+void remote_remove(struct post *post, uint64_t id);
+
+#endif
