@@ -11,6 +11,8 @@ void chain_pool_init(struct chain_pool *pool) {
 void chain_pool_done(struct chain_pool *pool) {
     while (pool->count)
         block_unref(pool->spare[--pool->count]);
+    while (pool->ring_count)
+        memory_free(pool->rings[--pool->ring_count].pieces);
 }
 
 static struct block *pool_take(struct chain_pool *pool, size_t size) {
@@ -63,6 +65,14 @@ void chain_done(struct chain *chain) {
 static bool make_room(struct chain *chain) {
     if (chain->count < chain->capacity)
         return true;
+    struct chain_pool *pool = chain->pool;
+    if (!chain->capacity && pool->ring_count) {
+        struct chain_ring ring = pool->rings[--pool->ring_count];
+        chain->pieces = ring.pieces;
+        chain->capacity = ring.capacity;
+        chain->first = 0;
+        return true;
+    }
     uint32_t capacity = chain->capacity ? chain->capacity * 2 : 4;
     struct chain_piece *pieces = memory_array(capacity, sizeof *pieces);
     if (!pieces)
@@ -96,6 +106,20 @@ static void drop_unused(struct chain *chain) {
         block_unref(block);
     else
         pool_give(chain->pool, block);
+}
+
+void chain_rest(struct chain *chain) {
+    struct chain_pool *pool = chain->pool;
+    if (chain->count)
+        drop_unused(chain);
+    if (chain->count || !chain->capacity)
+        return;
+    if (pool->ring_count < CHAIN_RINGS && chain->capacity <= CHAIN_RING_MAX)
+        pool->rings[pool->ring_count++] = (struct chain_ring){chain->pieces, chain->capacity};
+    else
+        memory_free(chain->pieces);
+    chain->pieces = NULL;
+    chain->capacity = 0;
 }
 
 /* Datagrams: each is a piece, though they share blocks. */

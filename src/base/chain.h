@@ -9,12 +9,19 @@
 #include "base/block.h"
 #include "base/buffer.h"
 
+#define CHAIN_RINGS 16
+#define CHAIN_RING_MAX 256 /* pieces of a ring that the pool keeps */
 #define CHAIN_BLOCK_SIZE 16384 /* smaller writes share blocks of this size */
 
 /* Spare blocks of one worker, so that a busy connection doesn't ask the heap each turn. */
 struct chain_pool {
     struct block *spare[64];
     unsigned count;
+    struct chain_ring { /* of chains that are empty */
+        struct chain_piece *pieces;
+        uint32_t capacity;
+    } rings[CHAIN_RINGS];
+    unsigned ring_count;
     uint64_t held; /* bytes in blocks of this pool, spare ones included */
 };
 
@@ -43,6 +50,8 @@ struct chain {
 
 void chain_init(struct chain *chain, struct chain_pool *pool, bool datagrams);
 void chain_done(struct chain *chain);
+/* It will be empty for a while: its ring goes to the pool. Does nothing when it isn't empty. */
+void chain_rest(struct chain *chain);
 static inline uint64_t chain_unsent(const struct chain *chain) {
     return chain->added - chain->written;
 }

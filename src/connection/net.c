@@ -300,6 +300,11 @@ static void look_after(struct connection *c, struct now now) {
         if (!c->flushed)
             connection_touch(c);
     }
+    if (unsent == 0 && c->status == CONNECTION_OPEN) {
+        chain_rest(&c->out);
+        if (net->calls->rested)
+            net->calls->rested(net->user, c, now);
+    }
     bool off = !connection_reads(c) && c->status == CONNECTION_OPEN;
     if (off != c->reads_off) {
         if (net_act(net, (struct net_action){.kind = NET_READ, .connection = c->handle, .on = !off}))
@@ -310,7 +315,6 @@ static void look_after(struct connection *c, struct now now) {
     struct mono due = c->status == CONNECTION_OPEN ? mono_min(c->sink.due, c->until) : c->until;
     if (due.ns != c->deadline.at.ns)
         deadlines_set(&net->deadlines, &c->deadline, due);
-    (void)now;
 }
 
 void net_settle(struct net *net, struct now now) {

@@ -55,6 +55,8 @@ struct net_calls {
     void (*opened)(void *user, struct connection *connection, struct now now);
     /* More of its chain was written, or its room may have changed. */
     void (*progress)(void *user, struct connection *connection, struct now now);
+    /* All of its chain was written, at the end of a turn that touched it; may be NULL. Nothing is sent from here. */
+    void (*rested)(void *user, struct connection *connection, struct now now);
     /* It is over, for `connection->reason`; the chain still has what was not written. */
     void (*closed)(void *user, struct connection *connection, struct now now);
 };

@@ -45,10 +45,10 @@ const char *engine_check(const struct engine *engine) {
         const struct session *s = c->was_open ? c->owner : NULL;
         if (c->deadline.at.ns == INT64_MAX && !c->protocol->is_datagram && !c->protocol->keeps_open)
             return "a connection has no deadline";
-        if (c->stopped && s && s->waiters.count == 0)
+        if (c->stopped && s && s->work->waiters.count == 0)
             return "a connection's reads are off and nothing will turn them on";
         if (s)
-            held += s->answers.count + s->foreign.count;
+            held += s->work->answers.count + s->work->foreign.count;
     }
     if (held != engine->totals.held)
         return "held messages don't add up";

@@ -32,7 +32,7 @@ struct delivery *delivery_new(struct engine *engine, struct recipient *recipient
 void delivery_free(struct engine *engine, struct delivery *d) {
     deadlines_clear(&engine->deadlines, &d->timer.deadline);
     if (d->asker)
-        list_remove(&d->asker->asked, &d->asker_node);
+        list_remove(&d->asker->work->asked, &d->asker_node);
     reply_unexpect(d);
     engine->totals.held--;
     engine->totals.held_bytes -= message_kept_size(d->message);
@@ -90,10 +90,10 @@ void delivery_end(struct engine *engine, struct delivery *d, enum engine_ending 
         list_remove(&recipient->asked, &d->node);
         break;
     case DELIVERY_FOREIGN:
-        list_remove(&d->session->foreign, &d->node);
+        list_remove(&d->session->work->foreign, &d->node);
         break;
     case DELIVERY_ANSWER:
-        list_remove(&d->session->answers, &d->node);
+        list_remove(&d->session->work->answers, &d->node);
         break;
     }
     if (d->asker && d->asks && ending != ENDING_REPLIED)

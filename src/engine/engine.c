@@ -17,6 +17,7 @@ static const struct net_calls calls = {
         },
     .opened = session_opened,
     .progress = session_progress,
+    .rested = session_rested,
     .closed = session_closed,
 };
 
@@ -30,6 +31,7 @@ struct engine *engine_new(const struct engine_options *options) {
     list_init(&engine->pumps);
     list_init(&engine->settles);
     list_init(&engine->memos);
+    session_work_init(&engine->no_work, NULL);
     deadlines_init(&engine->deadlines);
     engine->generation = 1;
     engine->subscription_memo_ok = true;
@@ -78,6 +80,9 @@ void engine_free(struct engine *engine) {
         engine->spare_deliveries = next;
     }
     memo_done(engine);
+    memory_free(engine->spare_work);
+    while (engine->spare_flight_count)
+        memory_free(engine->spare_flights[--engine->spare_flight_count].flights);
     post_free(engine);
     memory_free(engine->received_by);
     memory_free(engine);
@@ -209,7 +214,7 @@ static void ring(struct engine *engine) {
             endpoint_redial(engine, LIST_ENTRY(timer, struct endpoint, redial));
             break;
         case TIMER_ACKS:
-            flight_acks_late(engine, LIST_ENTRY(timer, struct session, acks));
+            flight_acks_late(engine, LIST_ENTRY(timer, struct session_work, acks)->session);
             break;
         }
     }

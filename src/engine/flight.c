@@ -14,6 +14,13 @@ struct flight *flight_find(struct session *s, uint64_t token) {
 static bool reserve(struct session *s) {
     if (s->flight_count < s->flight_capacity)
         return true;
+    if (!s->flights && s->engine->spare_flight_count) {
+        struct flight_ring spare = s->engine->spare_flights[--s->engine->spare_flight_count];
+        s->flights = spare.flights;
+        s->flight_first = 0;
+        s->flight_capacity = spare.capacity;
+        return true;
+    }
     uint32_t capacity = s->flight_capacity ? s->flight_capacity * 2 : 8;
     struct flight *flights = memory_array(capacity, sizeof *flights);
     if (!flights)
@@ -25,6 +32,15 @@ static bool reserve(struct session *s) {
     s->flight_first = 0;
     s->flight_capacity = capacity;
     return true;
+}
+
+void flights_give(struct engine *engine, struct session *s) {
+    if (engine->spare_flight_count < SPARE_FLIGHTS && s->flight_capacity <= SPARE_FLIGHTS_MAX)
+        engine->spare_flights[engine->spare_flight_count++] = (struct flight_ring){s->flights, s->flight_capacity};
+    else
+        memory_free(s->flights);
+    s->flights = NULL;
+    s->flight_capacity = 0;
 }
 
 static struct flight *push(struct session *s) {
@@ -97,8 +113,8 @@ enum status flight_send(struct engine *engine, struct member *m, const struct me
     m->in_flight++;
     m->recipient->in_flight++;
     engine->totals.in_flight++;
-    if (c->sink.terms.acks && s->acks.deadline.at.ns == INT64_MAX && system)
-        timer_set(engine, &s->acks, mono_after(engine->now.mono, system->config->policy.timeouts.ack_ns));
+    if (c->sink.terms.acks && s->work->acks.deadline.at.ns == INT64_MAX && system)
+        timer_set(engine, &s->work->acks, mono_after(engine->now.mono, system->config->policy.timeouts.ack_ns));
     return STATUS_OK;
 }
 
@@ -179,11 +195,11 @@ static void delivered(struct engine *engine, struct flight *f, struct recipient 
 
 /* Other workers' deliveries, as this session has room. */
 void foreign_flush(struct engine *engine, struct session *s) {
-    while (s->foreign.count && connection_has_room(s->connection)) {
-        struct delivery *d = LIST_ENTRY(list_first(&s->foreign), struct delivery, node);
+    while (s->work->foreign.count && connection_has_room(s->connection)) {
+        struct delivery *d = LIST_ENTRY(list_first(&s->work->foreign), struct delivery, node);
         struct member *m = d->member;
         d->member = NULL;
-        list_remove(&s->foreign, &d->node);
+        list_remove(&s->work->foreign, &d->node);
         d->state = DELIVERY_SENT;
         list_add(&m->recipient->sent, &d->node);
         enum status status = d->message->expiry.ns <= engine->now.wall.ns
@@ -339,7 +355,7 @@ void flight_acks_late(struct engine *engine, struct session *s) {
                          engine->now.mono.ns - f->sent.ns);
         }
     }
-    timer_set(engine, &s->acks, next);
+    timer_set(engine, &s->work->acks, next);
     session_look(engine, s);
 }
 

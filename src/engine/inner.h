@@ -223,6 +223,19 @@ struct memo {
     uint8_t bytes[MEMO_BYTES];
 };
 
+/* What a connection has only while it takes messages or while one of its own is under way. */
+struct session_work {
+    struct session *session;
+    struct list asked;   /* deliveries whose reply it waits for */
+    struct list answers; /* replies that wait for room on it */
+    struct list foreign; /* other workers' deliveries for it that wait for room */
+    struct list waiters;
+    struct timer acks;   /* when the oldest flight has waited too long for its ack */
+};
+
+#define SPARE_FLIGHTS 8
+#define SPARE_FLIGHTS_MAX 1024 /* capacity of a ring that is kept */
+
 /* One connection as the engine sees it. */
 struct session {
     struct connection *connection;
@@ -232,18 +245,14 @@ struct session {
     uint32_t system;             /* whom it acts as; CONFIG_NONE */
     uint32_t identity;           /* index, or SECURITY_NONE: anonymous */
     bool serving;
+    struct session_work *work; /* engine->no_work while it holds nothing */
     struct list members;
-    struct list asked;   /* deliveries whose reply it waits for */
-    struct list answers; /* replies that wait for room on it */
-    struct list foreign; /* other workers' deliveries for it that wait for room */
-    struct list waiters;
     uint64_t settled_first, settled_last; /* tokens accepted, not yet told; 0: none */
     struct list_node settle_node;
     struct flight *flights; /* ring */
     uint32_t flight_first, flight_count, flight_capacity;
     uint64_t flight_base;   /* token of the first */
     uint64_t flight_next;   /* token of the next */
-    struct timer acks; /* when the oldest flight has waited too long for its ack */
     struct memo *memo; /* borrowed; NULL: none (any more) */
     uint64_t received;
 };
@@ -265,6 +274,13 @@ struct engine {
     struct list memos; /* those of nobody first, then in the order of their last check */
     struct deadlines deadlines;
     struct delivery *spare_deliveries;
+    struct session_work no_work;     /* shared, always empty */
+    struct session_work *spare_work; /* one, or NULL */
+    struct flight_ring { /* of sessions that fell silent */
+        struct flight *flights;
+        uint32_t capacity;
+    } spare_flights[SPARE_FLIGHTS];
+    unsigned spare_flight_count;
     struct engine_totals totals;
     uint64_t *received_by; /* by the plan's listener index; the last one: dialled connections */
     uint64_t kept_bytes;
@@ -338,6 +354,8 @@ enum status flight_answer(struct engine *engine, struct session *session, const 
 void flight_progress(struct engine *engine, struct session *session);
 void flight_outcome(void *connection, uint64_t first, uint64_t last, struct protocol_outcome outcome);
 void flight_abandon(struct engine *engine, struct session *session);
+/* The ring of a session that has no flight goes to the spare ones. */
+void flights_give(struct engine *engine, struct session *session);
 struct flight *flight_find(struct session *session, uint64_t token);
 void flight_forget(struct session *session, struct delivery *delivery);
 bool flight_may_repeat(const struct delivery *delivery, bool acks);
@@ -369,6 +387,10 @@ void delivery_late(struct engine *engine, struct delivery *delivery);
 
 /* session.c */
 void session_opened(void *user, struct connection *connection, struct now now);
+void session_rested(void *user, struct connection *connection, struct now now);
+void session_work_init(struct session_work *work, struct session *session);
+/* Before anything is put into session->work's lists. False when memory is out. */
+bool session_work(struct session *session);
 void session_progress(void *user, struct connection *connection, struct now now);
 void session_closed(void *user, struct connection *connection, struct now now);
 enum status session_hello(void *connection, const struct protocol_hello *hello, struct slice *ret_system);

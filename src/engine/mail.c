@@ -225,7 +225,7 @@ static struct member *member_of(struct engine *engine, const struct letter *lett
 static bool straight_on(struct engine *engine, uint32_t from, struct member *m, const struct letter *letter,
                         const struct slice texts[4], struct message *message) {
     struct session *s = m->session;
-    if (letter->request_due.ns != INT64_MAX || s->foreign.count || !connection_has_room(s->connection))
+    if (letter->request_due.ns != INT64_MAX || s->work->foreign.count || !connection_has_room(s->connection))
         return false;
     if (message->expiry.ns <= engine->now.wall.ns) {
         mail_tell(engine, from, letter->id, ENDING_EXPIRED, STATUS_EXPIRED, false);
@@ -252,7 +252,7 @@ static void take_delivery(struct engine *engine, uint32_t from, const struct let
     d->session = m->session;
     d->member = m;
     d->state = DELIVERY_FOREIGN;
-    list_add(&m->session->foreign, &d->node);
+    list_add(&m->session->work->foreign, &d->node);
     foreign_flush(engine, m->session);
 }
 

@@ -84,9 +84,13 @@ static enum offer ask(struct engine *engine, struct session *s, uint64_t token, 
         return OFFER_REFUSED;
     }
     if (s->connection->sink.terms.inline_reply || s->connection->sink.terms.can_reply) { /* else `replyto` gets it */
+        if (!session_work(s)) {
+            delivery_free(engine, d);
+            return OFFER_REFUSED;
+        }
         d->asker = s;
         d->asker_token = token;
-        list_add(&s->asked, &d->asker_node);
+        list_add(&s->work->asked, &d->asker_node);
     }
     d->request_due = mono_after(received, policy->timeouts.request_ns);
     if (message->expiry.ns != INT64_MAX)
@@ -203,7 +207,7 @@ static void arm(struct engine *engine, struct waiter *w) {
 
 void offer_wait(struct engine *engine, struct session *s, uint64_t token, const struct message *message,
                 uint32_t from, struct recipient *full, int64_t limit_ns) {
-    struct waiter *w = memory_new(sizeof *w);
+    struct waiter *w = session_work(s) ? memory_new(sizeof *w) : NULL;
     struct message *kept = w ? message_keep(message, &engine->kept_bytes) : NULL;
     if (!kept) {
         memory_free(w);
@@ -218,7 +222,7 @@ void offer_wait(struct engine *engine, struct session *s, uint64_t token, const 
     w->received = engine->now.mono;
     w->timer = (struct timer){.deadline = {.at = MONO_NEVER}, .kind = TIMER_WAITER};
     list_add(&full->waiters, &w->node);
-    list_add(&s->waiters, &w->session_node);
+    list_add(&s->work->waiters, &w->session_node);
     engine->totals.waiting++;
     w->until = mono_after(engine->now.mono, limit_ns);
     arm(engine, w);
@@ -229,10 +233,10 @@ void offer_wait(struct engine *engine, struct session *s, uint64_t token, const 
 
 void waiter_free(struct engine *engine, struct waiter *w) {
     list_remove(&w->recipient->waiters, &w->node);
-    list_remove(&w->session->waiters, &w->session_node);
+    list_remove(&w->session->work->waiters, &w->session_node);
     deadlines_clear(&engine->deadlines, &w->timer.deadline);
     engine->totals.waiting--;
-    if (w->session->waiters.count == 0)
+    if (w->session->work->waiters.count == 0)
         connection_stop(w->session->connection, false);
     message_unref(w->message);
     memory_free(w);

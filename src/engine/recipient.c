@@ -129,7 +129,7 @@ void member_new_remote(struct engine *engine, struct recipient *r, uint32_t work
 
 struct member *member_new(struct engine *engine, struct session *session, struct recipient *r,
                           struct endpoint *endpoint, uint32_t sub, uint32_t limit) {
-    struct member *m = memory_new(sizeof *m);
+    struct member *m = session_work(session) ? memory_new(sizeof *m) : NULL;
     if (!m)
         return NULL;
     m->session = session;
@@ -161,9 +161,9 @@ static void forget_flights(struct engine *engine, struct member *m) {
             engine->totals.in_flight--;
         }
     }
-    for (struct list_node *node = list_first(&m->session->foreign); node;) {
+    for (struct list_node *node = list_first(&m->session->work->foreign); node;) {
         struct delivery *d = LIST_ENTRY(node, struct delivery, node);
-        node = list_next(&m->session->foreign, node);
+        node = list_next(&m->session->work->foreign, node);
         if (d->member == m)
             delivery_end(engine, d, ENDING_DEAD, STATUS_PEER_CLOSED);
     }

@@ -89,7 +89,7 @@ static bool hand_over(struct engine *engine, struct session *asker, uint64_t tok
         return false;
     if (asker->connection->sink.terms.inline_reply)
         return flight_answer(engine, asker, reply, overlay, token) == STATUS_OK;
-    if (asker->answers.count == 0 && connection_has_room(asker->connection))
+    if (asker->work->answers.count == 0 && connection_has_room(asker->connection))
         return flight_answer(engine, asker, reply, overlay, 0) == STATUS_OK;
     /* It waits with its changes made: encoded anew, then kept. */
     struct buffer *scratch = &engine->net.worker.scratch;
@@ -105,20 +105,20 @@ static bool hand_over(struct engine *engine, struct session *asker, uint64_t tok
             return false;
         kept = &changed;
     }
-    struct delivery *d = delivery_new(engine, NULL, kept);
+    struct delivery *d = session_work(asker) ? delivery_new(engine, NULL, kept) : NULL;
     if (!d)
         return false;
     d->state = DELIVERY_ANSWER;
     d->session = asker;
-    list_add(&asker->answers, &d->node);
+    list_add(&asker->work->answers, &d->node);
     return true;
 }
 
 void reply_flush(struct engine *engine, struct session *s) {
-    while (s->answers.count && connection_has_room(s->connection)) {
-        struct delivery *d = LIST_ENTRY(list_first(&s->answers), struct delivery, node);
+    while (s->work->answers.count && connection_has_room(s->connection)) {
+        struct delivery *d = LIST_ENTRY(list_first(&s->work->answers), struct delivery, node);
         enum status status = flight_answer(engine, s, d->message, NULL, 0);
-        list_remove(&s->answers, &d->node);
+        list_remove(&s->work->answers, &d->node);
         if (status != STATUS_OK)
             ending_tell(engine, d->message, NULL, d->from, ENDING_DROPPED, status, 1, 0);
         delivery_free(engine, d);
@@ -170,7 +170,7 @@ void reply_give(struct engine *engine, struct delivery *d, const struct message 
         complete(engine, d, reply, d->from, &overlay);
         taken = hand_over(engine, asker, d->asker_token, reply, &overlay);
         if (taken) {
-            list_remove(&asker->asked, &d->asker_node);
+            list_remove(&asker->work->asked, &d->asker_node);
             d->asker = NULL;
         }
     } else {
@@ -195,7 +195,7 @@ static void problem(struct buffer *out, const struct engine *engine, enum status
 /* The asker of `d` gets no reply: its exchange is answered, or it gets an error event of ours. */
 void reply_fail(struct engine *engine, struct delivery *d, enum status status) {
     struct session *asker = d->asker;
-    list_remove(&asker->asked, &d->asker_node);
+    list_remove(&asker->work->asked, &d->asker_node);
     d->asker = NULL;
     if (asker->connection->status != CONNECTION_OPEN)
         return;
@@ -234,15 +234,15 @@ void reply_fail(struct engine *engine, struct delivery *d, enum status status) {
 /* Who asked is gone: replies to it go to `replyto` or nowhere; what wasn't sent yet needn't be. */
 void reply_forget_asker(struct engine *engine, struct session *s) {
     struct list_node *node;
-    while ((node = list_first(&s->asked))) {
+    while ((node = list_first(&s->work->asked))) {
         struct delivery *d = LIST_ENTRY(node, struct delivery, asker_node);
-        list_remove(&s->asked, &d->asker_node);
+        list_remove(&s->work->asked, &d->asker_node);
         d->asker = NULL;
         bool elsewhere = message_has(d->message, ATTRIBUTE_REPLYTO);
         if (!elsewhere && (d->state == DELIVERY_QUEUED || d->state == DELIVERY_BLOCKED))
             delivery_end(engine, d, ENDING_DROPPED, STATUS_CANCELLED);
     }
-    while ((node = list_first(&s->answers))) {
+    while ((node = list_first(&s->work->answers))) {
         struct delivery *d = LIST_ENTRY(node, struct delivery, node);
         delivery_end(engine, d, ENDING_DROPPED, STATUS_LATE_REPLY);
     }

@@ -23,12 +23,8 @@ void session_opened(void *user, struct connection *c, struct now now) {
     s->system = CONFIG_NONE;
     s->identity = SECURITY_NONE;
     s->flight_base = s->flight_next = 1;
-    s->acks = (struct timer){.deadline = {.at = MONO_NEVER}, .kind = TIMER_ACKS};
     list_init(&s->members);
-    list_init(&s->asked);
-    list_init(&s->answers);
-    list_init(&s->foreign);
-    list_init(&s->waiters);
+    s->work = &engine->no_work;
     engine->totals.connections++;
     if (engine->options.calls && engine->options.calls->connection)
         engine->options.calls->connection(engine->options.user, c, true);
@@ -63,13 +59,61 @@ void session_room(void *connection) {
         session_look(s->engine, s);
 }
 
+/* -- what it holds -- */
+
+void session_work_init(struct session_work *work, struct session *s) {
+    *work = (struct session_work){.session = s, .acks = {.deadline = {.at = MONO_NEVER}, .kind = TIMER_ACKS}};
+    list_init(&work->asked);
+    list_init(&work->answers);
+    list_init(&work->foreign);
+    list_init(&work->waiters);
+}
+
+bool session_work(struct session *s) {
+    struct engine *engine = s->engine;
+    if (s->work != &engine->no_work)
+        return true;
+    struct session_work *work = engine->spare_work ? engine->spare_work : memory_alloc(sizeof *work);
+    if (!work)
+        return false;
+    engine->spare_work = NULL;
+    session_work_init(work, s);
+    s->work = work;
+    return true;
+}
+
+static bool works(const struct session *s) {
+    const struct session_work *work = s->work;
+    return s->members.count || work->asked.count || work->answers.count || work->foreign.count || work->waiters.count ||
+           s->flight_count;
+}
+
+/* All was written: what was only for messages under way goes back, so that thousands of silent connections are cheap. */
+void session_rested(void *user, struct connection *c, struct now now) {
+    struct engine *engine = user;
+    struct session *s = c->owner;
+    (void)now;
+    if (!s || !c->was_open)
+        return;
+    if (s->flights && s->flight_count == 0)
+        flights_give(engine, s);
+    if (s->work == &engine->no_work || works(s))
+        return;
+    deadlines_clear(&engine->deadlines, &s->work->acks.deadline);
+    if (engine->spare_work)
+        memory_free(s->work);
+    else
+        engine->spare_work = s->work;
+    s->work = &engine->no_work;
+}
+
 /* What it can take may have changed. */
 void session_look(struct engine *engine, struct session *s) {
     for (struct list_node *node = list_first(&s->members); node; node = list_next(&s->members, node))
         member_look(engine, LIST_ENTRY(node, struct member, session_node));
-    if (s->foreign.count)
+    if (s->work->foreign.count)
         foreign_flush(engine, s);
-    if (s->answers.count)
+    if (s->work->answers.count)
         reply_flush(engine, s);
 }
 
@@ -94,11 +138,11 @@ void session_closed(void *user, struct connection *c, struct now now) {
         return;
     engine->totals.connections--;
     c->owner = NULL;
-    deadlines_clear(&engine->deadlines, &s->acks.deadline);
+    deadlines_clear(&engine->deadlines, &s->work->acks.deadline);
     if (list_node_is_linked(&s->settle_node))
         list_remove(&engine->settles, &s->settle_node);
-    while (s->waiters.count) {
-        struct waiter *w = LIST_ENTRY(list_first(&s->waiters), struct waiter, session_node);
+    while (s->work->waiters.count) {
+        struct waiter *w = LIST_ENTRY(list_first(&s->work->waiters), struct waiter, session_node);
         ending_tell(engine, w->message, w->recipient, w->from, ENDING_REJECTED,
                     STATUS_CANCELLED, 1, engine->now.mono.ns - w->received.ns);
         waiter_free(engine, w);
@@ -116,6 +160,8 @@ void session_closed(void *user, struct connection *c, struct now now) {
     if (s->endpoint)
         endpoint_closed(engine, s->endpoint, c);
     memory_free(s->flights);
+    if (s->work != &engine->no_work)
+        memory_free(s->work);
     memo_leave(engine, s);
     memory_free(s);
 }
@@ -314,8 +360,8 @@ void session_settle_all(struct engine *engine) {
 /* Taken: told at the end of the turn, runs of tokens in one call. An inline exchange that asks is told by its reply. */
 void session_accept(struct engine *engine, struct session *s, uint64_t token) {
     engine->totals.accepted++;
-    if (s->connection->sink.terms.inline_reply && s->asked.count &&
-        LIST_ENTRY(s->asked.head.previous, struct delivery, asker_node)->asker_token == token)
+    if (s->connection->sink.terms.inline_reply && s->work->asked.count &&
+        LIST_ENTRY(s->work->asked.head.previous, struct delivery, asker_node)->asker_token == token)
         return;
     if (s->settled_first && s->settled_last + 1 == token) {
         s->settled_last = token;
@@ -352,11 +398,11 @@ void session_cancelled(void *connection, uint64_t token) {
     struct connection *c = connection;
     struct session *s = c->owner;
     struct engine *engine = s->engine;
-    for (struct list_node *node = list_first(&s->asked); node; node = list_next(&s->asked, node)) {
+    for (struct list_node *node = list_first(&s->work->asked); node; node = list_next(&s->work->asked, node)) {
         struct delivery *d = LIST_ENTRY(node, struct delivery, asker_node);
         if (d->asker_token != token)
             continue;
-        list_remove(&s->asked, &d->asker_node);
+        list_remove(&s->work->asked, &d->asker_node);
         d->asker = NULL;
         if (d->state == DELIVERY_QUEUED || d->state == DELIVERY_BLOCKED)
             delivery_end(engine, d, ENDING_DROPPED, STATUS_CANCELLED);
