@@ -59,6 +59,11 @@ void ending_count_run(struct engine *engine, struct recipient *recipient, enum e
     engine->options.calls->counted(engine->options.user, &count);
 }
 
+void ending_repeated(struct engine *engine, const struct recipient *recipient, enum status status) {
+    if (engine->options.calls && engine->options.calls->repeated)
+        engine->options.calls->repeated(engine->options.user, recipient->system, status);
+}
+
 void ending_tell(struct engine *engine, const struct message *message, struct recipient *recipient, uint32_t from,
                  enum engine_ending ending, enum status status, uint8_t attempt, int64_t duration_ns) {
     ending_count(engine, recipient, ending, status, message ? message->priority : 0, duration_ns);

@@ -58,6 +58,8 @@ struct engine_calls {
     void (*counted)(void *user, const struct engine_count *count);
     /* Endings other than delivered and replied, and what wasn't a message. May be NULL. */
     void (*ended)(void *user, const struct engine_report *report);
+    /* A delivery that was under way begins again, because of that. May be NULL. */
+    void (*repeated)(void *user, uint32_t system, enum status status);
     /* Requests on the admin listener and others that are no messages; see http1/http1.h. May be NULL: 404. */
     void (*request)(void *user, struct connection *connection, uint64_t token, const struct protocol_request *request);
     /* A connection opened or closed, for the log. May be NULL. */

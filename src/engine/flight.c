@@ -411,6 +411,8 @@ static void give_back(struct engine *engine, struct session *s, struct flight *f
     if (unsent || flight_may_repeat(d, s->connection->sink.terms.acks)) {
         d->attempt = (uint8_t)(d->attempt + !unsent);
         list_remove(&recipient->sent, &d->node);
+        if (!unsent)
+            ending_repeated(engine, recipient, s->connection->reason);
         recipient_queue(engine, d, true);
         return;
     }

@@ -380,6 +380,8 @@ void ending_count(struct engine *engine, struct recipient *recipient, enum engin
                   uint8_t priority, int64_t duration_ns);
 void ending_count_run(struct engine *engine, struct recipient *recipient, enum engine_ending ending, enum status status,
                       uint8_t priority, int64_t duration_ns, uint64_t times);
+/* No ending yet: it is sent again because of that. */
+void ending_repeated(struct engine *engine, const struct recipient *recipient, enum status status);
 void ending_tell(struct engine *engine, const struct message *message, struct recipient *recipient, uint32_t from,
                  enum engine_ending ending, enum status status, uint8_t attempt, int64_t duration_ns);
 void timer_set(struct engine *engine, struct timer *timer, struct mono at);

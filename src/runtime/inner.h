@@ -198,6 +198,7 @@ void tally_ending(struct tally *tally, const struct engine_count *count);
 void tally_bytes(struct tally *tally, const struct protocol *protocol, bool dialled, bool out, uint64_t count);
 void tally_connection(struct tally *tally, const struct connection *connection, bool opened);
 void tally_datagram_lost(struct tally *tally, const struct connection *connection, enum status status);
+void tally_repeated(struct tally *tally, uint32_t system, enum status status);
 void tally_refused(struct tally *tally, struct slice listener, enum status status);
 /* Copies the engine's totals into the cells. */
 void tally_publish(struct tally *tally, const struct engine *engine);

@@ -156,6 +156,7 @@ static void on_signal(void *user, int number) {
 static bool watch_signals(struct runtime *runtime) {
     static const int numbers[] = {SIGHUP, SIGUSR1, SIGTERM, SIGINT};
     signal(SIGPIPE, SIG_IGN); /* a log reader that left is no reason to end */
+    signal(SIGXFSZ, SIG_IGN); /* nor is a log file that may not grow: the write fails, the lines are counted as lost */
     for (size_t i = 0; i < COUNT_OF(numbers); i++)
         if (!loop_signal(runtime->loop, numbers[i], on_signal, runtime))
             return false;

@@ -182,6 +182,12 @@ void tally_connection(struct tally *tally, const struct connection *c, bool open
                                                slice_from(status_reason(c->reason))), 1);
 }
 
+void tally_repeated(struct tally *tally, uint32_t system, enum status status) {
+    metrics_add(tally->set, METRICS_SERIES(tally->set, METRIC_REDELIVERIES,
+                                           system < tally->system_count ? tally->systems[system].name : NOTHING,
+                                           slice_from(status_reason(status))), 1);
+}
+
 void tally_refused(struct tally *tally, struct slice listener, enum status status) {
     metrics_add(tally->set, METRICS_SERIES(tally->set, METRIC_CONNECTIONS_REFUSED, listener,
                                            slice_from(status_reason(status))), 1);

@@ -249,6 +249,11 @@ static void counted(void *user, const struct engine_count *count) {
         tell_count(worker, count);
 }
 
+static void repeated(void *user, uint32_t system, enum status status) {
+    struct worker *worker = user;
+    tally_repeated(&worker->tally, system, status);
+}
+
 static void connection_changed(void *user, const struct connection *connection, bool opened) {
     struct worker *worker = user;
     tally_connection(&worker->tally, connection, opened);
@@ -267,7 +272,7 @@ static void request(void *user, struct connection *connection, uint64_t token, c
 }
 
 static const struct engine_calls calls = {
-    .counted = counted, .ended = tell_ending, .request = request, .connection = connection_changed};
+    .counted = counted, .ended = tell_ending, .repeated = repeated, .request = request, .connection = connection_changed};
 
 /* -- configuration and drain -- */
 

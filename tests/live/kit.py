@@ -67,7 +67,7 @@ def until(check, what, seconds=10.0):
 class Router:
     """A running router; as a context it is stopped at the end, and its log is searched for sanitizers' words."""
 
-    def __init__(self, config, *arguments, name="test"):
+    def __init__(self, config, *arguments, name="test", environment=None, prepare=None):
         self.folder = tempfile.TemporaryDirectory(prefix="intertie-")
         self.path = os.path.join(self.folder.name, "intertie.yaml")
         self.config = f"name: {name}\nrun_dir: {self.folder.name}/run\nadmin: {{url: http://127.0.0.1:0}}\n" + config
@@ -75,7 +75,8 @@ class Router:
         self.log_path = os.path.join(self.folder.name, "log")
         self.log_file = open(self.log_path, "wb")
         self.child = subprocess.Popen([PROGRAM, "run", self.path, *arguments], stdout=subprocess.PIPE, stderr=self.log_file,
-                                      text=True, cwd=self.folder.name)
+                                      text=True, cwd=self.folder.name, env=environment and dict(os.environ, **environment),
+                                      preexec_fn=prepare)
         self.line = self.child.stdout.readline()
         if "ready in" not in self.line:
             self.child.wait(20)
