@@ -18,6 +18,8 @@
 #include "platform/resolver.h"
 
 #define EVENTS_MAX 256 /* of one turn */
+#define LATE_NS (100 * NS_PER_MS)
+#define LATE_LOOKS_MAX 64
 #define WAIT_MAX_MS (3600 * 1000)
 #define SIGNAL_NUMBERS 64
 
@@ -274,12 +276,26 @@ static int wait_for_events(struct loop *loop) {
     return count;
 }
 
+/* Stopped and continued, a machine that slept, a turn that took long: many deadlines are over at once, and what would
+ * have moved them waits to be read. So all that is there is read before anybody is told that his time is over. */
+static void catch_up(struct loop *loop) {
+    for (int i = 0; i < LATE_LOOKS_MAX; i++) {
+        if (loop->timer_at.ns == MONO_NEVER.ns || !mono_due(mono_after(loop->timer_at, LATE_NS), platform_mono()))
+            return;
+        int count = loop->event_count = look(loop, 0);
+        report_all(loop);
+        if (count < EVENTS_MAX)
+            return;
+    }
+}
+
 void loop_run_once(struct loop *loop, bool wait) {
     bool sleeps = wait && !loop->is_again && !atomic_load_explicit(&loop->is_woken, memory_order_relaxed);
     loop->is_turning |= loop->is_again;
     loop->is_again = false;
     loop->event_count = sleeps ? wait_for_events(loop) : look(loop, 0);
     report_all(loop);
+    catch_up(loop);
     report_wake(loop);
     report_timer(loop);
     end_turn(loop);

@@ -355,9 +355,41 @@ static void what_cannot_be_watched_is_refused(void **state) {
     memory_fail_after(-1);
 }
 
+#define MANY 600 /* more than one look reports */
+
+static void mark(void *user, unsigned events) {
+    bool *seen = user;
+    *seen = events & LOOP_READABLE;
+}
+
+/* After a stop of the whole process, say: who has written in time is heard before the clock is looked at. */
+static void what_waits_is_read_before_deadlines_long_over(void **state) {
+    struct world *world = *state;
+    static struct loop_watch watches[MANY];
+    static bool seen[MANY];
+    int fds[MANY];
+    memset(seen, 0, sizeof seen);
+    write_both(world);
+    for (int i = 0; i < MANY; i++) {
+        fds[i] = fcntl(world->pair[0][0], F_DUPFD_CLOEXEC, 3);
+        assert_true(fds[i] >= 0);
+        assert_true(loop_watch(world->loop, &watches[i], fds[i], LOOP_READABLE, mark, &seen[i]));
+    }
+    loop_timer_at(world->loop, (struct mono){platform_now().mono.ns - NS_PER_S});
+    loop_run_once(world->loop, true);
+    assert_int_equal(world->timers, 1);
+    assert_int_equal(world->turns, 1);
+    for (int i = 0; i < MANY; i++) {
+        assert_true(seen[i]);
+        loop_unwatch(&watches[i]);
+        close(fds[i]);
+    }
+}
+
 int main(void) {
 #define LOOP_TEST(name) cmocka_unit_test_setup_teardown(name, make_world, end_world)
     const struct CMUnitTest tests[] = {
+        LOOP_TEST(what_waits_is_read_before_deadlines_long_over),
         LOOP_TEST(a_turn_ends_once_after_all_that_was_ready),
         LOOP_TEST(watching_nothing_is_silent_until_asked_again),
         LOOP_TEST(reads_that_were_off_for_a_moment_lose_nothing),

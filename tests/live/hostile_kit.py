@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 
-from kit import LineSystem, Lines, Router, event, reply_to, same, true, until
+from kit import PROGRAM, LineSystem, Lines, Router, event, reply_to, same, true, until
 
 # One listener for good and bad alike, one that only the good reader of events uses.
 CONFIG = """
@@ -25,6 +25,10 @@ systems:
   pricing: {{url: "tcp://127.0.0.1:{pricing}"}}
   {systems}
 """
+
+
+with open(PROGRAM, "rb") as program:
+    SANITIZED = b"san_init" in program.read()
 
 
 def rss(pid):
@@ -124,6 +128,11 @@ class World:
         """The good client got answers since `before`, during the attack."""
         until(lambda: len(self.answered) - before >= least or self.trouble, f"the good client is served: {what}")
         same(self.trouble, [], f"the good client during {what}")
+
+    def bounded(self, start, mib):
+        """Memory has not grown by more since `start`. A sanitizer keeps what was freed for a while."""
+        grown = (rss(self.pid) - start) >> 20
+        true(grown < mib + (400 if SANITIZED else 0), f"it grew by {grown} MiB")
 
     def check_calm(self):
         before = self.marks()
