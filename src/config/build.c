@@ -250,6 +250,8 @@ static void build_system(struct build *build, struct config_system *system, cons
     fill(build, system, &rows_system, node);
     system->name = keep(build, node->key);
     system->accept = accept && accept->kind == NODE_MAP;
+    if (node_get(node, SLICE_OF("batch")) && system->mode == CONFIG_MODE_AUTO)
+        system->mode = CONFIG_MODE_BATCH;
     system->source = build_texts(build, source);
     if (!source && system->source.items) {
         char text[80];

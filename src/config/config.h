@@ -155,7 +155,12 @@ struct config_system {
     struct {
         uint64_t max;
         int64_t idle_ns;
+        uint64_t pipeline; /* http: requests on their way on one connection */
     } pool; /* per endpoint and worker */
+    struct {
+        uint64_t max; /* events */
+        int64_t wait_ns;
+    } batch; /* http: counts where `mode` is `batch` */
     struct config_policy policy; /* nearest wins: system, its policy, policies.default, built in */
 };
 

@@ -50,7 +50,8 @@ static bool same_system(const struct config *before, uint32_t left, const struct
     const struct config_system *a = &before->systems[left], *b = &after->systems[right];
     return a->accept == b->accept && a->sessions == b->sessions && a->offline == b->offline && same_texts(&a->source, &b->source) &&
            a->stamp == b->stamp && a->format == b->format && a->mode == b->mode && a->encoding == b->encoding && a->frame == b->frame &&
-           a->pool.max == b->pool.max && a->pool.idle_ns == b->pool.idle_ns && same_policy(&a->policy, &b->policy);
+           a->pool.max == b->pool.max && a->pool.idle_ns == b->pool.idle_ns && a->pool.pipeline == b->pool.pipeline &&
+           a->batch.max == b->batch.max && a->batch.wait_ns == b->batch.wait_ns && same_policy(&a->policy, &b->policy);
 }
 
 static bool same_indices(const struct config *before, const uint32_t *a, size_t a_count, const struct config *after, const uint32_t *b, size_t b_count,

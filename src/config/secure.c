@@ -68,6 +68,8 @@ static const struct wire_key system_keys[] = {
     {"frame", ON(TCP) | ON(TLS)},
     {"mode", HTTPS_TOO},
     {"pool", HTTPS_TOO | STREAMS},
+    {"pool.pipeline", HTTPS_TOO},
+    {"batch", HTTPS_TOO},
 };
 
 static const struct node *below(const struct node *map, const char *path) {
@@ -161,6 +163,13 @@ static void check_listener(struct work *work, const struct node *listeners, cons
     check_twice(work, listeners, listener, at, &url, trail);
 }
 
+static void check_batch(struct work *work, const struct node *system, const struct trail *trail) {
+    const struct node *batch = node_get(system, SLICE_OF("batch")), *mode = node_get(system, SLICE_OF("mode"));
+    struct trail here = {trail, SLICE_OF("batch")};
+    if (batch && mode && mode->kind == NODE_SCALAR && !slice_is(mode->text, "batch") && !slice_is(mode->text, "auto"))
+        work_error(work, batch->key_at, &here, "means nothing with `mode: %.*s`", SCALAR_SHOWN(mode->text));
+}
+
 static unsigned schemes_of(const struct work *work, const struct node *system) {
     struct config_url url;
     if (url_of(work, system, URL_ENDPOINT, "systems.*.url", &url))
@@ -199,8 +208,10 @@ void secure_all(struct work *work) {
     const struct node *systems = node_get(work->root, SLICE_OF("systems"));
     for (const struct node *child = systems && systems->kind == NODE_MAP ? systems->first : NULL; child; child = child->next) {
         struct trail here = {&at_systems, child->key};
-        if (child->kind == NODE_MAP)
-            check_wire(work, child, system_keys, COUNT_OF(system_keys), schemes_of(work, child), "the wires of this system", &here);
+        if (child->kind != NODE_MAP)
+            continue;
+        check_batch(work, child, &here);
+        check_wire(work, child, system_keys, COUNT_OF(system_keys), schemes_of(work, child), "the wires of this system", &here);
     }
     check_admin(work);
 }

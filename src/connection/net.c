@@ -285,6 +285,8 @@ struct mono net_due(const struct net *net) {
 /* The first error is remembered in `closing`; what was written by then still goes out. */
 static void look_after(struct connection *c, struct now now) {
     struct net *net = c->net;
+    if (c->status == CONNECTION_OPEN && c->sink.gathers && !c->sink.closing)
+        c->protocol->flush(c->state, now);
     if (c->status == CONNECTION_OPEN && c->sink.closing) {
         enum status status = c->sink.close_status;
         connection_end(c, status);

@@ -25,6 +25,12 @@ static uint32_t connections_max(const struct endpoint *e) {
     return max > UINT32_MAX ? UINT32_MAX : (uint32_t)max;
 }
 
+/* So many messages one of its connections takes at once, where that was declared. */
+uint64_t endpoint_takes(const struct endpoint *e) {
+    const struct protocol_setup *setup = &e->plan->setup;
+    return (uint64_t)(setup->pipeline ? setup->pipeline : 1) * (setup->batch.max ? setup->batch.max : 1);
+}
+
 static bool may_dial(const struct engine *engine, const struct endpoint *e) {
     return !e->removed && e->plan->config->enabled && e->connections < connections_max(e) &&
            mono_due(e->next_dial, engine->now.mono);
@@ -46,8 +52,10 @@ void endpoint_want(struct engine *engine, struct system *system) {
     if (system->endpoint_count == 0)
         return;
     uint64_t dialling = 0;
-    for (size_t i = 0; i < system->endpoint_count; i++)
-        dialling += system->endpoints[i]->connections - system->endpoints[i]->open;
+    for (size_t i = 0; i < system->endpoint_count; i++) {
+        const struct endpoint *e = system->endpoints[i];
+        dialling += (e->connections - e->open) * endpoint_takes(e);
+    }
     uint64_t waiting = system->recipient.queued + system->recipient.waiters.count;
     for (size_t i = 0; i < system->endpoint_count && dialling < waiting; i++) {
         struct endpoint *e = system->endpoints[(system->dial_cursor + i) % system->endpoint_count];
@@ -57,7 +65,7 @@ void endpoint_want(struct engine *engine, struct system *system) {
             continue;
         }
         dial(engine, e);
-        dialling++;
+        dialling += endpoint_takes(e);
     }
     system->dial_cursor++;
 }

@@ -289,6 +289,26 @@ static void refused(struct engine *engine, struct flight *f, struct recipient *r
     delivery_end(engine, d, drops && ending == ENDING_DEAD ? ENDING_DROPPED : ending, status);
 }
 
+static void give_back(struct engine *engine, struct session *s, struct flight *f, bool unsent);
+
+/* The peer has not taken it. Where it refused it among others, that was an attempt of its own. */
+static void untaken(struct engine *engine, struct session *s, struct flight *f, struct recipient *recipient,
+                    enum status status) {
+    bool tried = status != STATUS_OK;
+    if (f->over)
+        return;
+    if (f->foreign) { /* its owner counts */
+        give_back(engine, s, f, !tried);
+        return;
+    }
+    if (!f->delivery || (tried && f->delivery->attempt >= ATTEMPTS_MAX)) {
+        refused(engine, f, recipient, (struct protocol_outcome){VERDICT_RETRY, status, 0});
+        return;
+    }
+    f->delivery->attempt = (uint8_t)(f->delivery->attempt + tried);
+    give_back(engine, s, f, true);
+}
+
 void flight_outcome(void *connection, uint64_t first, uint64_t last, struct protocol_outcome outcome) {
     struct connection *c = connection;
     struct session *s = c->owner;
@@ -304,6 +324,8 @@ void flight_outcome(void *connection, uint64_t first, uint64_t last, struct prot
         engine->taker = c->protocol;
         if (outcome.verdict == VERDICT_ACCEPTED)
             delivered(engine, f, recipient);
+        else if (outcome.verdict == VERDICT_UNSENT)
+            untaken(engine, s, f, recipient, outcome.status);
         else
             refused(engine, f, recipient, outcome);
         engine->taker = NULL;
@@ -385,10 +407,9 @@ bool flight_may_repeat(const struct delivery *d, bool acks) {
            (d->message->kind == KIND_COMMAND && acks);
 }
 
-static void give_back(struct engine *engine, struct session *s, struct flight *f) {
+static void give_back(struct engine *engine, struct session *s, struct flight *f, bool unsent) {
     struct delivery *d = f->delivery;
     struct recipient *recipient = d ? d->recipient : f->member ? f->member->recipient : NULL;
-    bool unsent = f->end - f->size >= s->connection->out.written;
     land(engine, f);
     f->over = true;
     f->delivery = NULL;
@@ -426,7 +447,7 @@ void flight_abandon(struct engine *engine, struct session *s) {
     for (uint32_t i = s->flight_count; i-- > 0;) {
         struct flight *f = flight_find(s, s->flight_base + i);
         if (!f->over)
-            give_back(engine, s, f);
+            give_back(engine, s, f, f->end - f->size >= s->connection->out.written);
         else
             land(engine, f);
     }

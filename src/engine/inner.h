@@ -447,6 +447,7 @@ void mail_read(struct engine *engine, uint32_t from, struct slice parcel);
 
 /* endpoint.c */
 struct endpoint *endpoint_new(struct engine *engine, struct system *system, const struct plan_endpoint *plan);
+uint64_t endpoint_takes(const struct endpoint *endpoint);
 void endpoint_want(struct engine *engine, struct system *system);
 void endpoint_start(struct engine *engine, struct endpoint *endpoint);
 void endpoint_opened(struct engine *engine, struct endpoint *endpoint);

@@ -135,6 +135,9 @@ static enum status endpoint(struct plan *plan, struct plan_endpoint *out, uint32
     setup->host = host_and_port(plan, &config->url);
     setup->path = config->url.path.size ? config->url.path : SLICE_OF("/");
     setup->mode = (enum protocol_content_mode)owner->mode;
+    setup->pipeline = small(owner->pool.pipeline);
+    setup->batch.max = owner->mode == CONFIG_MODE_BATCH ? small(owner->batch.max) : 0;
+    setup->batch.wait_ns = owner->batch.wait_ns;
     setup->encoding = owner->encoding == CONFIG_ENCODING_PROTOBUF ? ENCODING_PROTO : ENCODING_JSON;
     return setup->name.data && setup->host.data ? STATUS_OK : no_memory(fault);
 }

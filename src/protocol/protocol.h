@@ -58,6 +58,9 @@ enum protocol_verdict {
     VERDICT_REJECTED, /* for good */
     VERDICT_RETRY,    /* may be sent again, not before retry_ms */
     VERDICT_EXPIRED,
+    VERDICT_UNSENT, /* the peer has not taken it and never will here: send it again, at once where it can be. With a
+                     * status other than OK the peer refused it together with others: that was an attempt. Tokens that
+                     * end so in one run come newest first */
 };
 
 struct protocol_outcome {
@@ -123,6 +126,7 @@ struct protocol_sink {
     struct mono due; /* when tick() wants to be called; MONO_NEVER: not. Written by the protocol, read after each call */
     size_t want;     /* feed() makes no progress before so many bytes are there; 0: any */
     bool paused;     /* feed() must not be called: the protocol waits for settle() (http1: one exchange at a time) */
+    bool gathers;    /* send() holds something back: flush() is called at the end of each turn that touches it */
     /* Set by the protocol to end: what is in `out` is written, then the connection closes with this reason. */
     bool closing;
     bool reading_done; /* with `closing`: bytes that still come in are thrown away */
@@ -173,6 +177,11 @@ struct protocol_setup {
     struct slice path; /* http1: request target, query included */
     enum protocol_content_mode mode;
     enum message_encoding encoding; /* of what we send where the peer does not choose */
+    uint32_t pipeline; /* http1: requests on their way at once; 0: one */
+    struct {
+        uint32_t max;    /* http1: events in one request; 0: each has its own */
+        int64_t wait_ns; /* so long the first waits for others; 0: to the end of the turn */
+    } batch;
     struct slice own_system; /* stream v1 dialled: HELLO.system */
     struct slice own_client; /* stream v1 dialled: HELLO.client; empty: intertie/VERSION, a router that counts hops */
     struct slice own_key;    /* stream v1 dialled: HELLO.auth */
@@ -221,6 +230,8 @@ struct protocol {
     void (*settle)(void *state, uint64_t first, uint64_t last, enum status status, uint32_t retry_ms, struct now now);
     /* The user no longer wants the outcome or the reply of an outbound message; advisory. */
     void (*cancel)(void *state, uint64_t token, struct now now);
+    /* The turn ends: writes what send() held back, unless it waits for more. NULL where send() never does. */
+    void (*flush)(void *state, struct now now);
     /* sink.due has come. */
     void (*tick)(void *state, struct now now);
     /* End gracefully: no new work, finish what is open, then set closing. `status` says why. */

@@ -1,82 +1,22 @@
-/* The dialled role: one request in flight, its answer is the outcome and perhaps the reply. */
+/* The dialled role: answers, in the order of their requests; each is the outcome of its request and perhaps the reply. */
 #include <stdio.h>
 
+#include "base/memory.h"
 #include "message/uuid.h"
 #include "protocol/http1/date.h"
+#include "protocol/http1/gather.h"
 #include "protocol/http1/inner.h"
-
-#define FIXED_ROOM 320 /* of a request's head beside host, path and what describes the body */
 
 void client_open(struct http1 *h, struct now now) {
     buffer_init(&h->client.held, (size_t)h->setup->limits.header + h->setup->limits.message);
     h->client.in.phase = PHASE_OPEN;
     h->sink->terms = (struct protocol_terms){.acks = true, .when_full = PROTOCOL_FULL_WAIT};
-    h->sink->room = (struct protocol_room){1, UINT64_MAX};
-    h->sink->due = http1_after(now, h->setup->timeouts.idle_ns);
+    client_look(h, now);
 }
 
-/* -- requests out -- */
-
-static enum api_mode batch_mode(const struct http1 *h) {
-    return h->setup->encoding == ENCODING_PROTO ? API_BATCH_PROTO : API_BATCH_JSON;
-}
-
-static enum api_mode mode_for(const struct http1 *h, const struct message *message, const struct overlay *overlay,
-                              bool asks) {
-    enum api_mode structured = h->setup->encoding == ENCODING_PROTO ? API_PROTO : API_JSON;
-    switch (h->setup->mode) {
-    case PROTOCOL_MODE_AUTO:
-        return message_http_fits_binary(message, overlay) ? API_BINARY : structured;
-    case PROTOCOL_MODE_BINARY:
-        return API_BINARY;
-    case PROTOCOL_MODE_STRUCTURED:
-        return structured;
-    case PROTOCOL_MODE_BATCH:
-        /* A batch is answered with results, never with a reply. */
-        return asks ? structured : batch_mode(h);
-    }
-    return structured;
-}
-
-static void write_start(const struct http1 *h, bool asks, struct buffer *out) {
-    buffer_add(out, SLICE_OF("POST "));
-    buffer_add(out, h->setup->path.size ? h->setup->path : SLICE_OF("/"));
-    buffer_add(out, SLICE_OF(" HTTP/1.1\r\nHost: "));
-    buffer_add(out, h->setup->host);
-    buffer_add(out, SLICE_OF("\r\nUser-Agent: intertie/" INTERTIE_VERSION "\r\n"));
-    if (asks)
-        buffer_add(out, SLICE_OF("Prefer: reply\r\n"));
-}
-
-enum status client_send(struct http1 *h, const struct message *message, const struct overlay *overlay,
-                        const struct protocol_send *options, struct now now) {
-    struct http1_client *c = &h->client;
-    struct leave leave;
-    struct buffer out;
-    if (h->sink->room.messages == 0)
-        return STATUS_OVERLOADED;
-    enum status status = leave_prepare(&leave, mode_for(h, message, overlay, options->asks), message, overlay,
-                                       &h->worker->scratch);
-    if (status != STATUS_OK)
-        return status;
-    size_t size = FIXED_ROOM + h->setup->path.size + h->setup->host.size + leave_size(&leave);
-    uint8_t *at = chain_reserve(h->sink->out, size);
-    if (!at)
-        return STATUS_NO_MEMORY;
-    buffer_init_fixed(&out, at, size);
-    write_start(h, options->asks, &out);
-    leave_write(&leave, message, false, &out);
-    chain_commit(h->sink->out, out.status == STATUS_OK ? out.size : 0);
-    if (out.status != STATUS_OK)
-        return out.status;
-    c->token = options->token;
-    c->asks = options->asks;
-    c->told = c->close = false;
-    c->interim = 0;
-    c->in.phase = PHASE_HEAD;
-    h->sink->room = (struct protocol_room){0};
-    h->sink->due = http1_after(now, h->setup->timeouts.attempt_ns);
-    return STATUS_OK;
+/* Whose answer is coming. */
+static struct http1_sent *current(const struct http1 *h) {
+    return client_sent(&h->client, 0);
 }
 
 /* -- outcomes -- */
@@ -104,25 +44,71 @@ static struct protocol_outcome outcome_of(unsigned code, uint32_t retry_ms) {
 
 static void tell(struct http1 *h, struct protocol_outcome outcome) {
     struct http1_client *c = &h->client;
-    if (c->told || c->token == 0)
+    if (c->told)
         return;
     c->told = true;
-    h->sink->calls->outcome(h->sink->user, c->token, c->token, outcome);
+    uint64_t first = current(h)->first, last = first + current(h)->count - 1;
+    h->sink->calls->outcome(h->sink->user, first, last, outcome);
 }
 
-/* The answer is whole: the next request may go, or the connection ends. */
+/* A refusal that tells of the whole and may mean one of its events, or just that batches aren't understood. */
+static bool refuses_batch(const struct http1 *h, unsigned code) {
+    return current(h)->gather && (code == 400 || code == 413 || code == 415 || code == 422);
+}
+
+/* Its events go again, one by one: here, or elsewhere when this connection ends. */
+static void take_apart(struct http1 *h, unsigned code) {
+    struct http1_client *c = &h->client;
+    struct gather *gather = current(h)->gather;
+    c->singly |= code == 415;
+    if (c->ends || c->shutting)
+        return; /* told of by leave_unsent() */
+    current(h)->gather = NULL;
+    c->told = true;
+    client_split(h, gather);
+}
+
+static void unsent(struct http1 *h, uint64_t first, uint32_t count, enum status status) {
+    for (uint32_t i = count; i-- > 0;)
+        h->sink->calls->outcome(h->sink->user, first + i, first + i,
+                                (struct protocol_outcome){VERDICT_UNSENT, status, 0});
+}
+
+/* What waits was never sent, and of what was sent the peer looks at nothing behind its last answer. Newest first. */
+static void leave_unsent(struct http1 *h, struct http1_sent last) {
+    struct http1_client *c = &h->client;
+    for (uint32_t left = c->line_count; left > 0; left--) {
+        const struct gather *gather = c->line;
+        for (uint32_t i = 1; i < left; i++)
+            gather = gather->next;
+        unsent(h, gather->first + gather->gone, gather->count - gather->gone, gather->is_refused ? STATUS_REJECTED : STATUS_OK);
+    }
+    for (uint32_t i = c->is_left ? c->sent_count : 0; i-- > 0;)
+        unsent(h, client_sent(c, i)->first, client_sent(c, i)->count, STATUS_OK);
+    if (last.gather && !c->told)
+        unsent(h, last.first, last.count, STATUS_REJECTED);
+    gather_free(last.gather);
+}
+
+/* The answer is whole: the next one comes, or the connection ends. */
 static void end_exchange(struct http1 *h, struct now now) {
     struct http1_client *c = &h->client;
-    c->token = 0;
-    c->in.phase = PHASE_OPEN;
+    struct http1_sent last = *current(h);
+    uint32_t room = h->sink->room.messages;
+    c->sent_first = (c->sent_first + 1) & (c->sent_capacity - 1);
+    c->sent_count--;
     buffer_done(&c->held);
-    if (c->close || c->shutting) {
+    if (c->ends || (c->shutting && c->sent_count == 0 && !c->line)) {
         http1_close(h, c->shutting ? c->shut_status : STATUS_PEER_CLOSED);
+        leave_unsent(h, last);
         return;
     }
-    h->sink->due = http1_after(now, h->setup->timeouts.idle_ns);
-    h->sink->room = (struct protocol_room){1, UINT64_MAX};
-    if (h->sink->calls->room)
+    gather_free(last.gather);
+    c->told = c->is_left = false;
+    c->interim = 0;
+    c->in.phase = c->sent_count ? PHASE_HEAD : PHASE_OPEN;
+    client_look(h, now);
+    if (h->sink->calls->room && room == 0 && h->sink->room.messages)
         h->sink->calls->room(h->sink->user);
 }
 
@@ -168,13 +154,13 @@ static void take_reply(struct http1 *h, const struct http1_head *head, struct sl
             h->sink->calls->invalid(h->sink->user, &fault);
         return;
     }
-    h->sink->calls->message(h->sink->user, ++c->tokens, &message, c->token);
+    h->sink->calls->message(h->sink->user, ++c->tokens, &message, current(h)->first);
     tell(h, (struct protocol_outcome){VERDICT_ACCEPTED, STATUS_OK, 0});
 }
 
 /* Only 200 has a reply in its body; 202 promises one for later, elsewhere. */
 static bool has_reply(const struct http1 *h, const struct http1_head *head) {
-    return h->client.asks && head->code == 200;
+    return current(h)->asks && head->code == 200;
 }
 
 /* -- answers in -- */
@@ -204,7 +190,7 @@ static void start_skip(struct http1 *h, const struct http1_head *head, struct no
 
 /* A reply that can't be read because it is too large: the recipient took the request all the same. */
 static void refuse_reply(struct http1 *h) {
-    h->client.close = true;
+    h->client.ends = true;
     tell(h, (struct protocol_outcome){VERDICT_REJECTED, STATUS_TOO_LARGE, 0});
     http1_close(h, STATUS_TOO_LARGE);
 }
@@ -273,12 +259,15 @@ static size_t take_head(struct http1 *h, struct slice bytes, bool ended, struct 
     if (head.code < 200)
         return interim(h, &head);
     /* An answer that came before its request was written whole leaves the rest of that in the way. */
-    c->close = head.wants_close || (head.minor == 0 && !head.wants_keep) || head.framing == HTTP1_UNTIL_CLOSE ||
-               chain_unsent(h->sink->out) > 0;
+    c->is_left = head.wants_close || (head.minor == 0 && !head.wants_keep) || head.framing == HTTP1_UNTIL_CLOSE;
+    c->ends = c->is_left || h->sink->out->written < current(h)->end;
     if (has_reply(h, &head))
         return reply_head(h, &head, bytes, ended, now);
     uint32_t retry_ms = date_retry_after(http1_known(&head, HTTP1_RETRY_AFTER), now.wall);
-    tell(h, outcome_of(head.code, retry_ms));
+    if (refuses_batch(h, head.code))
+        take_apart(h, head.code);
+    else
+        tell(h, outcome_of(head.code, retry_ms));
     if (c->in.phase == PHASE_HEAD)
         start_skip(h, &head, now);
     return head.size;
@@ -396,23 +385,36 @@ size_t client_feed(struct http1 *h, struct slice bytes, bool ended, struct now n
 /* -- time and endings -- */
 
 void client_tick(struct http1 *h, struct now now) {
-    (void)now;
-    if (h->client.in.phase == PHASE_OPEN)
+    const struct http1_client *c = &h->client;
+    if (c->in.phase == PHASE_OVER)
+        return;
+    if (c->sent_count && mono_due(current(h)->due, now.mono))
+        http1_close(h, c->told ? STATUS_IDLE_TIMEOUT : STATUS_REPLY_TIMEOUT);
+    else if (c->sent_count == 0 && !c->line)
         http1_close(h, STATUS_IDLE_TIMEOUT);
-    else if (h->client.in.phase != PHASE_OVER)
-        http1_close(h, h->client.told ? STATUS_IDLE_TIMEOUT : STATUS_REPLY_TIMEOUT);
+    else
+        client_flush(h, now); /* a batch has waited long enough */
 }
 
 void client_shut(struct http1 *h, enum status status, struct now now) {
     struct http1_client *c = &h->client;
-    (void)now;
     c->shutting = true;
     c->shut_status = status;
-    h->sink->room = (struct protocol_room){0};
-    if (c->token == 0)
+    if (c->sent_count == 0 && !c->line)
         http1_close(h, status);
+    else
+        client_flush(h, now);
 }
 
 void client_done(struct http1 *h) {
-    buffer_done(&h->client.held);
+    struct http1_client *c = &h->client;
+    for (uint32_t i = 0; i < c->sent_count; i++)
+        gather_free(client_sent(c, i)->gather);
+    memory_free(c->sent);
+    while (c->line) {
+        struct gather *next = c->line->next;
+        gather_free(c->line);
+        c->line = next;
+    }
+    buffer_done(&c->held);
 }

@@ -66,6 +66,7 @@ struct world {
     unsigned outcomes;
     struct protocol_outcome outcome;
     uint64_t outcome_token;
+    char told[512]; /* each outcome in the order of coming: `1-3 accepted; ` */
     char hello_key[128];
     char last_invalid[128];
     char request[512];
@@ -101,8 +102,14 @@ static inline void world_invalid(void *user, const struct message_fault *fault) 
 }
 
 static inline void world_outcome(void *user, uint64_t first, uint64_t last, struct protocol_outcome outcome) {
+    static const char *const words[] = {"accepted", "rejected", "retry", "expired", "unsent"};
     struct world *w = user;
-    assert_true(first == last);
+    size_t size = strlen(w->told);
+    assert_true(first > 0 && first <= last);
+    if (first == last)
+        snprintf(w->told + size, sizeof w->told - size, "%u %s; ", (unsigned)first, words[outcome.verdict]);
+    else
+        snprintf(w->told + size, sizeof w->told - size, "%u-%u %s; ", (unsigned)first, (unsigned)last, words[outcome.verdict]);
     w->outcomes++;
     w->outcome = outcome;
     w->outcome_token = first;
@@ -190,8 +197,10 @@ static inline void world_done(struct world *w) {
     test_free(w->extra);
 }
 
-/* Moves what is to be written into `out`. */
+/* The turn ends: moves what is to be written into `out`. */
 static inline void world_flush(struct world *w) {
+    if (w->sink.gathers && !w->sink.closing)
+        protocol_http1.flush(w->state, w->now);
     struct iovec vectors[16];
     int count;
     while ((count = chain_vectors(&w->chain, vectors, 16)) > 0)

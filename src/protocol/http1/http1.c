@@ -16,6 +16,7 @@ void http1_close(struct http1 *h, enum status status) {
     h->sink->paused = false;
     h->sink->due = MONO_NEVER;
     h->sink->room = (struct protocol_room){0};
+    h->sink->gathers = false;
     if (h->setup->role == PROTOCOL_ACCEPTED)
         h->server.in.phase = PHASE_OVER;
     else
@@ -104,6 +105,12 @@ static void http1_cancel(void *state, uint64_t token, struct now now) {
     (void)now;
 }
 
+static void http1_flush(void *state, struct now now) {
+    struct http1 *h = state;
+    if (!is_accepted(h))
+        client_flush(h, now);
+}
+
 static void http1_tick(void *state, struct now now) {
     struct http1 *h = state;
     if (is_accepted(h))
@@ -146,6 +153,7 @@ const struct protocol protocol_http1 = {
     .send = http1_send,
     .settle = http1_settle,
     .cancel = http1_cancel,
+    .flush = http1_flush,
     .tick = http1_tick,
     .shut = http1_shut,
     .recover = http1_recover,

@@ -69,16 +69,34 @@ struct http1_server {
     enum status shut_status;
 };
 
+struct gather;
+
+/* A request on its way. */
+struct http1_sent {
+    uint64_t first; /* token of its first event */
+    uint32_t count; /* of its events */
+    bool asks;
+    uint64_t end;   /* out->added behind it */
+    struct mono due;
+    struct gather *gather; /* a batch: its events, until the answer says that they were understood; else NULL */
+};
+
 struct http1_client {
     struct http1_in in;
-    bool asks;
-    bool close; /* after this answer */
+    bool ends;     /* the connection, after this answer */
+    bool is_left;  /* the peer says so: it does not look at what we sent behind it (RFC 9112 section 9.6) */
     bool shutting;
-    bool told; /* the outcome was given, the rest of the answer is skipped */
-    unsigned interim;
-    uint64_t token; /* in flight; 0: none */
+    bool told;     /* the outcome was given, the rest of the answer is skipped */
+    bool singly;   /* the peer does not know batches */
+    uint8_t interim;
     uint64_t tokens; /* inbound */
-    unsigned code;
+    struct http1_sent *sent; /* ring: answers come in the order of requests */
+    uint32_t sent_first;
+    uint32_t sent_count;
+    uint32_t sent_capacity; /* power of two */
+    struct gather *line;    /* what waits for its request, in order */
+    struct gather *line_last;
+    uint32_t line_count;
     enum status shut_status;
     struct buffer held; /* head and joined body, when they can't be read in place */
     size_t held_head;
@@ -146,13 +164,23 @@ void batch_begin(struct http1 *h, enum api_mode mode, struct slice body, const s
 void batch_settle(struct http1 *h, uint64_t first, uint64_t last, enum status status, struct now now);
 void batch_free(struct http1 *h);
 
-/* client.c */
+/* client.c: answers in, and what they mean */
 void client_open(struct http1 *h, struct now now);
 size_t client_feed(struct http1 *h, struct slice bytes, bool ended, struct now now);
-enum status client_send(struct http1 *h, const struct message *message, const struct overlay *overlay,
-                        const struct protocol_send *options, struct now now);
 void client_tick(struct http1 *h, struct now now);
 void client_shut(struct http1 *h, enum status status, struct now now);
 void client_done(struct http1 *h);
+
+/* request.c: requests out */
+enum status client_send(struct http1 *h, const struct message *message, const struct overlay *overlay,
+                        const struct protocol_send *options, struct now now);
+void client_flush(struct http1 *h, struct now now);
+/* A refused batch: its events go again, each by itself, before all that waits. */
+void client_split(struct http1 *h, struct gather *gather);
+/* Room and deadline, after either side has moved. */
+void client_look(struct http1 *h, struct now now);
+static inline struct http1_sent *client_sent(const struct http1_client *c, uint32_t index) {
+    return &c->sent[(c->sent_first + index) & (c->sent_capacity - 1)];
+}
 
 #endif

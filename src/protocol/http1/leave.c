@@ -8,6 +8,10 @@ static const struct slice media[] = {
     [API_BATCH_PROTO] = SLICE("application/cloudevents-batch+protobuf"),
 };
 
+struct slice leave_media(enum api_mode mode) {
+    return media[mode];
+}
+
 /* CloudEventBatch { 1: events }: the event behind its tag and length, which is only known afterwards. */
 static enum status batch_proto(const struct message *message, const struct overlay *overlay, struct buffer *out) {
     uint8_t head[12] = {0x0a};

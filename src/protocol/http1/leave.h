@@ -17,6 +17,8 @@ enum status leave_prepare(struct leave *leave, enum api_mode mode, const struct 
                           const struct overlay *overlay, struct buffer *scratch);
 /* Appends lines, empty line and, unless `only_head`, the body. */
 void leave_write(const struct leave *leave, const struct message *message, bool only_head, struct buffer *out);
+/* Content-Type of a structured mode or a batch. */
+struct slice leave_media(enum api_mode mode);
 static inline size_t leave_size(const struct leave *leave) {
     return leave->lines.size + 2 + leave->body_size;
 }
