@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -50,6 +51,9 @@ const struct sys_table sys_real = {
     .fstat = fstat,
     .lstat = lstat,
     .ftruncate = ftruncate,
+    .fallocate = posix_fallocate,
+    .mmap = mmap,
+    .munmap = munmap,
     .flock = flock,
     .rename = rename,
     .unlink = unlink,

@@ -34,6 +34,9 @@ struct sys_table {
     int (*fstat)(int fd, struct stat *status);
     int (*lstat)(const char *path, struct stat *status);
     int (*ftruncate)(int fd, off_t size);
+    int (*fallocate)(int fd, off_t from, off_t size); /* posix_fallocate(): returns the error number */
+    void *(*mmap)(void *at, size_t size, int protection, int flags, int fd, off_t from);
+    int (*munmap)(void *at, size_t size);
     int (*flock)(int fd, int operation);
     int (*rename)(const char *from, const char *to);
     int (*unlink)(const char *path);
