@@ -147,7 +147,10 @@ bool parcel_write(struct engine *engine, uint32_t to, struct letter *letter, con
         at = put(at, texts[i].data, texts[i].size);
     at = pad(start, at);
     if (message) {
-        at = put(at, message, message_head_size(message));
+        put(at, message, message_head_size(message));
+        memset(at, 0, offsetof(struct message, wire_size)); /* pointers mean nothing over there, and differ each time */
+        memset(at + offsetof(struct message, block), 0, sizeof message->block);
+        at += message_head_size(message);
         at = put(at, message->wire, message->wire_size);
         at = put(at, message->extra, message->extra_size);
         pad(start, at);

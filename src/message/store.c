@@ -103,7 +103,7 @@ static struct value *add(struct message *message, const struct store_name *name,
         return NULL;
     }
     struct value *value = &message->values[message->value_count++];
-    value->name_at = name->at;
+    value->name_at = name->known == ATTRIBUTE_OTHER ? name->at : 0;
     value->name_size = name->known == ATTRIBUTE_OTHER ? (uint8_t)name->text.size : 0;
     value->known = name->known;
     value->type = (uint8_t)type;
@@ -152,6 +152,7 @@ enum status store_number(struct message *message, const struct store_name *name,
     struct value *value = add(message, name, type, VALUE_NUMBER, fault);
     if (!value)
         return STATUS_MALFORMED_EVENT;
+    value->span = (struct span){0}; /* no bytes of whatever was here before: messages travel between workers as they are */
     value->number = number;
     if (name->known == ATTRIBUTE_PRIORITY)
         message->priority = (uint8_t)number;
