@@ -54,10 +54,12 @@ static void refuse_method(struct ask *ask, const char *allowed) {
     buffer_add_text(&allow, "Allow: ");
     buffer_add_text(&allow, allowed);
     buffer_add_text(&allow, strcmp(allowed, "GET") == 0 ? ", HEAD\r\n" : "\r\n");
-    http1_answer(ask->connection->state, ask->token, 405, SLICE_OF("application/problem+json"),
-                 SLICE_OF("{\"type\":\"/problems/method-not-allowed\",\"title\":\"Method not allowed\",\"status\":405,"
-                          "\"reason\":\"method-not-allowed\"}"),
-                 buffer_slice(&allow), runtime_now(ask->runtime));
+    const struct runtime_answer answer = {
+        .code = 405, .type = SLICE_OF("application/problem+json"),
+        .body = SLICE_OF("{\"type\":\"/problems/method-not-allowed\",\"title\":\"Method not allowed\",\"status\":405,"
+                         "\"reason\":\"method-not-allowed\"}"),
+        .lines = buffer_slice(&allow)};
+    runtime_answer(ask->runtime, ask->connection, ask->token, &answer);
 }
 
 static void on_request(void *user, struct runtime *runtime, struct connection *connection, uint64_t token,

@@ -64,7 +64,6 @@ static void when_reloaded(void *user, const struct runtime_reloaded *result) {
         else
             ask_problem(&ask, body.status, "");
         buffer_done(&body);
-        connection_touch(connection);
     }
     memory_free(reloading);
 }

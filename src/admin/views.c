@@ -5,12 +5,14 @@
 #include "message/timestamp.h"
 
 void ask_problem(struct ask *ask, enum status status, const char *detail) {
-    http1_answer_problem(ask->connection->state, ask->token, status, slice_from(detail), runtime_now(ask->runtime));
+    const struct runtime_answer answer = {.status = status, .body = slice_from(detail)};
+    runtime_answer(ask->runtime, ask->connection, ask->token, &answer);
 }
 
 void ask_body(struct ask *ask, unsigned code, const char *type, struct slice body) {
-    http1_answer(ask->connection->state, ask->token, code, slice_from(type), body, SLICE_OF("Cache-Control: no-store\r\n"),
-                 runtime_now(ask->runtime));
+    const struct runtime_answer answer = {
+        .code = code, .type = slice_from(type), .body = body, .lines = SLICE_OF("Cache-Control: no-store\r\n")};
+    runtime_answer(ask->runtime, ask->connection, ask->token, &answer);
 }
 
 void ask_json(struct ask *ask, struct buffer *body) {
@@ -58,7 +60,6 @@ static void when_fresh(void *user) {
             ask_problem(&ask, STATUS_NO_MEMORY, "");
         }
         runtime_snapshot_free(snapshot);
-        connection_touch(connection);
     }
     memory_free(later);
 }

@@ -91,6 +91,7 @@ int cmd_restart(const struct cli_command *command, const struct cli_options *opt
 int cmd_reload(const struct cli_command *command, const struct cli_options *options);
 int cmd_drain(const struct cli_command *command, const struct cli_options *options);
 int cmd_status(const struct cli_command *command, const struct cli_options *options);
+int cmd_replay(const struct cli_command *command, const struct cli_options *options);
 int cmd_validate(const struct cli_command *command, const struct cli_options *options);
 int cmd_send(const struct cli_command *command, const struct cli_options *options);
 int cmd_call(const struct cli_command *command, const struct cli_options *options);

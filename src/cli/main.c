@@ -37,6 +37,11 @@ const struct cli_command cli_commands[] = {
      "Serves as an endpoint of SYSTEM; with --when as a subscription.\n\n"
      "  intertie listen --as desk\n  intertie listen --when \"type LIKE 'com.example.%'\" --count 1\n"
      "  intertie listen --as pricing --reply '{\"eur\":9.5}'\n", cmd_listen},
+    {"replay", "runs a router's log of inputs once more and compares", "FILE|FOLDER..", CLI_ARGUMENTS_MAX, "",
+     "For finding faults. A router that was started with INTERTIE_INPUT_LOG=FOLDER leaves a file for each worker there.\n"
+     "Exit code 0: the engine does the same again, 1: it does not, or a log is damaged.\n\n"
+     "  INTERTIE_INPUT_LOG=/var/tmp/inputs intertie run gw.yaml\n  intertie replay /var/tmp/inputs\n",
+     cmd_replay},
     {"keys", "makes a key for an identity", "new IDENTITY", 2, "",
      "Prints the key once, and the row to paste into the configuration.\n\n  intertie keys new crm\n", cmd_keys},
     {"completion", "prints a completion script", "bash|zsh|fish", 1, "", "  source <(intertie completion bash)\n", cmd_completion},

@@ -4,16 +4,19 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "admin/admin.h"
 #include "base/assert.h"
 #include "cli/cli.h"
+#include "config/scalar.h"
 #include "platform/clock.h"
 #include "runtime/runtime.h"
 
 #define START_WAIT_NS (10 * NS_PER_S)
+#define INPUT_LOG_MAX (UINT64_C(1) << 30) /* of each worker, unless INTERTIE_INPUT_LOG_LIMIT says else */
 
 static void tell_ready(struct runtime *runtime, int64_t took_ns) {
     struct runtime_snapshot *snapshot = runtime_snapshot(runtime);
@@ -33,6 +36,22 @@ static void tell_ready(struct runtime *runtime, int64_t took_ns) {
     runtime_snapshot_free(snapshot);
 }
 
+/* For finding faults: what goes into each engine is kept for `replay`. */
+static int input_log(const struct cli_options *options, struct runtime_options *how) {
+    const char *folder = getenv("INTERTIE_INPUT_LOG"), *limit = getenv("INTERTIE_INPUT_LOG_LIMIT");
+    struct scalar_why why;
+    uint64_t size = INPUT_LOG_MAX;
+    if (!folder || !*folder)
+        return CLI_DONE;
+    if (limit && *limit && !scalar_size(slice_from(limit), &size, &why))
+        return cli_fail(options, CLI_USAGE, "usage", "INTERTIE_INPUT_LOG_LIMIT needs a size with its unit, such as 100MiB");
+    if (mkdir(folder, 0700) != 0 && errno != EEXIST)
+        return cli_fail(options, CLI_FAILED, "io-error", "INTERTIE_INPUT_LOG: can't make %s: %s", folder, strerrordesc_np(errno));
+    how->input_log = slice_from(folder);
+    how->input_log_max = size;
+    return CLI_DONE;
+}
+
 /* `ready` -1: the line goes to standard output; else a byte goes there first. */
 static int run_here(const struct cli_options *options, const char *path, int ready) {
     struct config_options config = cli_config_options(options);
@@ -40,6 +59,9 @@ static int run_here(const struct cli_options *options, const char *path, int rea
     admin_surface(&admin);
     struct runtime_options how = {.path = slice_from(path), .config = &config, .admin = &admin, .debug = options->debug,
                                   .signals = true};
+    int code = input_log(options, &how);
+    if (code != CLI_DONE)
+        return code;
     struct config_report report;
     struct fault fault = {0};
     struct runtime *runtime = NULL;
@@ -47,7 +69,7 @@ static int run_here(const struct cli_options *options, const char *path, int rea
     config_report_init(&report);
     enum status status = runtime_start(&how, &runtime, &report, &fault);
     if (status == STATUS_BAD_CONFIG && report.error_count) {
-        int code = cli_tell_report(options, &report);
+        code = cli_tell_report(options, &report);
         config_report_done(&report);
         return code;
     }
@@ -68,7 +90,7 @@ static int run_here(const struct cli_options *options, const char *path, int rea
             dup2(nowhere, 2);
         }
     }
-    int code = runtime_run(runtime);
+    code = runtime_run(runtime);
     runtime_free(runtime);
     return code;
 }

@@ -1,6 +1,9 @@
 /* What one configuration brought: it, its plan, its listeners. Made by the control thread before anything changes. */
+#include "config/recorded.h"
 #include "platform/clock.h"
 #include "runtime/inner.h"
+
+#define RECORDED_MAX (64u << 20) /* of a configuration's files, for the input log */
 
 void generation_free(struct generation *generation) {
     if (!generation)
@@ -10,6 +13,7 @@ void generation_free(struct generation *generation) {
             place_free(generation->places[i]);
     memory_free(generation->places);
     memory_free(generation->reopen);
+    buffer_done(&generation->recorded);
     plan_free(generation->plan);
     if (generation->config)
         config_free(generation->config);
@@ -28,7 +32,11 @@ enum status generation_load(struct runtime *runtime, struct generation **ret, st
     struct generation *next = memory_new(sizeof *next);
     if (!next)
         return fault_set(fault, STATUS_NO_MEMORY, 0, "no memory for the configuration");
-    enum status status = config_load(runtime->options.config, runtime->options.path, &next->config, report);
+    buffer_init(&next->recorded, RECORDED_MAX);
+    enum status status =
+        runtime->options.input_log.size
+            ? config_load_recorded(runtime->options.config, runtime->options.path, &next->recorded, &next->config, report)
+            : config_load(runtime->options.config, runtime->options.path, &next->config, report);
     if (status != STATUS_OK)
         fault_set(fault, status, 0, "%.*s would not start", SLICE_ARG(runtime->options.path));
     if (status == STATUS_OK && !(next->plan = plan_new(next->config, fault)))

@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/list.h"
 #include "base/memory.h"
+#include "engine/record.h"
 #include "platform/log_file.h"
 #include "platform/loop.h"
 #include "platform/mailbox.h"
@@ -18,7 +19,7 @@
 
 #define READ_BLOCK_SIZE (256u << 10)
 #define WORKERS_MAX 64
-#define ADMIN_CONNECTIONS_MAX 64 /* of each way to the admin surface, beside `limits.connections` */
+#define CONNECTIONS_MAX 50000 /* of the process */
 
 struct worker;
 
@@ -52,15 +53,6 @@ enum link_state {
 
 struct dial;
 struct gate;
-struct crowd; /* who is connected by one listener, on all workers */
-struct crowd_peer;
-
-/* One connection's part in what is counted. */
-struct seat {
-    struct crowd *crowd;     /* NULL: it was dialled, or isn't counted */
-    struct crowd_peer *peer; /* NULL: its address isn't counted */
-    bool counts;             /* in runtime->connections */
-};
 
 /* The descriptor of one connection. */
 struct link {
@@ -79,7 +71,6 @@ struct link {
     bool reads_off;
     bool is_full; /* the kernel takes no more: waiting until writable */
     struct gate *gate; /* a datagram listener's: closes the descriptor; else NULL */
-    struct seat seat;
     const struct protocol *protocol;
 };
 
@@ -92,7 +83,6 @@ struct place {
     struct address at;
     uint32_t worker_count;
     uint32_t users;     /* generations that name it */
-    struct crowd *crowd;
     bool is_datagram;
     bool is_admin;
     bool is_unix;
@@ -108,8 +98,6 @@ struct gate {
     struct link *link; /* datagrams; NULL when the engine has closed the connection */
     uint32_t index;
     int fd;
-    struct mono told;    /* when the log last said that somebody was refused */
-    uint64_t refused;    /* since then, without a line of their own */
 };
 
 /* -- generations: what one configuration brought -- */
@@ -121,6 +109,7 @@ struct generation {
     struct place **places; /* by listener index, then the admin's */
     bool *reopen;          /* by listener index: datagrams, whose setup differs from the generation before */
     size_t place_count;
+    struct buffer recorded; /* what it was made of; only for the input log */
     struct wall loaded;
     uint32_t number;
     _Atomic uint32_t users; /* workers that have it in force or serve connections that were opened under it */
@@ -213,9 +202,6 @@ void tally_connection(struct tally *tally, const struct connection *connection, 
 void tally_datagram_lost(struct tally *tally, const struct connection *connection, enum status status);
 void tally_repeated(struct tally *tally, uint32_t system, enum status status);
 void tally_refused(struct tally *tally, struct slice listener, enum status status);
-void tally_limit(struct tally *tally, const char *limit);
-/* The key whose limit an accepted connection ended by; NULL: none. */
-const char *tally_limit_of(const struct connection *connection);
 /* Copies the engine's totals into the cells. */
 void tally_publish(struct tally *tally, const struct engine *engine);
 
@@ -281,10 +267,6 @@ struct worker {
     struct list lingering;
     struct mono accept_again; /* paused for want of descriptors */
     bool is_accept_told;
-    struct mono limits_told;  /* when lines about limits were last counted from 0 */
-    uint32_t limit_lines;     /* since then */
-    _Atomic uint64_t memory;  /* what its engine holds, for the others */
-    uint64_t memory_elsewhere; /* as its engine was told */
     struct mono publish_at;
     struct mono sweep_at; /* look for generations that nothing uses any more */
     struct generation *generation;
@@ -297,6 +279,8 @@ struct worker {
     struct tally tally;
     struct pen pen;
     struct view view;
+    struct input_log *input_log; /* NULL: none */
+    bool is_asked; /* the admin surface is being asked, within an input */
 };
 
 struct runtime {
@@ -307,7 +291,6 @@ struct runtime {
     struct pen pen;
     struct worker *workers;
     uint32_t worker_count;
-    _Atomic uint32_t connections; /* open ones, in and out, but for the admin's */
     pthread_mutex_t lock; /* what follows */
     struct generation *generation;
     struct generation *retired;
@@ -348,14 +331,18 @@ void worker_turn(struct worker *worker);
 void worker_configure(struct worker *worker, struct generation *generation);
 void worker_drain(struct worker *worker);
 
-/* crowd.c */
-struct crowd *crowd_new(void); /* NULL when memory is out */
-void crowd_unref(struct crowd *crowd);
-/* Whether one more may come in by a listener (NULL: the admin's); else `*ret_limit` is the key that forbids it. */
-enum status seat_take(struct worker *worker, const struct place *place, const struct config_listener *listener,
-                      const struct address *peer, struct seat *seat, const char **ret_limit);
-enum status seat_take_dialled(struct worker *worker, struct seat *seat);
-void seat_leave(struct worker *worker, struct seat *seat); /* once is enough, more does no harm */
+/* input_log.c: all but new, free and end only while there is one; each may end it */
+struct outcome;
+enum status input_log_new(struct worker *worker, const struct engine_options *options, struct fault *fault);
+void input_log_free(struct worker *worker);
+void input_log_input(struct worker *worker, const struct engine_input *input); /* before the engine gets it */
+void input_log_after(struct worker *worker, const struct engine_input *input);
+void input_log_config(struct worker *worker, const struct generation *generation);
+void input_log_turn(struct worker *worker, const struct engine_actions *actions);
+void input_log_asked(struct worker *worker, bool is_over);
+void input_log_answer(struct worker *worker, const struct record_answer *answer);
+void input_log_end(struct worker *worker);
+struct outcome *input_log_outcome(struct worker *worker);
 
 /* link.c */
 struct link *link_new(struct worker *worker, uint64_t connection, const struct protocol *protocol);
@@ -367,8 +354,6 @@ void link_flush(struct link *link);
 void link_read(struct link *link, bool on);
 void link_close(struct link *link, bool linger);
 void link_free(struct link *link);
-/* Last words to somebody who isn't let in; takes the descriptor and waits a moment so that they arrive. */
-void link_turn_away(struct worker *worker, int fd, struct slice words);
 void link_ready(void *link, unsigned events);
 struct mono link_linger_due(const struct worker *worker);
 void link_linger_over(struct worker *worker);

@@ -53,7 +53,8 @@ enum status rig_try(struct rig *rig, uint32_t workers, struct fault *fault) {
     unlink(path);
     struct runtime_options options = {.path = SLICE_OF("rig.yaml"), .config = &rig->options, .standalone = !rig->has_run_dir,
                                       .workers = workers, .log_fd = rig->log_fd,
-                                      .admin = rig->admin.request ? &rig->admin : NULL};
+                                      .admin = rig->admin.request ? &rig->admin : NULL,
+                                      .input_log = slice_from(rig->input_log), .input_log_max = rig->input_log_max};
     config_report_init(&report);
     enum status status = runtime_start(&options, &rig->runtime, &report, fault);
     if (status != STATUS_OK && report.error_count) {

@@ -17,6 +17,8 @@ struct rig {
     bool is_running;
     bool has_run_dir; /* with pid file and socket; else without */
     int log_fd; /* a file that was unlinked */
+    const char *input_log; /* a folder, or NULL */
+    uint64_t input_log_max;
 };
 
 /* Starts with what `format` says; `workers` 1..; the control thread runs in the background. Fails the test otherwise. */

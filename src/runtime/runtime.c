@@ -13,6 +13,7 @@
 #include "platform/descriptors.h"
 #include "platform/file.h"
 #include "platform/process.h"
+#include "protocol/http1/http1.h"
 #include "runtime/inner.h"
 
 const char *runtime_state_name(enum runtime_state state) {
@@ -404,6 +405,20 @@ uint16_t runtime_port(struct runtime *runtime, struct slice listener) {
 
 struct connection *runtime_connection(struct runtime *runtime, uint64_t handle) {
     return net_find(engine_net(runtime->workers[0].engine), handle);
+}
+
+void runtime_answer(struct runtime *runtime, struct connection *c, uint64_t token, const struct runtime_answer *answer) {
+    struct worker *worker = &runtime->workers[0];
+    struct now now = worker_now(worker);
+    if (worker->input_log)
+        input_log_answer(worker, &(struct record_answer){c->handle, token, answer->status, answer->code, answer->type,
+                                                         answer->body, answer->lines});
+    if (answer->status != STATUS_OK)
+        http1_answer_problem(c->state, token, answer->status, answer->body, now);
+    else
+        http1_answer(c->state, token, answer->code, answer->type, answer->body, answer->lines, now);
+    if (!worker->is_asked)
+        connection_touch(c); /* nobody is looking at it just now */
 }
 
 struct now runtime_now(struct runtime *runtime) {

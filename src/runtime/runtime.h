@@ -26,7 +26,7 @@ const char *runtime_state_name(enum runtime_state state);
 /* What runs on worker 0 for the admin surface. */
 struct runtime_admin {
     void *user;
-    /* A request on the admin listener or its Unix socket: answered by http1_answer(), now or later. */
+    /* A request on the admin listener or its Unix socket: answered by runtime_answer(), now or later. */
     void (*request)(void *user, struct runtime *runtime, struct connection *connection, uint64_t token,
                     const struct protocol_request *request);
 };
@@ -41,6 +41,8 @@ struct runtime_options {
     bool standalone; /* no run directory: neither pid file nor Unix socket (tests, embedding) */
     uint32_t workers; /* 0: as configured */
     int log_fd;       /* where the log goes when `log.file` is not set; 0: standard error */
+    struct slice input_log;  /* a folder: each worker logs its inputs to a file there, for replay; empty: no */
+    uint64_t input_log_max;  /* bytes of one such file */
 };
 
 /* Loads, binds everything, starts the workers. When it returns OK the router takes messages. BAD_CONFIG: `report`
@@ -70,7 +72,7 @@ struct runtime_reloaded {
     struct slice json; /* failure: the config report as JSON (empty when it isn't about the text of the files) */
 };
 typedef void runtime_reloaded_call(void *user, const struct runtime_reloaded *reloaded);
-/* `done` may be NULL; else it is called once on worker 0's thread (within a turn: http1_answer() is fine). */
+/* `done` may be NULL; else it is called once on worker 0's thread (within a turn: runtime_answer() is fine). */
 void runtime_reload(struct runtime *runtime, bool dry_run, runtime_reloaded_call *done, void *user);
 void runtime_drain(struct runtime *runtime); /* as TERM, but stays up when quiet: for load balancers; stop ends it */
 void runtime_stop(struct runtime *runtime, bool now);
@@ -82,6 +84,17 @@ void runtime_log_reopen(struct runtime *runtime);
 void runtime_refresh(struct runtime *runtime, void (*done)(void *user), void *user);
 /* Worker 0's thread: the connection behind a handle seen in a request; NULL when it is gone. */
 struct connection *runtime_connection(struct runtime *runtime, uint64_t handle);
+/* Worker 0's thread, the only way to answer a request of the admin surface: within `request` or later, as long as
+ * runtime_connection() has the connection. */
+struct runtime_answer {
+    enum status status; /* not OK: a problem document (RFC 9457); `body` is its detail or empty, the rest is unused */
+    unsigned code;
+    struct slice type;
+    struct slice body;
+    struct slice lines; /* header lines, each with CRLF */
+};
+void runtime_answer(struct runtime *runtime, struct connection *connection, uint64_t token,
+                    const struct runtime_answer *answer);
 /* Worker 0's thread: the time of this turn. */
 struct now runtime_now(struct runtime *runtime);
 

@@ -366,9 +366,8 @@ static void answer_asked(void *user) {
     char text[64];
     snprintf(text, sizeof text, "received %llu", (unsigned long long)snapshot->totals.received);
     runtime_snapshot_free(snapshot);
-    http1_answer(c->state, asked->token, 200, SLICE_OF("text/plain"), slice_from(text), slice_make("", 0),
-                 runtime_now(asked->runtime));
-    connection_touch(c);
+    const struct runtime_answer answer = {.code = 200, .type = SLICE_OF("text/plain"), .body = slice_from(text)};
+    runtime_answer(asked->runtime, c, asked->token, &answer);
 }
 
 static void admin_request(void *user, struct runtime *runtime, struct connection *connection, uint64_t token,

@@ -1,6 +1,7 @@
 /* One thread, one loop, one engine: what sockets report becomes inputs, the turn's end carries out actions. */
 #include <stdio.h>
 
+#include "engine/outcome.h"
 #include "platform/clock.h"
 #include "platform/entropy.h"
 #include "runtime/inner.h"
@@ -30,7 +31,11 @@ static void touch(struct worker *worker) {
 }
 
 void worker_input(struct worker *worker, struct engine_input *input) {
+    if (worker->input_log)
+        input_log_input(worker, input);
     engine_input(worker->engine, input, worker_now(worker));
+    if (worker->input_log)
+        input_log_after(worker, input);
     worker->is_pending = true;
     touch(worker);
 }
@@ -131,6 +136,8 @@ static void finish(struct worker *worker) {
     struct engine_actions actions;
     worker->is_pending = false;
     engine_finish(worker->engine, worker_now(worker), &actions);
+    if (worker->input_log)
+        input_log_turn(worker, &actions);
     worker->due = actions.due;
     /* Carrying out gives inputs, and the engine lists what follows from them in the same place. */
     reserve_actions(worker, actions.net_count);
@@ -202,26 +209,8 @@ static void set_timer(struct worker *worker) {
     loop_timer_at(worker->loop, at);
 }
 
-/* What the workers hold together is bounded: each tells what it holds, and its engine what the others do. */
-static void share_memory(struct worker *worker) {
-    const struct runtime *runtime = worker->runtime;
-    if (runtime->worker_count == 1 || !worker->generation || worker->generation->config->memory_max == CONFIG_UNLIMITED)
-        return;
-    uint64_t elsewhere = 0;
-    atomic_store_explicit(&worker->memory, engine_memory(worker->engine), memory_order_relaxed);
-    for (uint32_t i = 0; i < runtime->worker_count; i++)
-        if (i != worker->index)
-            elsewhere += atomic_load_explicit(&runtime->workers[i].memory, memory_order_relaxed);
-    if (elsewhere == worker->memory_elsewhere)
-        return;
-    worker->memory_elsewhere = elsewhere;
-    struct engine_input input = {.kind = INPUT_MEMORY, .size = elsewhere};
-    engine_input(worker->engine, &input, worker_now(worker)); /* it asks for no turn of its own */
-}
-
 void worker_turn(struct worker *worker) {
     struct mono now = worker_now(worker).mono;
-    share_memory(worker);
     for (int round = 0; round < ROUNDS_MAX && (round == 0 || worker->is_pending); round++)
         finish(worker);
     if (worker->is_pending)
@@ -261,6 +250,8 @@ static void on_wake(void *user) {
 
 static void counted(void *user, const struct engine_count *count) {
     struct worker *worker = user;
+    if (worker->input_log)
+        outcome_counted(input_log_outcome(worker), count);
     tally_ending(&worker->tally, count);
     touch(worker);
     if (count->ending <= ENDING_REPLIED && pen_wants(&worker->pen, LOG_ROOM_ENGINE, LOG_LEVEL_DEBUG))
@@ -269,11 +260,15 @@ static void counted(void *user, const struct engine_count *count) {
 
 static void repeated(void *user, uint32_t system, enum status status) {
     struct worker *worker = user;
+    if (worker->input_log)
+        outcome_repeated(input_log_outcome(worker), system, status);
     tally_repeated(&worker->tally, system, status);
 }
 
 static void connection_changed(void *user, const struct connection *connection, bool opened) {
     struct worker *worker = user;
+    if (worker->input_log)
+        outcome_connection(input_log_outcome(worker), connection, opened);
     tally_connection(&worker->tally, connection, opened);
     tell_connection(worker, connection, opened);
     touch(worker);
@@ -283,14 +278,28 @@ static void request(void *user, struct connection *connection, uint64_t token, c
     struct worker *worker = user;
     const struct runtime_admin *admin = worker->runtime->options.admin;
     touch(worker);
-    if (admin && connection->listener == ENGINE_ADMIN_LISTENER)
-        admin->request(admin->user, worker->runtime, connection, token, request);
-    else
+    if (!admin || connection->listener != ENGINE_ADMIN_LISTENER) {
         connection_settle(connection, token, token, STATUS_NOT_FOUND, 0);
+        return;
+    }
+    if (worker->input_log)
+        input_log_asked(worker, false);
+    worker->is_asked = true;
+    admin->request(admin->user, worker->runtime, connection, token, request);
+    worker->is_asked = false;
+    if (worker->input_log)
+        input_log_asked(worker, true);
+}
+
+static void ended(void *user, const struct engine_report *report) {
+    struct worker *worker = user;
+    if (worker->input_log)
+        outcome_ended(input_log_outcome(worker), report);
+    tell_ending(worker, report);
 }
 
 static const struct engine_calls calls = {
-    .counted = counted, .ended = tell_ending, .repeated = repeated, .request = request, .connection = connection_changed};
+    .counted = counted, .ended = ended, .repeated = repeated, .request = request, .connection = connection_changed};
 
 /* -- configuration and drain -- */
 
@@ -340,6 +349,8 @@ void worker_configure(struct worker *worker, struct generation *generation) {
     }
     if (worker->generation)
         tally_publish(&worker->tally, worker->engine); /* its counts by listener begin anew */
+    if (worker->input_log)
+        input_log_config(worker, generation);
     struct engine_input input = {.kind = INPUT_CONFIG, .plan = generation->plan};
     worker_input(worker, &input);
     tally_configure(&worker->tally, generation->plan);
@@ -394,9 +405,12 @@ enum status worker_init(struct worker *worker, struct runtime *runtime, uint32_t
     worker->due = worker->publish_at = worker->sweep_at = worker->accept_again = MONO_NEVER;
     struct engine_options options = {
         .worker = index, .workers = runtime->worker_count, .calls = &calls, .user = worker,
-        .cut_through = true, .memo = true};
+        .connections_max = CONNECTIONS_MAX / runtime->worker_count + 1, .cut_through = true, .memo = true};
     if (!entropy_seed(&options.seed))
         return fault_set(fault, STATUS_IO_ERROR, 0, "the kernel gives no random bytes");
+    enum status status = input_log_new(worker, &options, fault);
+    if (status != STATUS_OK)
+        return status;
     worker->block = memory_alloc(READ_BLOCK_SIZE);
     worker->mail = memory_array(runtime->worker_count, sizeof *worker->mail);
     worker->outboxes = memory_array(runtime->worker_count, sizeof *worker->outboxes);
@@ -423,6 +437,9 @@ static void drop_links(struct worker *worker) {
 /* The engine ends first, so that what it held is told of; its last answers were flushed by the drain. */
 void worker_done(struct worker *worker) {
     worker->pen.is_direct = true;
+    if (worker->engine)
+        input_log_end(worker);
+    input_log_free(worker);
     if (worker->engine) {
         while (worker->gates.count)
             gate_close(LIST_ENTRY(list_first(&worker->gates), struct gate, node));

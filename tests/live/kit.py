@@ -64,12 +64,23 @@ def until(check, what, seconds=10.0):
     raise AssertionError(f"never happened: {what}")
 
 
+# Each router logs its inputs, and after its end they are replayed: the engines must do the same again.
+REPLAY = bool(os.environ.get("INTERTIE_TEST_REPLAY"))
+# For configurations that don't say.
+WORKERS = os.environ.get("INTERTIE_TEST_WORKERS")
+
+
 class Router:
     """A running router; as a context it is stopped at the end, and its log is searched for sanitizers' words."""
 
-    def __init__(self, config, *arguments, name="test", environment=None, prepare=None):
+    def __init__(self, config, *arguments, name="test", environment=None, prepare=None, replay=REPLAY):
         self.folder = tempfile.TemporaryDirectory(prefix="intertie-")
         self.path = os.path.join(self.folder.name, "intertie.yaml")
+        self.inputs = os.path.join(self.folder.name, "inputs")
+        if replay:
+            environment = dict(environment or {}, INTERTIE_INPUT_LOG=self.inputs)
+        if WORKERS and not re.search(r"^workers:", config, re.M):
+            config = f"workers: {WORKERS}\n" + config
         self.config = f"name: {name}\nrun_dir: {self.folder.name}/run\nadmin: {{url: http://127.0.0.1:0}}\n" + config
         self.write(self.config)
         self.log_path = os.path.join(self.folder.name, "log")
@@ -105,10 +116,19 @@ class Router:
         self.child.stdout.close()
         self.log_file.close()
         log = self.log()
+        replayed = None
+        if os.path.isdir(self.inputs) and not kind:
+            replayed = self.replay()
         self.folder.cleanup()
+        if replayed and replayed.returncode:
+            raise AssertionError("the engine does not do the same again:\n" + replayed.stdout + replayed.stderr[:8000])
         for word in ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer", "runtime error:", "assertion failed"):
             if word in log and not kind:
                 raise AssertionError(f"{word} in the log:\n" + log[log.index(word) - 200:][:4000])
+
+    def replay(self, *arguments):
+        """Of the inputs so far; `arguments` in place of all of them."""
+        return subprocess.run([PROGRAM, "replay", *(arguments or [self.inputs])], capture_output=True, text=True, timeout=300)
 
     def log(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as file:
