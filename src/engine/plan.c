@@ -4,7 +4,7 @@
 #include "base/memory.h"
 
 #define PLAN_SIZE_MAX (256u << 20)
-#define WINDOW_MESSAGES 256
+#define WINDOW_MESSAGES 1024
 #define WINDOW_BYTES (4u << 20)
 #define HEARTBEAT_NS (15 * NS_PER_S)
 
