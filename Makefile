@@ -1,8 +1,8 @@
 # A thin front for the scripts in tools/. `make help` lists the targets.
-# Variables: JOBS, PREFIX and DESTDIR (install), SEEDS, FUZZ_SECONDS, ROOM (check), ARGS (bench).
+# Variables: JOBS, PREFIX and DESTDIR (install), SEEDS, FUZZ_SECONDS, ROOM (check), ONLY, ROUNDS, SECONDS (bench).
 export JOBS PREFIX SEEDS FUZZ_SECONDS
 .DEFAULT_GOAL := help
-.PHONY: help deps build debug release tsan demo run test check fuzz bench bench-deps lint format coverage install clean
+.PHONY: help deps build debug release tsan demo run test check fuzz bench bench-step bench-deps lint format coverage install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-][a-z -]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "  %-22s %s\n", $$1, $$2}'
@@ -35,9 +35,13 @@ fuzz: ## fuzz every target for FUZZ_SECONDS (60)
 	@tools/deps.sh build test
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-60} tools/test.py fuzz
 
-bench: ## build and run the benchmarks
+bench: ## measure beside peers: ONLY=pattern ROUNDS=5 SECONDS=3
 	@tools/deps.sh build
-	@tools/bench.sh $(ARGS)
+	@tools/bench.sh $(if $(ONLY),--only '$(ONLY)') $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+
+bench-step: ## the engine, encodings and matching without sockets
+	@tools/deps.sh build
+	@tools/bench.sh --programs
 
 bench-deps: ## install the peers that benchmarks compare with
 	@tools/deps.sh build bench

@@ -1,0 +1,147 @@
+"""The programs that are measured: ours, its peers, the floor. Each is started pinned to one processor and stopped."""
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+SERVER_CPU = 0
+GENERATOR_CPU = min(1, (os.cpu_count() or 1) - 1)
+
+
+class Missing(Exception):
+    """A program isn't installed."""
+
+
+def pinned(cpus):
+    return lambda: os.sched_setaffinity(0, cpus if isinstance(cpus, (set, list)) else {cpus})
+
+
+def free_port(kind=socket.SOCK_STREAM):
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def find(name):
+    path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+    if not path:
+        raise Missing(f"{name} is not installed")
+    return path
+
+
+def children(pid):
+    """A process and those that it started."""
+    found = [pid]
+    for each in found:
+        try:
+            with open(f"/proc/{each}/task/{each}/children", encoding="ascii") as file:
+                found += [int(word) for word in file.read().split()]
+        except OSError:
+            pass
+    return found
+
+
+class Server:
+    """A running program. `port` is where publishers go, `sink_port` where subscribers do, if elsewhere."""
+
+    def __init__(self, folder, name, command, port, sink_port=None, cpus=SERVER_CPU, wait=True):
+        self.port, self.sink_port, self.name = port, sink_port or port, name
+        self.log = os.path.join(folder, f"{name}.out")
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=folder,
+                                            preexec_fn=pinned(cpus))
+        if wait:
+            self.await_port()
+
+    def await_port(self):
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                break
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return
+            except OSError:
+                time.sleep(0.02)
+        self.stop()
+        with open(self.log, encoding="utf-8", errors="replace") as log:
+            raise SystemExit(f"{self.name} did not start: {log.read()[-2000:]}")
+
+    def pids(self):
+        return children(self.process.pid)
+
+    def memory(self, key):
+        """Kibibytes of Rss or Pss, all processes."""
+        total = 0
+        for pid in self.pids():
+            with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+                total += next(int(line.split()[1]) for line in file if line.startswith(key + ":"))
+        return total
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+def write(folder, name, text):
+    path = os.path.join(folder, name)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+class Programs:
+    """Knows where the built programs are, and starts all others. `folder` is for configs, logs and data."""
+
+    def __init__(self, build, folder):
+        self.build, self.folder, self.count = os.path.abspath(build), folder, 0
+
+    def place(self, name):
+        self.count += 1
+        path = os.path.join(self.folder, f"{name}-{self.count}")
+        os.makedirs(path)
+        os.chmod(path, 0o777)
+        return path
+
+    @property
+    def load(self):
+        return os.path.join(self.build, "bench", "bench-load")
+
+    def intertie(self, listeners, body, workers=1, extra="", cpus=SERVER_CPU):
+        """`listeners` are lines of YAML with {port}; `body` the rest of the config."""
+        place, port = self.place("intertie"), free_port()
+        config = write(place, "bench.yaml", f"name: bench\nworkers: {workers}\nrun_dir: {place}\n"
+                       "admin: {url: http://127.0.0.1:0}\n"
+                       f"log: {{level: error, file: {place}/log}}\n{extra}"
+                       f"listeners:\n{listeners.format(port=port)}\n{body}\n")
+        return Server(place, "intertie", [os.path.join(self.build, "src", "intertie"), "run", config], port,
+                      cpus=cpus, wait="udp:" not in listeners)
+
+    def floor(self, kind, out=None):
+        place, port = self.place("floor"), free_port()
+        sink = out or free_port()
+        return Server(place, "floor", [os.path.join(self.build, "bench", "bench-floor"), kind, str(port), str(sink)],
+                      port, sink, wait=kind != "udp")
+
+    def nats(self):
+        place, port = self.place("nats"), free_port()
+        return Server(place, "nats", [find("nats-server"), "-a", "127.0.0.1", "-p", str(port)], port)
+
+    def redis(self):
+        place, port = self.place("redis"), free_port()
+        return Server(place, "redis", [find("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--save", "",
+                                       "--appendonly", "no", "--client-output-buffer-limit", "pubsub", "0", "0", "0"],
+                      port)
+
+    def mosquitto(self):
+        place, port = self.place("mosquitto"), free_port()
+        config = write(place, "mosquitto.conf", f"listener {port} 127.0.0.1\nallow_anonymous true\n"
+                       "set_tcp_nodelay true\nmax_queued_messages 0\nmax_inflight_messages 0\nuser root\n")
+        return Server(place, "mosquitto", [find("mosquitto"), "-c", config], port)

@@ -1,0 +1,95 @@
+"""What is measured: each workload names its subject, its peers, its floor and the bars between them."""
+from dataclasses import dataclass, field
+from typing import Callable, Optional
+
+
+@dataclass
+class Contestant:
+    """How to start a program, and how to load it: `kind` and key=value words of the load generator."""
+    start: Callable
+    load: list
+
+
+@dataclass
+class Bar:
+    """`ratio` is peer / subject of the metric, so more is better; with `most` it is subject / peer and less is."""
+    ratio: float
+    goal: Optional[float] = None
+    most: bool = False
+
+
+@dataclass
+class Workload:
+    name: str
+    subject: Contestant
+    peers: dict = field(default_factory=dict)
+    floor: Optional[Contestant] = None
+    bars: dict = field(default_factory=dict)
+    metric: str = "server_us"
+    note: str = ""
+
+
+STREAM = "  stream: tcp://127.0.0.1:{port}"
+NOBODY = "systems: {nobody: {accept: true}}\nroutes: {other: {match: {type: com.other.*}, to: nobody}}"
+
+
+def pubsub(dialect, size, subscribers=1, **more):
+    words = [f"{key}={value}" for key, value in more.items()]
+    return ["pubsub", f"dialect={dialect}", f"size={size}", f"subscribers={subscribers}"] + words
+
+
+def stream_router(programs):
+    return programs.intertie(STREAM, NOBODY)
+
+
+def tcp_floor(programs):
+    return programs.floor("tcp")
+
+
+def streams():
+    """Stream v1 from one publisher to subscriptions, beside NATS and Redis."""
+    bars = {("encoded", 256, 1): Bar(1.5, 2.0), ("data", 256, 1): Bar(1.1), ("encoded", 16384, 1): Bar(1.3),
+            ("encoded", 256, 8): Bar(1.2, 1.5)}
+    shapes = [("encoded", 256, 1), ("data", 256, 1), ("encoded", 256, 8), ("encoded", 16384, 1), ("data", 16, 1),
+              ("data", 1024, 1), ("data", 16, 8), ("data", 1024, 8), ("encoded", 16384, 8)]
+    for form, size, subscribers in shapes:
+        encoded = int(form == "encoded")
+        bar = bars.get((form, size, subscribers))
+        name = f"stream-{size}" + ("" if encoded else "-data") + f"-1to{subscribers}"
+        peers = {peer: Contestant(getattr(type_of, peer), pubsub(peer, size, subscribers))
+                 for peer, type_of in (("nats", Start), ("redis", Start))}
+        yield Workload(name, Contestant(stream_router, pubsub("stream1", size, subscribers, encoded=encoded)), peers,
+                       Contestant(tcp_floor, pubsub("raw", size, subscribers, encoded=encoded)),
+                       {"nats": bar} if bar else {})
+    for size in (256, 16384):
+        yield Workload(f"stream-{size}-1to1-acknowledged",
+                       Contestant(stream_router, pubsub("stream1", size, encoded=1, acknowledged=1)),
+                       {"nats": Contestant(Start.nats, pubsub("nats", size))},
+                       Contestant(tcp_floor, pubsub("raw", size, encoded=1)), note="the peer acknowledges nothing")
+
+
+class Start:
+    """Starters of peers that need no settings."""
+    @staticmethod
+    def nats(programs):
+        return programs.nats()
+
+    @staticmethod
+    def redis(programs):
+        return programs.redis()
+
+
+def lines():
+    """JSON lines in and out."""
+    for size in (16, 256, 1024, 16384):
+        yield Workload(f"ndjson-{size}-1to1", Contestant(stream_router, pubsub("ndjson", size)),
+                       {"nats": Contestant(Start.nats, pubsub("nats", size))},
+                       Contestant(tcp_floor, pubsub("raw", size)))
+    yield Workload("ndjson-256-1to8", Contestant(stream_router, pubsub("ndjson", 256, 8)),
+                   {"nats": Contestant(Start.nats, pubsub("nats", 256, 8))},
+                   Contestant(tcp_floor, pubsub("raw", 256, 8)))
+
+
+def all_workloads():
+    for family in (streams, lines):
+        yield from family()
