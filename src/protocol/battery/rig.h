@@ -236,8 +236,9 @@ static inline void rig_feed(struct rig *rig, struct slice bytes) {
             buffer_add(&rig->partial, slice_skip(bytes, used));
     }
     if (rig->partial.status != STATUS_OK && !rig->sink.closing) {
-        rig->sink.closing = true;
+        rig->sink.closing = true; /* as the connection room closes it then */
         rig->sink.close_status = rig->partial.status;
+        rig->sink.room = (struct protocol_room){0};
     }
     if (rig->sink.closing)
         buffer_clear(&rig->partial);

@@ -87,6 +87,12 @@ static struct ask *find_ask(const struct datagram *d, uint64_t token) {
     return ask && ask->token == token && !ask->over ? ask : NULL;
 }
 
+static void end(struct datagram *d) {
+    d->sink->closing = true;
+    d->sink->close_status = d->shut_status;
+    d->sink->room = (struct protocol_room){0};
+}
+
 static void end_ask(struct datagram *d, struct ask *ask) {
     ask->over = true;
     d->asks_open--;
@@ -94,10 +100,8 @@ static void end_ask(struct datagram *d, struct ask *ask) {
         d->ask_first = (d->ask_first + 1) & (d->ask_capacity - 1);
         d->ask_count--;
     }
-    if (d->shutting && d->asks_open == 0) {
-        d->sink->closing = true;
-        d->sink->close_status = d->shut_status;
-    }
+    if (d->shutting && d->asks_open == 0)
+        end(d);
 }
 
 /* -- in -- */
@@ -319,10 +323,8 @@ static void datagram_shut(void *state, enum status status, struct now now) {
     (void)now;
     d->shutting = true;
     d->shut_status = status;
-    if (d->asks_open == 0) {
-        d->sink->closing = true;
-        d->sink->close_status = status;
-    }
+    if (d->asks_open == 0)
+        end(d);
 }
 
 static void datagram_done(void *state) {

@@ -59,8 +59,7 @@ static uint8_t *new_ack(struct stream1 *s, unsigned count) {
     size_t size = FRAME_ACK_HEADER + count * FRAME_ACK_ENTRY;
     uint8_t *at = chain_reserve(out, FRAME_HEADER + size);
     if (!at) {
-        s->sink->closing = true;
-        s->sink->close_status = STATUS_NO_MEMORY;
+        stream1_close(s, STATUS_NO_MEMORY);
         return NULL;
     }
     frame_put_header(at, (uint32_t)size, FRAME_ACK, 0);

@@ -143,8 +143,7 @@ static size_t stream1_feed(void *state, struct slice bytes, bool ended, struct n
     if (s->sink->closing)
         return bytes.size;
     if (ended && (used < bytes.size || s->phase < STREAM1_OPEN)) {
-        s->sink->closing = true; /* cut off within a frame */
-        s->sink->close_status = STATUS_PEER_CLOSED;
+        stream1_close(s, STATUS_PEER_CLOSED); /* cut off within a frame */
     } else if (ended && !s->peer_ended) {
         s->peer_ended = true;
         stream1_check_end(s);

@@ -662,6 +662,17 @@ static void a_frame_that_was_not_written_can_be_recovered(void **state) {
     rig_done(&rig);
 }
 
+static void a_peer_that_ends_within_a_frame_is_sent_nothing_more(void **state) {
+    (void)state;
+    struct rig rig;
+    accepted(&rig);
+    rig_feed(&rig, slice_make("\0\0\0", 3));
+    rig_end(&rig);
+    assert_true(rig.sink.closing && rig.sink.room.messages == 0);
+    assert_int_equal(rig.sink.close_status, STATUS_PEER_CLOSED);
+    rig_done(&rig);
+}
+
 /* -- subscriptions -- */
 
 static void subscriptions_are_answered(void **state) {
@@ -968,6 +979,7 @@ int main(void) {
         cmocka_unit_test(what_the_peer_cannot_take_is_too_large),
         cmocka_unit_test(a_peer_without_acks_gets_noack),
         cmocka_unit_test(a_frame_that_was_not_written_can_be_recovered),
+        cmocka_unit_test(a_peer_that_ends_within_a_frame_is_sent_nothing_more),
         cmocka_unit_test(subscriptions_are_answered),
         cmocka_unit_test(acks_are_one_choice_for_a_connection),
         cmocka_unit_test(silence_is_answered_by_ping_then_by_an_end),
