@@ -43,7 +43,9 @@ const char *engine_check(const struct engine *engine) {
     for (struct list_node *node = list_first(&engine->net.open); node; node = list_next(&engine->net.open, node)) {
         const struct connection *c = LIST_ENTRY(node, struct connection, node);
         const struct session *s = c->was_open ? c->owner : NULL;
-        if (c->deadline.at.ns == INT64_MAX && !c->protocol->is_datagram && !c->protocol->keeps_open)
+        /* one exchange at a time: while it waits for us, what it waits for has the deadline */
+        bool ours = s && c->sink.paused && (s->waiters.count || s->asked.count);
+        if (c->deadline.at.ns == INT64_MAX && !c->protocol->is_datagram && !c->protocol->keeps_open && !ours)
             return "a connection has no deadline";
         if (c->stopped && s && s->work->waiters.count == 0)
             return "a connection's reads are off and nothing will turn them on";

@@ -68,12 +68,14 @@ static bool endpoints_set(struct engine *engine, struct system *system, const st
         ASSERT(fresh[i]); /* a plan half in force helps nobody */
         fresh[i]->plan = wanted;
     }
-    for (size_t i = 0; i < system->endpoint_count; i++)
-        if (system->endpoints[i])
-            retire(engine, system->endpoints[i]);
-    memory_free(system->endpoints);
-    system->endpoints = fresh;
+    struct endpoint **old = system->endpoints;
+    size_t old_count = system->endpoint_count;
+    system->endpoints = fresh; /* first: whoever hears of a dial that ends now looks at them */
     system->endpoint_count = config->endpoint_count;
+    for (size_t i = 0; i < old_count; i++)
+        if (old[i])
+            retire(engine, old[i]);
+    memory_free(old);
     return true;
 }
 
@@ -85,9 +87,10 @@ static void end_all(struct engine *engine, struct list *list, enum status status
 /* What a removed system holds has nowhere to go. */
 static void remove_system(struct engine *engine, struct system *system) {
     struct recipient *r = &system->recipient;
-    for (size_t i = 0; i < system->endpoint_count; i++)
+    size_t endpoint_count = system->endpoint_count;
+    system->endpoint_count = 0; /* first: one that is freed must not be looked at when the next one ends */
+    for (size_t i = 0; i < endpoint_count; i++)
         retire(engine, system->endpoints[i]);
-    system->endpoint_count = 0;
     while (r->members.count) {
         struct member *m = LIST_ENTRY(list_first(&r->members), struct member, recipient_node);
         if (m->session)

@@ -230,6 +230,37 @@ static void one_connection_has_a_limit_of_subscriptions(void **state) {
     fx_stop();
 }
 
+#define FAR_START "listeners: {in: intertie://127.0.0.1:7460}\nsystems:\n  crm: {}\n"
+
+/* Both of its endpoints are being dialled for requests that wait. */
+static void ask_far(void) {
+    start(FAR_START "  far: {endpoints: {a: tcp://127.0.0.1:1, b: tcp://127.0.0.1:2}}\n");
+    fx_say(crm, "crm", "q1", "target=far messagetype=query");
+    fx_say(crm, "crm", "q2", "target=far messagetype=query");
+    fx_turn();
+    assert_int_equal(fx.dial_count, 2);
+}
+
+static void an_endpoint_may_go_while_it_is_dialled_and_others_stay(void **state) {
+    (void)state;
+    ask_far();
+    fx_reload(FAR_START "  far: {endpoints: {a: tcp://127.0.0.1:1}}\n");
+    assert_int_equal(engine_totals(fx.engine)->held, 2);
+    struct fixture_peer *far = fx_connect((uint32_t)fx.dials[0].place == 0 ? 0 : 1);
+    fx_turn();
+    fx_expect(&far->got, "q1 q2");
+    fx_stop();
+}
+
+static void a_system_may_go_while_its_endpoints_are_dialled(void **state) {
+    (void)state;
+    ask_far();
+    fx_reload(FAR_START);
+    fx_expect(&fx.ended, "q1:dead:system-removed q2:dead:system-removed");
+    assert_int_equal(engine_totals(fx.engine)->held, 0);
+    fx_stop();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_group_member_may_leave_before_it_acks),
@@ -245,6 +276,8 @@ int main(void) {
         cmocka_unit_test(reads_stay_on_while_the_peer_owes_an_ack),
         cmocka_unit_test(what_comes_back_from_a_connection_keeps_what_was_decided),
         cmocka_unit_test(one_connection_has_a_limit_of_subscriptions),
+        cmocka_unit_test(an_endpoint_may_go_while_it_is_dialled_and_others_stay),
+        cmocka_unit_test(a_system_may_go_while_its_endpoints_are_dialled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
