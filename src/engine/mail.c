@@ -28,7 +28,9 @@ void mail_presence(struct engine *engine, const struct member *m, bool present) 
     const struct recipient *r = m->recipient;
     struct letter letter = {.kind = present ? LETTER_PRESENT : LETTER_ABSENT, .sub = m->sub, .identity = r->identity,
                             .limit = window_of(engine, m), .handle = m->session->connection->handle};
-    struct slice texts[4] = {name_of(engine, r->system), r->is_subscription ? r->filter_text : slice_make("", 0),
+    /* A system's own name: one that a new plan has no more had another index. */
+    struct slice texts[4] = {r->is_subscription ? name_of(engine, r->system) : r->name,
+                             r->is_subscription ? r->filter_text : slice_make("", 0),
                              r->is_subscription ? r->group : slice_make("", 0), slice_make("", 0)};
     for (uint32_t i = 0; i < engine->options.workers; i++) {
         if (i == engine->options.worker)
@@ -246,7 +248,7 @@ static void take_delivery(struct engine *engine, uint32_t from, const struct let
         return;
     struct delivery *d = m ? adopt(engine, from, m->recipient, letter, texts, message) : NULL;
     if (!d) {
-        mail_tell(engine, from, letter->id, ENDING_DEAD, STATUS_PEER_CLOSED, true);
+        mail_tell(engine, from, letter->id, ENDING_DEAD, m ? STATUS_NO_MEMORY : STATUS_PEER_CLOSED, true);
         return;
     }
     d->session = m->session;
@@ -281,10 +283,14 @@ static void take_news(struct engine *engine, struct news news) {
     }
     bool again = news.verdict == NEWS_UNSENT || (news.verdict == NEWS_UNKNOWN && flight_may_repeat(d, true));
     if (again) {
+        /* Its worker knows no such session: whether that was told or lost, nothing goes there again. */
+        struct member *gone = news.verdict == NEWS_UNSENT && status == STATUS_PEER_CLOSED ? d->member : NULL;
         mail_forget(engine, d);
         list_remove(&r->asked, &d->node);
         d->attempt = (uint8_t)(d->attempt + (news.verdict == NEWS_UNKNOWN));
         recipient_queue(engine, d, true);
+        if (gone)
+            member_leave(engine, gone);
         return;
     }
     bool drops = d->message->kind == KIND_NOTIFICATION;

@@ -1,0 +1,156 @@
+/* Two workers of a node, and letters between them that come late or never. */
+#include "engine/fixture.h"
+
+static const char with_desk[] = "listeners: {in: intertie://127.0.0.1:7460}\n"
+                                "systems: {crm: {}, desk: {accept: true}, other: {accept: true}}\n";
+static const char without_desk[] = "listeners: {in: intertie://127.0.0.1:7460}\n"
+                                   "systems: {crm: {}, other: {accept: true}}\n";
+
+static struct engine *workers[2];
+static struct letters {
+    struct engine_mail all[16];
+    unsigned count;
+} letters[2]; /* by sender */
+
+/* From now on it is that worker that peers come to and that has its turn. */
+static void at(unsigned worker) {
+    fx.engine = workers[worker];
+}
+
+static void turn(unsigned worker) {
+    struct engine_actions actions;
+    struct net_action all[16];
+    at(worker);
+    engine_finish(fx.engine, fx.now, &actions);
+    for (uint32_t i = 0; i < actions.mail_count; i++) {
+        assert_true(letters[worker].count < COUNT_OF(letters[worker].all));
+        assert_int_equal(actions.mail[i].to, !worker);
+        letters[worker].all[letters[worker].count++] = actions.mail[i];
+    }
+    assert_true(actions.net_count <= COUNT_OF(all));
+    if (actions.net_count)
+        memcpy(all, actions.net, actions.net_count * sizeof *all);
+    for (uint32_t i = 0; i < actions.net_count; i++)
+        fx_act(&all[i]);
+    assert_null(engine_check(fx.engine));
+}
+
+/* Everything that `worker` wrote arrives, or is lost; returns how many parcels. */
+static unsigned post(unsigned worker, bool lost) {
+    unsigned count = letters[worker].count;
+    for (unsigned i = 0; i < count; i++) {
+        struct engine_mail *mail = &letters[worker].all[i];
+        struct engine_input input = {.kind = INPUT_MAIL, .from = worker, .bytes = slice_make(mail->parcel->data, mail->size)};
+        if (!lost)
+            engine_input(workers[!worker], &input, fx.now);
+        block_unref(mail->parcel);
+    }
+    letters[worker].count = 0;
+    turn(!worker);
+    return count;
+}
+
+static void reload(const char *yaml) {
+    struct engine_input input = {.kind = INPUT_CONFIG, .plan = fx_load(yaml)};
+    for (unsigned i = 0; i < 2; i++) {
+        engine_input(workers[i], &input, fx.now);
+        turn(i);
+    }
+}
+
+static void start(void) {
+    fx_start(with_desk);
+    engine_free(fx.engine);
+    for (unsigned i = 0; i < 2; i++) {
+        struct engine_options options = {.worker = i, .workers = 2, .seed = 1 + i, .calls = &fixture_calls,
+                                         .cut_through = true, .memo = true};
+        workers[i] = engine_new(&options);
+        assert_non_null(workers[i]);
+        struct engine_input input = {.kind = INPUT_CONFIG, .plan = fx.plans[0]};
+        engine_input(workers[i], &input, fx.now);
+        turn(i);
+    }
+}
+
+static void stop(void) {
+    for (unsigned i = 0; i < 2; i++)
+        while (letters[i].count)
+            block_unref(letters[i].all[--letters[i].count].parcel);
+    engine_free(workers[0]);
+    fx.engine = workers[1];
+    fx_stop();
+}
+
+static struct fixture_peer *desk_at(unsigned worker) {
+    at(worker);
+    struct fixture_peer *desk = fx_accept(0);
+    assert_int_equal(fx_hello(desk, "desk", NULL, true), STATUS_OK);
+    turn(worker);
+    return desk;
+}
+
+static uint64_t takers(unsigned worker, const char *system) {
+    struct engine *engine = workers[worker];
+    return engine_system(engine, plan_system(engine->plan, slice_from(system)))->recipient.members.count;
+}
+
+static void sessions_are_known_to_other_workers_until_they_go(void **state) {
+    (void)state;
+    start();
+    struct fixture_peer *desk = desk_at(0);
+    post(0, false);
+    assert_int_equal(takers(1, "desk"), 1);
+    at(0);
+    fx_lose(desk);
+    turn(0);
+    post(0, false);
+    assert_int_equal(takers(1, "desk"), 0);
+    stop();
+}
+
+/* Both letters about it are under way while two plans come: in the first of them its index is another system's. */
+static void a_session_that_a_reload_ends_is_taken_leave_of_by_its_own_name(void **state) {
+    (void)state;
+    start();
+    desk_at(0);
+    reload(without_desk);
+    reload(with_desk);
+    assert_int_equal(post(0, false), 2);
+    assert_int_equal(takers(1, "desk"), 0);
+    stop();
+}
+
+static void what_comes_back_from_a_session_that_is_gone_does_not_go_there_again(void **state) {
+    (void)state;
+    start();
+    at(1);
+    struct fixture_peer *crm = fx_accept(0);
+    assert_int_equal(fx_hello(crm, "crm", NULL, false), STATUS_OK);
+    at(0);
+    fx_accept(0); /* the fixture tells peers apart by their handle: crm has this one with the other worker */
+    struct fixture_peer *desk = desk_at(0);
+    post(0, false);
+    at(0);
+    fx_lose(desk);
+    turn(0);
+    post(0, true); /* its goodbye is lost: no memory for it */
+    assert_int_equal(takers(1, "desk"), 1);
+    at(1);
+    fx_say(crm, "crm", "e1", "target=desk");
+    turn(1);
+    assert_int_equal(post(1, false), 1); /* handed over, */
+    assert_int_equal(post(0, false), 1); /* given back, */
+    assert_int_equal(post(1, false), 0); /* and kept */
+    assert_int_equal(takers(1, "desk"), 0);
+    assert_int_equal(engine_totals(workers[1])->held, 1);
+    stop();
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sessions_are_known_to_other_workers_until_they_go),
+        cmocka_unit_test(a_session_that_a_reload_ends_is_taken_leave_of_by_its_own_name),
+        cmocka_unit_test(what_comes_back_from_a_session_that_is_gone_does_not_go_there_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
