@@ -252,12 +252,12 @@ static inline void shim_check_session(const struct session *s) {
     uint64_t open = 0;
     for (uint64_t token = 1; token <= t->tokens_in; token++)
         open += shim_token(t, token)->state == SHIM_OPEN;
-    for (struct list_node *node = list_first(&s->waiters); node; node = list_next(&s->waiters, node)) {
+    for (struct list_node *node = list_first(&s->work->waiters); node; node = list_next(&s->work->waiters, node)) {
         const struct waiter *w = LIST_ENTRY(node, struct waiter, session_node);
         ASSERT(shim_token(t, w->token)->state == SHIM_OPEN);
         open--;
     }
-    for (struct list_node *node = list_first(&s->asked); node; node = list_next(&s->asked, node)) {
+    for (struct list_node *node = list_first(&s->work->asked); node; node = list_next(&s->work->asked, node)) {
         const struct delivery *d = LIST_ENTRY(node, struct delivery, asker_node);
         open -= shim_token(t, d->asker_token)->state == SHIM_OPEN;
     }
