@@ -75,6 +75,14 @@ static int too_large(int fd, struct mmsghdr *messages, unsigned count, int flags
     return take_failure() ? give_error(EMSGSIZE) : sys_real.sendmmsg(fd, messages, count, flags);
 }
 
+/* The wall clock is set a day forth and back, again and again; the other one is right. */
+static int stepping_clock(clockid_t clock, struct timespec *time) {
+    int result = sys_real.clock_gettime(clock, time);
+    if (clock == CLOCK_REALTIME)
+        time->tv_sec += turn() % 2 ? 86400 : -86400;
+    return result;
+}
+
 static void begin(struct rig *rig, uint16_t lamp) {
     sys_replace(&table); /* before there are threads */
     rig_start(rig, 1,
@@ -132,6 +140,33 @@ static void stuttering_calls_change_nothing(void **state) {
         snprintf(expected, sizeof expected, "{\"n\":1%02d}", i);
         if (!strstr(datagram, expected))
             fail_msg("%d: no %s in %s", i, expected, datagram); /* one sender, one recipient: in order */
+    }
+    close(fd);
+    close(lamp);
+    end(&rig);
+}
+
+/* Many requests over one connection: none is late, none is lost, and the connection stays. */
+static void a_clock_that_steps_changes_nothing(void **state) {
+    enum { MESSAGES = 40 };
+    static char answer[64 << 10];
+    static const char request[] = "POST /v1/messages HTTP/1.1\r\nHost: localhost\r\n" HEADERS "Content-Length: 2\r\n\r\n{}";
+    char datagram[2048];
+    struct rig rig = {0};
+    uint16_t port;
+    (void)state;
+    int lamp = rig_receive(&port);
+    table = sys_real;
+    table.clock_gettime = stepping_clock;
+    begin(&rig, port);
+    int fd = rig_connect(web(&rig));
+    for (int i = 0; i < MESSAGES; i++) {
+        rig_send(fd, request);
+        assert_true(recv(lamp, datagram, sizeof datagram, 0) > 0);
+        ssize_t got = recv(fd, answer, sizeof answer - 1, 0);
+        assert_true(got > 0);
+        answer[got] = '\0';
+        assert_non_null(strstr(answer, "HTTP/1.1 202"));
     }
     close(fd);
     close(lamp);
@@ -205,6 +240,7 @@ static void datagram_that_the_path_refuses_is_dropped_and_counted(void **state) 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stuttering_calls_change_nothing),
+        cmocka_unit_test(a_clock_that_steps_changes_nothing),
         cmocka_unit_test(without_descriptors_accepting_pauses_and_is_told_once),
         cmocka_unit_test(reset_ends_its_connection_alone),
         cmocka_unit_test(datagram_that_the_path_refuses_is_dropped_and_counted),
