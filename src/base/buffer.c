@@ -61,7 +61,7 @@ uint8_t *buffer_reserve(struct buffer *buffer, size_t count) {
     return buffer->data + buffer->size;
 }
 
-void buffer_add(struct buffer *buffer, struct slice bytes) {
+void buffer_add_slowly(struct buffer *buffer, struct slice bytes) {
     if (bytes.size == 0)
         return;
     uint8_t *at = buffer_reserve(buffer, bytes.size);
@@ -71,26 +71,14 @@ void buffer_add(struct buffer *buffer, struct slice bytes) {
     buffer->size += bytes.size;
 }
 
-void buffer_add_byte(struct buffer *buffer, uint8_t byte) {
-    uint8_t *at = buffer_reserve(buffer, 1);
-    if (!at)
-        return;
-    *at = byte;
-    buffer->size++;
-}
-
-void buffer_add_text(struct buffer *buffer, const char *text) {
-    buffer_add(buffer, slice_from(text));
-}
-
 void buffer_add_u64(struct buffer *buffer, uint64_t value) {
     char digits[TEXT_U64_MAX];
-    buffer_add(buffer, slice_make(digits, text_from_u64(digits, value)));
+    buffer_add_slowly(buffer, slice_make(digits, text_from_u64(digits, value)));
 }
 
 void buffer_add_i64(struct buffer *buffer, int64_t value) {
     char digits[TEXT_U64_MAX + 1];
-    buffer_add(buffer, slice_make(digits, text_from_i64(digits, value)));
+    buffer_add_slowly(buffer, slice_make(digits, text_from_i64(digits, value)));
 }
 
 void buffer_add_format(struct buffer *buffer, const char *format, ...) {

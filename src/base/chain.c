@@ -11,8 +11,14 @@ void chain_pool_init(struct chain_pool *pool) {
 void chain_pool_done(struct chain_pool *pool) {
     while (pool->count)
         block_unref(pool->spare[--pool->count]);
+    while (pool->first_count)
+        block_unref(pool->first[--pool->first_count]);
     while (pool->ring_count)
         memory_free(pool->rings[--pool->ring_count].pieces);
+}
+
+static struct block *pool_take_first(struct chain_pool *pool) {
+    return pool->first_count ? pool->first[--pool->first_count] : block_new(CHAIN_FIRST_SIZE, &pool->held);
 }
 
 static struct block *pool_take(struct chain_pool *pool, size_t size) {
@@ -25,8 +31,10 @@ static struct block *pool_take(struct chain_pool *pool, size_t size) {
 }
 
 static void pool_give(struct chain_pool *pool, struct block *block) {
-    if (block->refs == 1 && block->size == CHAIN_BLOCK_SIZE && block->gauge == &pool->held &&
-        pool->count < COUNT_OF(pool->spare))
+    bool ours = block->refs == 1 && block->gauge == &pool->held;
+    if (ours && block->size == CHAIN_FIRST_SIZE && pool->first_count < COUNT_OF(pool->first))
+        pool->first[pool->first_count++] = block;
+    else if (ours && block->size == CHAIN_BLOCK_SIZE && pool->count < COUNT_OF(pool->spare))
         pool->spare[pool->count++] = block;
     else
         block_unref(block);
@@ -114,7 +122,8 @@ void chain_rest(struct chain *chain) {
         drop_unused(chain);
     if (chain->count || !chain->capacity)
         return;
-    if (pool->ring_count < CHAIN_RINGS && chain->capacity <= CHAIN_RING_MAX)
+    if (pool->ring_count < (chain->capacity <= CHAIN_RING_SMALL ? CHAIN_RINGS : CHAIN_RINGS / 16) &&
+        chain->capacity <= CHAIN_RING_MAX)
         pool->rings[pool->ring_count++] = (struct chain_ring){chain->pieces, chain->capacity};
     else
         memory_free(chain->pieces);
@@ -138,7 +147,8 @@ uint8_t *chain_reserve_slowly(struct chain *chain, size_t count) {
     drop_unused(chain);
     if (count > UINT32_MAX / 2 || !make_room(chain))
         return NULL;
-    struct block *block = pool_take(chain->pool, count);
+    bool is_first = chain->count == 0 && chain->pool->count == 0 && count <= CHAIN_FIRST_USE && !chain->datagrams;
+    struct block *block = is_first ? pool_take_first(chain->pool) : pool_take(chain->pool, count);
     if (!block)
         return NULL;
     *piece_at(chain, chain->count++) = (struct chain_piece){.block = block};

@@ -9,14 +9,19 @@
 #include "base/block.h"
 #include "base/buffer.h"
 
-#define CHAIN_RINGS 16
+#define CHAIN_RINGS 256
+#define CHAIN_RING_SMALL 8 /* pieces: rings of so many fill the pool, larger ones the first sixteenth of it */
 #define CHAIN_RING_MAX 256 /* pieces of a ring that the pool keeps */
 #define CHAIN_BLOCK_SIZE 16384 /* smaller writes share blocks of this size */
+#define CHAIN_FIRST_SIZE 2048  /* the first of a chain when no other is spare: many connections write one answer a turn */
+#define CHAIN_FIRST_USE 1024   /* what is larger doesn't begin with a small one */
 
 /* Spare blocks of one worker, so that a busy connection doesn't ask the heap each turn. */
 struct chain_pool {
     struct block *spare[64];
     unsigned count;
+    struct block *first[256]; /* of CHAIN_FIRST_SIZE */
+    unsigned first_count;
     struct chain_ring { /* of chains that are empty */
         struct chain_piece *pieces;
         uint32_t capacity;

@@ -121,13 +121,21 @@ static void small_writes_share_a_block(void **state) {
         assert_true(chain_add(&chain, SLICE_OF("0123456789")));
     assert_int_equal(chain_vectors(&chain, vectors, 4), 1);
     assert_int_equal(vectors[0].iov_len, 1000);
-    assert_true(pool.held == CHAIN_BLOCK_SIZE);
+    assert_true(pool.held == CHAIN_FIRST_SIZE);
     chain_written(&chain, 1000);
     assert_int_equal(chain.count, 0);
-    assert_int_equal(pool.count, 1); /* kept for the next */
+    assert_int_equal(pool.first_count, 1); /* kept for the next */
     assert_true(chain_add(&chain, SLICE_OF("x")));
+    assert_int_equal(pool.first_count, 0);
+    assert_true(pool.held == CHAIN_FIRST_SIZE);
+    for (int i = 0; i < 300; i++) /* goes on in a large one */
+        assert_true(chain_add(&chain, SLICE_OF("0123456789")));
+    assert_int_equal(chain_vectors(&chain, vectors, 4), 2);
+    assert_true(pool.held == CHAIN_FIRST_SIZE + CHAIN_BLOCK_SIZE);
+    chain_written(&chain, 3001);
+    assert_int_equal(pool.first_count + pool.count, 2);
+    assert_true(chain_add(&chain, SLICE_OF("x"))); /* what is spare comes first */
     assert_int_equal(pool.count, 0);
-    assert_true(pool.held == CHAIN_BLOCK_SIZE);
     chain_done(&chain);
     chain_pool_done(&pool);
     assert_true(pool.held == 0);

@@ -40,8 +40,9 @@ enum status message_http_header(struct message *message, struct buffer *extra, s
 /* `content_type` data NULL: none. Also checks that specversion was 1.0. */
 enum status message_http_finish(struct message *message, struct buffer *extra, struct slice content_type,
                                 struct message_fault *fault);
-/* Whether `mode: auto` may use binary: no attribute needs percent-encoding and the headers total at most 6 KiB. */
-bool message_http_fits_binary(const struct message *message, const struct overlay *overlay);
+/* As message_http_headers(), for `mode: auto`: STATUS_NOT_SUPPORTED when an attribute needs percent-encoding or the headers
+ * total more than 6 KiB; what was added then is the caller's to drop. */
+enum status message_http_plain_headers(const struct message *message, const struct overlay *overlay, struct buffer *out);
 /* Appends the `ce-NAME: value CRLF` lines and `Content-Type`, not the empty line, not the body (message_data_write).
  * STATUS_MALFORMED_EVENT for a value that no header can hold. */
 enum status message_http_headers(const struct message *message, const struct overlay *overlay, struct buffer *out);

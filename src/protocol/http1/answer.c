@@ -100,8 +100,27 @@ void answer_problem(struct http1 *h, enum status status, struct slice detail, ui
                  now);
 }
 
+/* The answer that is written most. */
+static void accept_plainly(struct http1 *h, struct now now) {
+    char id[UUID_TEXT_SIZE];
+    struct buffer out;
+    if (!begin(h, HEAD_ROOM, &out))
+        return;
+    uuid_text(h->server.receipt, id);
+    buffer_add(&out, SLICE_OF("HTTP/1.1 202 Accepted"));
+    add_date(h->worker, now, &out);
+    buffer_add(&out, SLICE_OF("Intertie-Id: "));
+    buffer_add(&out, slice_make(id, sizeof id));
+    buffer_add(&out, SLICE_OF("\r\nContent-Length: 0\r\n\r\n"));
+    chain_commit(h->sink->out, out.size);
+}
+
 void answer_accepted(struct http1 *h, struct now now) {
     struct http1_server *s = &h->server;
+    if (goes_on(s) && !s->is_old) {
+        accept_plainly(h, now);
+        return;
+    }
     char line[64] = "Intertie-Id: ";
     size_t size = strlen(line);
     uuid_text(s->receipt, line + size);
@@ -112,7 +131,7 @@ void answer_accepted(struct http1 *h, struct now now) {
 enum status answer_reply(struct http1 *h, const struct message *message, const struct overlay *overlay, struct now now) {
     struct leave leave;
     struct buffer out;
-    enum status status = leave_prepare(&leave, (enum api_mode)h->server.mode, message, overlay, &h->worker->scratch);
+    enum status status = leave_prepare(&leave, (enum api_mode)h->server.mode, API_BINARY, message, overlay, &h->worker->scratch);
     if (status != STATUS_OK)
         return status;
     size_t size = HEAD_ROOM + leave_size(&leave);

@@ -45,6 +45,10 @@ void api_route(const struct http1_head *head, uint8_t *room, struct api_route *r
         route->place = API_OPTIONS;
         return;
     }
+    if (slice_is(head->path, "/v1/messages")) { /* nearly always */
+        route->place = posting(head, false);
+        return;
+    }
     struct slice path = http1_normal_path(head->path, room, API_ROOM);
     if (!path.data || !eat(&path, SLICE_OF("/v1/")))
         return;
@@ -110,16 +114,14 @@ static enum api_mode structured_mode(struct slice content_type) {
 }
 
 enum api_mode api_mode(const struct http1_head *head) {
-    static const struct slice required[] = {SLICE("ce-specversion"), SLICE("ce-id"), SLICE("ce-source"), SLICE("ce-type")};
     struct slice type = http1_known(head, HTTP1_CONTENT_TYPE);
     if (slice_starts_nocase(type, SLICE_OF("application/cloudevents")))
         return structured_mode(type);
     if (head->ce_count == 0)
         return API_PLAIN;
-    unsigned found = 0;
-    for (size_t i = 0; i < 4; i++)
-        found += http1_find(head, required[i]).data != NULL;
-    return found == 4 ? API_BINARY : found ? API_INCOMPLETE : API_PLAIN;
+    if (head->ce_required == HTTP1_CE_ALL)
+        return API_BINARY;
+    return head->ce_required ? API_INCOMPLETE : API_PLAIN;
 }
 
 /* Weight of `;q=`, in thousandths; 1000 when there is none. RFC 9110 section 12.4.2. */

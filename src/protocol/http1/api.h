@@ -53,7 +53,7 @@ struct api_hints {
     struct slice target; /* of the path; empty: none */
     struct wall expiry;  /* of TTL; INT64_MAX: none */
     struct wall now;
-    /* for wrapping */
+    /* for wrapping alone */
     const struct protocol_default *defaults;
     size_t default_count;
     struct slice id;          /* text of the receipt */

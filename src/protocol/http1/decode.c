@@ -88,7 +88,7 @@ static enum status decode_binary(struct message *message, struct slice body, str
     message_init(message, body);
     for (uint32_t i = 0; i < head->field_count; i++) {
         const struct http1_field *field = &head->fields[i];
-        if (field->name.size <= 3 || !slice_starts_nocase(field->name, SLICE_OF("ce-")))
+        if (!http1_is_ce(field->name))
             continue;
         enum status status =
             message_http_header(message, extra, slice_skip(field->name, 3), field->value, hints->rules, fault);
@@ -221,7 +221,8 @@ static enum status decode_structured(struct message *message, bool is_proto, str
 enum status api_decode(struct message *message, enum api_mode mode, struct slice body, struct buffer *extra,
                        struct buffer *own, const struct api_hints *hints, struct message_fault *fault) {
     buffer_clear(extra);
-    *fault = (struct message_fault){.status = STATUS_OK};
+    fault->status = STATUS_OK;
+    fault->attribute[0] = fault->text[0] = '\0';
     switch (mode) {
     case API_BINARY:
         return decode_binary(message, body, extra, hints, fault);

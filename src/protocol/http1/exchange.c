@@ -109,7 +109,7 @@ static bool check_identity(struct http1 *h, const struct http1_head *head, struc
 
 static bool check_duplicates(struct http1 *h, const struct http1_head *head, struct now now) {
     for (uint32_t i = 0; i < head->field_count && head->ce_count > 1; i++) {
-        if (!slice_starts_nocase(head->fields[i].name, SLICE_OF("ce-")))
+        if (!http1_is_ce(head->fields[i].name))
             continue;
         for (uint32_t k = i + 1; k < head->field_count; k++)
             if (slice_equal_nocase(head->fields[i].name, head->fields[k].name))
@@ -129,7 +129,8 @@ static bool check_mode(struct http1 *h, const struct http1_head *head, struct no
                       "of CloudEvents only the formats +json and +protobuf are understood, in UTF-8", NULL, now);
     if (mode == API_PLAIN && h->setup->format == PROTOCOL_FORMAT_CLOUDEVENTS)
         return refuse(h, head, STATUS_UNSUPPORTED_MEDIA, "only CloudEvents are taken here", NULL, now);
-    return check_duplicates(h, head, now);
+    /* Of an event in binary mode the decoder finds them, which is cheaper. */
+    return mode == API_BINARY || check_duplicates(h, head, now);
 }
 
 static bool check_route(struct http1 *h, const struct http1_head *head, struct now now) {
@@ -269,12 +270,14 @@ void exchange_begin(struct http1 *h, const struct http1_head *head, struct slice
     api_route(head, room, &route);
     uuid_make(&h->worker->ids, now.wall, s->receipt);
     s->has_receipt = true;
-    uuid_text(s->receipt, id);
     struct api_hints hints = {.head = head, .rules = &rules, .target = route.target, .now = now.wall,
-                              .defaults = h->setup->defaults, .default_count = h->setup->default_count,
-                              .id = slice_make(id, sizeof id)};
-    hints.source = source_of(h, source, sizeof source);
+                              .defaults = h->setup->defaults, .default_count = h->setup->default_count};
     enum api_mode mode = mode_of(h, head);
+    if (mode == API_PLAIN) {
+        uuid_text(s->receipt, id);
+        hints.id = slice_make(id, sizeof id);
+        hints.source = source_of(h, source, sizeof source);
+    }
     if (!api_ttl(&hints, &fault))
         refuse_event(h, &fault, now);
     else if (mode == API_BATCH_JSON || mode == API_BATCH_PROTO)

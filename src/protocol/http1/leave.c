@@ -54,9 +54,10 @@ static void add_length(struct buffer *out, size_t size) {
     buffer_add(out, SLICE_OF("\r\n"));
 }
 
-static enum status prepare_binary(struct leave *leave, const struct message *message, const struct overlay *overlay,
-                                  struct buffer *scratch) {
-    enum status status = message_http_headers(message, overlay, scratch);
+static enum status prepare_binary(struct leave *leave, bool plainly, const struct message *message,
+                                  const struct overlay *overlay, struct buffer *scratch) {
+    enum status status = plainly ? message_http_plain_headers(message, overlay, scratch)
+                                 : message_http_headers(message, overlay, scratch);
     if (status != STATUS_OK)
         return status;
     leave->body = slice_make(NULL, 0);
@@ -85,15 +86,15 @@ static enum status prepare_structured(struct leave *leave, const struct message 
     return scratch->status;
 }
 
-enum status leave_prepare(struct leave *leave, enum api_mode mode, const struct message *message,
-                          const struct overlay *overlay, struct buffer *scratch) {
+enum status leave_prepare(struct leave *leave, enum api_mode mode, enum api_mode otherwise,
+                          const struct message *message, const struct overlay *overlay, struct buffer *scratch) {
     leave->mode = mode;
     buffer_clear(scratch);
     if (mode == API_BINARY) {
-        enum status status = prepare_binary(leave, message, overlay, scratch);
-        if (status != STATUS_MALFORMED_EVENT)
+        enum status status = prepare_binary(leave, otherwise != API_BINARY, message, overlay, scratch);
+        if (status != STATUS_MALFORMED_EVENT && status != STATUS_NOT_SUPPORTED)
             return status;
-        leave->mode = API_JSON;
+        leave->mode = status == STATUS_NOT_SUPPORTED ? otherwise : API_JSON;
         buffer_clear(scratch);
     }
     return prepare_structured(leave, message, overlay, scratch);

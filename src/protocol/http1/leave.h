@@ -11,10 +11,11 @@ struct leave {
     size_t body_size;
 };
 
-/* API_BINARY, API_JSON, API_PROTO, API_BATCH_JSON or API_BATCH_PROTO (of one event). What no header can hold leaves as
+/* `otherwise`: the mode for what would need escapes or much room in headers; API_BINARY: none, they are escaped.
+ * `mode`: API_BINARY, API_JSON, API_PROTO, API_BATCH_JSON or API_BATCH_PROTO (of one event). What no header can hold leaves as
  * API_JSON instead. The slices point into `scratch`, which is cleared first, or into the message. */
-enum status leave_prepare(struct leave *leave, enum api_mode mode, const struct message *message,
-                          const struct overlay *overlay, struct buffer *scratch);
+enum status leave_prepare(struct leave *leave, enum api_mode mode, enum api_mode otherwise,
+                          const struct message *message, const struct overlay *overlay, struct buffer *scratch);
 /* Appends lines, empty line and, unless `only_head`, the body. */
 void leave_write(const struct leave *leave, const struct message *message, bool only_head, struct buffer *out);
 /* Content-Type of a structured mode or a batch. */

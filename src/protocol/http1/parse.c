@@ -1,6 +1,8 @@
 /* The head parser. The order of its checks is the order of the bytes, so that a verdict never changes with more input. */
 #include "protocol/http1/parse.h"
 
+#include <endian.h>
+
 #include "base/text.h"
 
 /* -- bytes -- */
@@ -30,10 +32,9 @@ static const uint8_t *find_control(const uint8_t *at, const uint8_t *end) {
         uint64_t word;
         memcpy(&word, at, sizeof word);
         uint64_t del = word ^ ONES * 0x7f;
-        /* Exact for "is there any": a borrow only ever comes from a byte that is one itself. */
         uint64_t hit = ((word - ONES * 0x20) & ~word & HIGHS) | ((del - ONES) & ~del & HIGHS);
-        if (hit)
-            break;
+        if (hit) /* exact for the first: a borrow goes upward only */
+            return at + (__builtin_ctzll(le64toh(hit)) >> 3);
         at += 8;
     }
     while (at < end && *at >= 0x20 && *at != 0x7f)
@@ -380,14 +381,34 @@ static void connection_options(struct http1_head *head, struct slice value) {
     }
 }
 
+/* `lower` has its size. */
+static inline bool is_token(struct slice name, const char *lower) {
+    unsigned difference = 0;
+    for (size_t i = 0; i < name.size; i++)
+        difference |= token_lower[name.data[i]] ^ (uint8_t)lower[i];
+    return difference == 0;
+}
+
+/* Which of the attributes that every event has. */
+static uint8_t required_of(struct slice name) {
+    switch (name.size) {
+    case 2: return is_token(name, "id") ? HTTP1_CE_ID : 0;
+    case 4: return is_token(name, "type") ? HTTP1_CE_TYPE : 0;
+    case 6: return is_token(name, "source") ? HTTP1_CE_SOURCE : 0;
+    case 11: return is_token(name, "specversion") ? HTTP1_CE_SPECVERSION : 0;
+    default: return 0;
+    }
+}
+
 static enum http1_result note_field(struct http1_head *head, const struct http1_field *field) {
     uint8_t first = token_lower[field->name.data[0]];
-    if (first == 'c' && field->name.size > 3 && slice_starts_nocase(field->name, SLICE_OF("ce-"))) {
+    if (http1_is_ce(field->name)) {
         head->ce_count++;
+        head->ce_required |= required_of(slice_skip(field->name, 3));
         return HTTP1_DONE;
     }
     int known = known_candidate(field->name.size, first);
-    if (known < 0 || !slice_equal_nocase(field->name, known_rows[known].name))
+    if (known < 0 || !is_token(field->name, (const char *)known_rows[known].name.data))
         return HTTP1_DONE;
     if (known == HTTP1_CONNECTION)
         connection_options(head, field->value);

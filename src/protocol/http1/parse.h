@@ -59,6 +59,8 @@ struct http1_limits {
     uint32_t fields;
 };
 
+enum { HTTP1_CE_ID = 1, HTTP1_CE_TYPE = 2, HTTP1_CE_SOURCE = 4, HTTP1_CE_SPECVERSION = 8, HTTP1_CE_ALL = 15 };
+
 struct http1_head {
     size_t size; /* of the head in the input; the body follows */
     /* a request */
@@ -77,6 +79,7 @@ struct http1_head {
     bool wants_close;     /* Connection: close */
     bool wants_keep;      /* Connection: keep-alive */
     uint32_t ce_count;    /* fields whose name starts with `ce-` */
+    uint8_t ce_required;  /* HTTP1_CE_..: which of these are among them */
     uint32_t field_count;
     uint16_t known[HTTP1_KNOWN_COUNT]; /* index of the first one + 1; 0: absent */
     /* HTTP1_BAD */
@@ -97,6 +100,10 @@ enum http1_result http1_parse_response(struct http1_head *head, struct slice byt
 /* Value of the first such field; data NULL when absent. */
 static inline struct slice http1_known(const struct http1_head *head, enum http1_known known) {
     return head->known[known] ? head->fields[head->known[known] - 1].value : slice_make(NULL, 0);
+}
+/* Whether a field of that name is an attribute in binary mode. */
+static inline bool http1_is_ce(struct slice name) {
+    return name.size > 3 && (name.data[0] | 0x20) == 'c' && (name.data[1] | 0x20) == 'e' && name.data[2] == '-';
 }
 /* By any name in lower case. */
 struct slice http1_find(const struct http1_head *head, struct slice name);

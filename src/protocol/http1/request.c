@@ -82,11 +82,9 @@ static enum api_mode structured_mode(const struct http1 *h) {
     return h->setup->encoding == ENCODING_PROTO ? API_PROTO : API_JSON;
 }
 
-static enum api_mode mode_for(const struct http1 *h, const struct message *message, const struct overlay *overlay,
-                              bool asks) {
+static enum api_mode mode_for(const struct http1 *h, bool asks) {
     switch (h->setup->mode) {
     case PROTOCOL_MODE_AUTO:
-        return message_http_fits_binary(message, overlay) ? API_BINARY : structured_mode(h);
     case PROTOCOL_MODE_BINARY:
         return API_BINARY;
     case PROTOCOL_MODE_STRUCTURED:
@@ -122,7 +120,8 @@ static enum status send_one(struct http1 *h, const struct message *message, cons
                             const struct protocol_send *options, struct now now) {
     struct leave leave;
     struct buffer out;
-    enum status status = leave_prepare(&leave, mode_for(h, message, overlay, options->asks), message, overlay,
+    enum api_mode otherwise = h->setup->mode == PROTOCOL_MODE_AUTO ? structured_mode(h) : API_BINARY;
+    enum status status = leave_prepare(&leave, mode_for(h, options->asks), otherwise, message, overlay,
                                        &h->worker->scratch);
     if (status != STATUS_OK)
         return status;
