@@ -29,6 +29,37 @@ static void a_block_counts_its_bytes_until_the_last_reference(void **state) {
     assert_true(gauge == 0);
 }
 
+static void a_pool_counts_what_lives_and_keeps_some_spare(void **state) {
+    struct block_pool pool;
+    struct block *blocks[600];
+    int64_t live = memory_live();
+    (void)state;
+    block_pool_init(&pool);
+    for (size_t i = 0; i < COUNT_OF(blocks); i++) {
+        blocks[i] = block_take(&pool, 1 + i % 256);
+        assert_non_null(blocks[i]);
+        assert_int_equal(blocks[i]->size, 1 + i % 256);
+        memset(blocks[i]->data, 0xee, blocks[i]->size);
+    }
+    assert_true(pool.held > 0);
+    for (size_t i = 0; i < COUNT_OF(blocks); i++)
+        block_unref(blocks[i]);
+    assert_true(pool.held == 0);
+    assert_int_equal(memory_live() - live, 512); /* of one class no more are kept */
+    memory_fail_after(0);
+    struct block *again = block_take(&pool, 256), *other = block_take(&pool, 257);
+    memory_fail_after(-1);
+    assert_non_null(again); /* a spare one needs no memory, one of another class does */
+    assert_null(other);
+    assert_true(pool.held == 256);
+    block_unref(again);
+    struct block *large = block_take(&pool, 100000);
+    assert_true(pool.held == 100000);
+    block_unref(large);
+    block_pool_done(&pool);
+    assert_int_equal(memory_live(), live);
+}
+
 /* The stream's bytes by their absolute offset. */
 static uint8_t byte_at(uint64_t offset) {
     return (uint8_t)(offset * 31 ^ offset >> 8);
@@ -250,6 +281,7 @@ static void a_chain_that_gets_no_memory_keeps_what_it_has(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_block_counts_its_bytes_until_the_last_reference),
+        cmocka_unit_test(a_pool_counts_what_lives_and_keeps_some_spare),
         cmocka_unit_test(bytes_come_out_in_order_and_units_are_found_after_partial_writes),
         cmocka_unit_test(small_writes_share_a_block),
         cmocka_unit_test(a_reservation_that_is_not_used_leaves_nothing),

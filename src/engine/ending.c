@@ -17,7 +17,7 @@ struct delivery *delivery_new(struct engine *engine, struct recipient *recipient
         .timer = {.deadline = {.at = MONO_NEVER}, .kind = TIMER_DELIVERY}, .request_due = MONO_NEVER,
         .received = engine->now.mono};
     d->message = message->block ? message_ref((struct message *)(uintptr_t)message)
-                                : message_keep(message, &engine->kept_bytes);
+                                : message_keep(message, &engine->kept);
     if (!d->message) {
         d->node.next = (struct list_node *)(void *)engine->spare_deliveries;
         engine->spare_deliveries = d;

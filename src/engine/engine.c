@@ -84,6 +84,7 @@ void engine_free(struct engine *engine) {
     while (engine->spare_flight_count)
         memory_free(engine->spare_flights[--engine->spare_flight_count].flights);
     post_free(engine);
+    block_pool_done(&engine->kept);
     memory_free(engine->received_by);
     memory_free(engine);
 }

@@ -283,7 +283,7 @@ struct engine {
     unsigned spare_flight_count;
     struct engine_totals totals;
     uint64_t *received_by; /* by the plan's listener index; the last one: dialled connections */
-    uint64_t kept_bytes;
+    struct block_pool kept; /* messages that outlive their turn */
     struct routing routing; /* scratch */
     bool again;    /* a waiter has its turn: others that wait aren't before it */
     uint64_t ours; /* flight_ours() of the message that is being placed */

@@ -52,7 +52,7 @@ static void heartbeat(struct engine *engine, struct session *s, uint64_t token, 
                       uint32_t from) {
     struct system *system = engine_system(engine, from);
     if (system) {
-        struct message *kept = message_keep(message, &engine->kept_bytes);
+        struct message *kept = message_keep(message, &engine->kept);
         if (kept) {
             message_unref(system->heartbeat);
             system->heartbeat = kept;

@@ -208,7 +208,7 @@ static void arm(struct engine *engine, struct waiter *w) {
 void offer_wait(struct engine *engine, struct session *s, uint64_t token, const struct message *message,
                 uint32_t from, struct recipient *full, int64_t limit_ns) {
     struct waiter *w = session_work(s) ? memory_new(sizeof *w) : NULL;
-    struct message *kept = w ? message_keep(message, &engine->kept_bytes) : NULL;
+    struct message *kept = w ? message_keep(message, &engine->kept) : NULL;
     if (!kept) {
         memory_free(w);
         session_refuse(engine, s, token, STATUS_NO_MEMORY, 0);

@@ -131,9 +131,10 @@ size_t message_kept_size(const struct message *message) {
     return head_size(message) + message->wire_size + message->extra_size;
 }
 
-struct message *message_keep(const struct message *message, uint64_t *gauge) {
+struct message *message_keep(const struct message *message, struct block_pool *pool) {
     size_t head = head_size(message);
-    struct block *block = block_new(message_kept_size(message), gauge);
+    size_t size = message_kept_size(message);
+    struct block *block = pool ? block_take(pool, size) : block_new(size, NULL);
     if (!block)
         return NULL;
     struct message *kept = (struct message *)(void *)block->data;

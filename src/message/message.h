@@ -166,9 +166,9 @@ enum status message_seal(struct message *message, const struct buffer *extra, st
 
 /* What message_keep() would take, in bytes. */
 size_t message_kept_size(const struct message *message);
-/* A copy with its bytes in one block, one reference. NULL when memory is out. A kept message is referred to, not copied:
+/* A copy with its bytes in one block, one reference. `pool` may be NULL. NULL when memory is out. A kept message is referred to, not copied:
  * its struct has no room for more values than it uses. */
-struct message *message_keep(const struct message *message, uint64_t *gauge);
+struct message *message_keep(const struct message *message, struct block_pool *pool);
 struct message *message_ref(struct message *kept);
 void message_unref(struct message *kept); /* NULL is fine */
 

@@ -296,16 +296,16 @@ static const struct slice kept_event =
 static void a_kept_message_outlives_its_bytes(void **state) {
     (void)state;
     static struct fixture f, g;
-    uint64_t gauge = 0;
+    struct block_pool pool = {0};
     int64_t live = memory_live();
     assert_int_equal(fixture_json(&f, kept_event), STATUS_OK);
     assert_int_equal(fixture_json(&g, kept_event), STATUS_OK);
     f.message.has_receipt = true;
-    struct message *kept = message_keep(&f.message, &gauge);
+    struct message *kept = message_keep(&f.message, &pool);
     assert_non_null(kept);
-    assert_int_equal(gauge, message_kept_size(&f.message));
-    assert_int_equal(gauge, message_kept_size(kept));
-    assert_true(gauge < 600);
+    assert_int_equal(pool.held, message_kept_size(&f.message));
+    assert_int_equal(pool.held, message_kept_size(kept));
+    assert_true(pool.held < 600);
     memset(f.wire, 'x', kept_event.size);
     memset(f.room, 'x', sizeof f.room);
     fixture_done(&f);
@@ -313,10 +313,11 @@ static void a_kept_message_outlives_its_bytes(void **state) {
     assert_true(kept->has_receipt);
     assert_ptr_equal(message_ref(kept), kept);
     message_unref(kept);
-    assert_true(gauge > 0);
+    assert_true(pool.held > 0);
     message_unref(kept);
     message_unref(NULL);
-    assert_int_equal(gauge, 0);
+    assert_int_equal(pool.held, 0);
+    block_pool_done(&pool);
     assert_true(memory_live() == live);
     fixture_done(&g);
 }
@@ -325,21 +326,22 @@ static void keeping_survives_each_failed_allocation(void **state) {
     (void)state;
 #ifdef INTERTIE_DEBUG
     static struct fixture f;
-    uint64_t gauge = 0;
+    struct block_pool pool = {0};
     assert_int_equal(fixture_json(&f, kept_event), STATUS_OK);
     for (int64_t n = 0;; n++) {
         memory_fail_after(n);
-        struct message *kept = message_keep(&f.message, &gauge);
+        struct message *kept = message_keep(&f.message, &pool);
         bool failed = memory_has_failed();
         memory_fail_after(-1);
         assert_int_equal(kept == NULL, failed);
         message_unref(kept);
-        assert_int_equal(gauge, 0);
+        assert_int_equal(pool.held, 0);
         if (!failed) {
             assert_true(n > 0);
             break;
         }
     }
+    block_pool_done(&pool);
     fixture_done(&f);
 #else
     skip();

@@ -219,7 +219,7 @@ static struct result run(uint64_t seed, const struct variant *variant, struct bu
         (void)snprintf(result.wrong, sizeof result.wrong, "%llu messages are still held at rest", (unsigned long long)held);
     uint64_t kept = 0;
     for (uint32_t i = 0; i < variant->workers; i++)
-        kept += node_engine(engines[i])->kept_bytes;
+        kept += node_engine(engines[i])->kept.held;
     if (kept && !result.wrong[0])
         (void)snprintf(result.wrong, sizeof result.wrong, "%llu bytes are kept at rest", (unsigned long long)kept);
     judge(&result, crm, &endings, takers, COUNT_OF(takers), 0);
