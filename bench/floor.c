@@ -3,6 +3,7 @@
  *     floor tcp IN OUT          all bytes of who connects to IN go to each that is connected to OUT
  *     floor pump IN BACKEND     each connection to IN gets one of its own to BACKEND, bytes go both ways
  *     floor udp IN OUT          datagrams to IN go to OUT
+ *     floor answer IN SIZE      each SIZE bytes that come are answered by an HTTP 202 without body
  *
  * One thread, plain epoll, one rule: after a full read, read on (32 times at most), then write once to each sink. */
 #include <arpa/inet.h>
@@ -175,6 +176,39 @@ static void run_pump(uint16_t in, uint16_t backend) {
     }
 }
 
+#define ANSWER "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
+
+static void run_answer(uint16_t in, size_t size) {
+    static size_t owed[FDS_MAX]; /* bytes that are not yet a request */
+    size_t most = sizeof block / (sizeof ANSWER - 1);
+    int in_fd = listen_on(in, SOCK_STREAM);
+    struct epoll_event events[64];
+    for (;;) {
+        int count = epoll_wait(loop, events, 64, -1);
+        for (int i = 0; i < count; i++) {
+            int fd = events[i].data.fd;
+            if (fd == in_fd) {
+                int guest = accept_from(fd);
+                if (guest >= 0)
+                    owed[guest] = 0;
+                continue;
+            }
+            ssize_t got = read_on(fd);
+            if (got < 0) {
+                close(fd);
+                continue;
+            }
+            owed[fd] += (size_t)got;
+            size_t answers = owed[fd] / size < most ? owed[fd] / size : most;
+            owed[fd] -= answers * size;
+            for (size_t j = 0; j < answers; j++)
+                memcpy(block + j * (sizeof ANSWER - 1), ANSWER, sizeof ANSWER - 1);
+            if (write_all(fd, answers * (sizeof ANSWER - 1)) < 0)
+                close(fd);
+        }
+    }
+}
+
 static void run_udp(uint16_t in, uint16_t out) {
     static uint8_t datagrams[BATCH][DATAGRAM_SIZE];
     struct iovec pieces[BATCH];
@@ -208,7 +242,7 @@ static void run_udp(uint16_t in, uint16_t out) {
 
 int main(int argc, char **argv) {
     if (argc != 4) {
-        fputs("usage: floor tcp|pump|udp IN OUT\n", stderr);
+        fputs("usage: floor tcp|pump|udp IN OUT, floor answer IN SIZE\n", stderr);
         return 2;
     }
     uint16_t in = (uint16_t)strtoul(argv[2], NULL, 10), out = (uint16_t)strtoul(argv[3], NULL, 10);
@@ -219,6 +253,8 @@ int main(int argc, char **argv) {
         run_pump(in, out);
     else if (!strcmp(argv[1], "udp"))
         run_udp(in, out);
+    else if (!strcmp(argv[1], "answer"))
+        run_answer(in, strtoul(argv[3], NULL, 10));
     fprintf(stderr, "floor: no such kind: %s\n", argv[1]);
     return 2;
 }

@@ -28,9 +28,15 @@ import workloads  # noqa: E402
 
 def measure(programs, server, contestant, options):
     """One run of the generator: its line of JSON."""
+    if isinstance(server, Fresh):
+        running = contestant.start(programs)
+        try:
+            return measure(programs, running, contestant, options)
+        finally:
+            running.stop()
     command = [programs.load] + contestant.load + [
         f"port={server.port}", f"sink_port={server.sink_port}", f"seconds={options.seconds}", f"warm={options.warm}",
-        "servers=" + ",".join(map(str, server.pids()))] + getattr(server, "load_words", [])
+        "servers=" + ",".join(map(str, server.pids()))] + server.load_words
     done = subprocess.run(command, capture_output=True, text=True, timeout=60 + options.seconds * 4, check=False,
                           preexec_fn=servers.pinned(servers.GENERATOR_CPU))
     if done.returncode != 0:
@@ -38,16 +44,31 @@ def measure(programs, server, contestant, options):
     return json.loads(done.stdout)
 
 
+class Fresh:
+    """Stands for a program that is started anew for each run."""
+
+    def __init__(self, programs, contestant):
+        self.programs, self.contestant = programs, contestant
+        contestant.start(programs).stop()  # or it is missing
+
+    def stop(self):
+        pass
+
+
+def start(programs, contestant, fresh):
+    return Fresh(programs, contestant) if fresh else contestant.start(programs)
+
+
 def start_all(programs, workload, started, say):
     """Puts the subject, the floor and the peers that are installed into `started`."""
-    started["subject"] = (workload.subject, workload.subject.start(programs))
+    started["subject"] = (workload.subject, start(programs, workload.subject, workload.fresh))
     for name, contestant in workload.peers.items():
         try:
-            started[name] = (contestant, contestant.start(programs))
+            started[name] = (contestant, start(programs, contestant, workload.fresh))
         except servers.Missing as missing:
             say(f"{workload.name}: {missing}")
     if workload.floor:
-        started["floor"] = (workload.floor, workload.floor.start(programs))
+        started["floor"] = (workload.floor, start(programs, workload.floor, workload.fresh))
 
 
 def one_round(programs, started, options):

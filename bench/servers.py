@@ -48,6 +48,7 @@ class Server:
 
     def __init__(self, folder, name, command, port, sink_port=None, cpus=SERVER_CPU, wait=True):
         self.port, self.sink_port, self.name = port, sink_port or port, name
+        self.beside, self.load_words = [], []  # servers that end with it; words for the generator
         self.log = os.path.join(folder, f"{name}.out")
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=folder,
@@ -88,6 +89,8 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        for each in self.beside:
+            each.stop()
 
 
 def write(folder, name, text):
@@ -129,6 +132,66 @@ class Programs:
         sink = out or free_port()
         return Server(place, "floor", [os.path.join(self.build, "bench", "bench-floor"), kind, str(port), str(sink)],
                       port, sink, wait=kind != "udp")
+
+    def backend(self, status=204):
+        """The HTTP server behind all of them, on the generator's processor."""
+        place, port = self.place("backend"), free_port()
+        counter = os.path.join(place, "counter")
+        server = Server(place, "backend", [self.load, "backend", f"port={port}", f"expect={status}",
+                                           f"counter={counter}"], port, cpus=GENERATOR_CPU)
+        server.counter = counter
+        return server
+
+    def behind(self, start):
+        """What `start` gives for the port of a backend, with that backend beside it."""
+        backend = self.backend()
+        try:
+            server = start(backend.port)
+        except BaseException:
+            backend.stop()
+            raise
+        server.beside.append(backend)
+        server.load_words = [f"counter={backend.counter}", f"backend={backend.process.pid}"]
+        return server
+
+    def haproxy(self, backend):
+        place, port = self.place("haproxy"), free_port()
+        config = write(place, "haproxy.cfg", "global\n nbthread 1\n maxconn 4000\n"
+                       "defaults\n mode http\n timeout client 60s\n timeout server 60s\n timeout connect 5s\n"
+                       f"frontend f\n bind 127.0.0.1:{port}\n default_backend b\n"
+                       f"backend b\n http-reuse always\n server s 127.0.0.1:{backend}\n")
+        return Server(place, "haproxy", [find("haproxy"), "-db", "-f", config], port)
+
+    def nginx(self, blocks, port, modules="", kind=socket.SOCK_STREAM):
+        place = self.place("nginx")
+        config = write(place, "nginx.conf", f"{modules}\nuser root;\ndaemon off;\nworker_processes 1;\n"
+                       f"worker_rlimit_nofile 40000;\npid {place}/pid;\nerror_log {place}/error.log;\n"
+                       f"events {{ worker_connections 30000; }}\n{blocks}\n")
+        server = Server(place, "nginx", [find("nginx"), "-c", config, "-p", place, "-e", f"{place}/error.log"], port,
+                        wait=kind == socket.SOCK_STREAM)
+        end = time.monotonic() + 5
+        while len(server.pids()) < 2 and time.monotonic() < end:  # it listens before its worker is there
+            time.sleep(0.01)
+        return server
+
+    def nginx_proxy(self, backend):
+        port = free_port()
+        return self.nginx(f"http {{ access_log off; keepalive_requests 100000000; client_body_buffer_size 64k;\n"
+                          f"upstream u {{ server 127.0.0.1:{backend}; keepalive 64; keepalive_requests 100000000; }}\n"
+                          f"server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://u; proxy_http_version 1.1;"
+                          " proxy_set_header Connection \"\"; } } }", port)
+
+    def nchan(self):
+        """It keeps each message in memory, as a queue without a reader does."""
+        module = "/usr/lib/nginx/modules/ngx_nchan_module.so"
+        if not os.path.exists(module):
+            raise Missing("nchan (libnginx-mod-nchan) is not installed")
+        port = free_port()
+        return self.nginx(f"http {{ access_log off; keepalive_requests 100000000; client_body_buffer_size 64k;\n"
+                          "nchan_max_reserved_memory 2048M;\n"
+                          f"server {{ listen 127.0.0.1:{port}; location / {{ nchan_publisher; nchan_channel_id q;"
+                          " nchan_message_buffer_length 10000000; nchan_message_timeout 1h; } } }", port,
+                          modules=f"load_module {module};")
 
     def nats(self):
         place, port = self.place("nats"), free_port()

@@ -26,6 +26,7 @@ class Workload:
     floor: Optional[Contestant] = None
     bars: dict = field(default_factory=dict)
     metric: str = "server_us"
+    fresh: bool = False  # started anew for each run, since it fills up
     note: str = ""
 
 
@@ -90,6 +91,34 @@ def lines():
                    Contestant(tcp_floor, pubsub("raw", 256, 8)))
 
 
+WEB = "  web: http://127.0.0.1:{port}"
+REQUEST_SIZE = 484  # of what the generator posts below
+POST = ["path=/v1/messages", "size=256", "connections=64"]
+
+
+def web_router(more=""):
+    return lambda programs: programs.behind(lambda backend: programs.intertie(
+        WEB, f"systems: {{back: {{url: http://127.0.0.1:{backend}/{more}}}}}\nroutes: {{every: {{match: {{}}, to: back}}}}"))
+
+
+def web():
+    """HTTP to HTTP, and HTTP into a queue that nobody reads."""
+    peers = {"haproxy": Contestant(lambda p: p.behind(p.haproxy), ["http", "expect=204"] + POST),
+             "nginx": Contestant(lambda p: p.behind(p.nginx_proxy), ["http", "expect=204"] + POST)}
+    floor = Contestant(lambda p: p.behind(lambda backend: p.floor("pump", backend)), ["http", "expect=204"] + POST)
+    own = ["http", "expect=202"] + POST
+    yield Workload("http-to-http", Contestant(web_router(), own), peers, floor, {"haproxy": Bar(1.05, 1.2)})
+    yield Workload("http-to-http-pipelined", Contestant(web_router(", pool: {max: 2, pipeline: 16}"), own), peers, floor,
+                   {"haproxy": Bar(1.4)})
+    yield Workload("http-to-http-batched", Contestant(web_router(", pool: {max: 2}, batch: {max: 100, wait: 0s}"), own),
+                   peers, floor, {"haproxy": Bar(1.4)})
+    queue = ("systems: {sink: {accept: true, limits: {queue: {messages: 100000000, bytes: 8GiB}}}}\n"
+             "routes: {every: {match: {}, to: sink}}")
+    yield Workload("http-to-queue", Contestant(lambda p: p.intertie(WEB, queue), own),
+                   {"nchan": Contestant(lambda p: p.nchan(), own)},
+                   Contestant(lambda p: p.floor("answer", REQUEST_SIZE), own), {"nchan": Bar(1.3, 1.5)}, fresh=True)
+
+
 def all_workloads():
-    for family in (streams, lines):
+    for family in (streams, lines, web):
         yield from family()

@@ -10,6 +10,8 @@ static const struct kind {
     int (*run)(const struct options *options);
 } kinds[] = {
     {"pubsub", load_pubsub},
+    {"http", load_http},
+    {"backend", load_backend},
 };
 
 static void read_servers(struct options *options, const char *list) {
@@ -27,6 +29,10 @@ static void read_text(struct options *options, const char *key, const char *valu
         options->path = value;
     else if (!strcmp(key, "kind"))
         options->kind = *value ? value : NULL;
+    else if (!strcmp(key, "counter"))
+        options->counter = value;
+    else if (!strcmp(key, "backend"))
+        options->backend = (pid_t)strtol(value, NULL, 10);
     else if (!strcmp(key, "servers"))
         read_servers(options, value);
     else

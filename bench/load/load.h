@@ -32,6 +32,8 @@ struct options {
     unsigned expect; /* HTTP: the status that answers must have */
     const char *path;
     const char *kind; /* messagetype of events; empty: none */
+    const char *counter; /* the file in which a backend counts */
+    pid_t backend;
     pid_t servers[SERVERS_MAX];
     unsigned server_count;
 };
@@ -47,10 +49,18 @@ struct shared {
     struct counter ready;
     struct counter stop; /* enum stop */
     struct counter sent;
+    struct counter answered; /* requests */
     struct counter ended; /* 1: the sender sends no more */
     struct counter got[SINKS_MAX];
     struct counter bad; /* answers that were none, or not the expected */
     struct counter lines[4096]; /* latencies: see histogram.c */
+};
+
+/* Where messages arrive: `count` counters side by side. */
+struct arrivals {
+    struct counter *counters;
+    unsigned count;
+    uint64_t base; /* what the first already showed before anything was sent */
 };
 
 /* A role runs in a process of its own until it is told to stop. */
@@ -61,8 +71,8 @@ struct shared *shared_new(void);
 pid_t role_start(role_run *run, const struct options *options, struct shared *shared);
 /* Waits until `roles` of them said that they are ready. */
 void role_wait(struct shared *shared, unsigned roles);
-/* Lets `pub` stop sending, then ends both once each of `sinks` got all that was sent, or after 5 s; 0: no such role. */
-void role_stop(struct shared *shared, pid_t pub, pid_t sub, unsigned sinks);
+/* Lets `pub` stop sending, then ends both once all that was sent arrived everywhere, or after 5 s; 0: no such role. */
+void role_stop(struct shared *shared, pid_t pub, pid_t sub, const struct arrivals *arrivals);
 static inline void shared_add(struct counter *counter, uint64_t value) {
     atomic_fetch_add_explicit(&counter->value, value, memory_order_relaxed);
 }
@@ -72,6 +82,8 @@ static inline uint64_t shared_get(const struct counter *counter) {
 static inline void shared_set(struct counter *counter, uint64_t value) {
     atomic_store_explicit(&counter->value, value, memory_order_relaxed);
 }
+uint64_t arrived(const struct arrivals *arrivals);
+struct counter *counter_open(const char *path);
 void die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 /* -- cpu.c -- */
@@ -98,14 +110,15 @@ struct measure {
     uint64_t sent, got, wall_ns;
     struct cpu server, pub, sub;
 };
-void measure_run(const struct options *options, struct shared *shared, pid_t pub, pid_t sub, unsigned sinks,
-                 struct measure *ret);
+void measure_run(const struct options *options, struct shared *shared, pid_t pub, pid_t sub,
+                 const struct arrivals *arrivals, struct measure *ret);
 void measure_print(const struct options *options, const struct shared *shared, const struct measure *measure,
-                   unsigned sinks, bool has_latency);
+                   const struct arrivals *arrivals, bool has_latency);
 
 /* -- one kind of load each -- */
 int load_pubsub(const struct options *options);
 int load_http(const struct options *options);
+int load_backend(const struct options *options);
 int load_udp(const struct options *options);
 int load_ask(const struct options *options);
 int load_idle(const struct options *options);

@@ -4,18 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static uint64_t delivered(const struct shared *shared, unsigned sinks) {
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < sinks; i++)
-        sum += shared_get(&shared->got[i]);
-    return sum;
-}
-
-/* Counters first, then what can wait: reading /proc takes some 20 us. */
 static void snapshot(const struct options *options, const struct shared *shared, pid_t pub, pid_t sub,
-                     unsigned sinks, struct measure *ret) {
+                     const struct arrivals *arrivals, struct measure *ret) {
     ret->server = cpu_of(options->servers, options->server_count);
-    ret->got = delivered(shared, sinks);
+    ret->got = arrived(arrivals);
     ret->wall_ns = now_ns();
     ret->sent = shared_get(&shared->sent);
     ret->pub = cpu_of(&pub, 1);
@@ -26,17 +18,17 @@ static struct cpu cpu_minus(struct cpu a, struct cpu b) {
     return (struct cpu){.ns = a.ns - b.ns, .wait_ns = a.wait_ns - b.wait_ns};
 }
 
-void measure_run(const struct options *options, struct shared *shared, pid_t pub, pid_t sub, unsigned sinks,
-                 struct measure *ret) {
+void measure_run(const struct options *options, struct shared *shared, pid_t pub, pid_t sub,
+                 const struct arrivals *arrivals, struct measure *ret) {
     struct measure start, end;
     nap((uint64_t)(options->warm * 1e9));
     memset(shared->lines, 0, sizeof shared->lines);
-    snapshot(options, shared, pub, sub, sinks, &start);
+    snapshot(options, shared, pub, sub, arrivals, &start);
     uint64_t until = start.wall_ns + (uint64_t)(options->seconds * 1e9);
-    uint64_t wanted = options->count * sinks;
-    while (now_ns() < until && (!wanted || delivered(shared, sinks) - start.got < wanted))
+    uint64_t wanted = options->count * arrivals->count;
+    while (now_ns() < until && (!wanted || arrived(arrivals) - start.got < wanted))
         nap(2000000);
-    snapshot(options, shared, pub, sub, sinks, &end);
+    snapshot(options, shared, pub, sub, arrivals, &end);
     ret->sent = end.sent - start.sent;
     ret->got = end.got - start.got;
     ret->server = cpu_minus(end.server, start.server);
@@ -46,7 +38,7 @@ void measure_run(const struct options *options, struct shared *shared, pid_t pub
 }
 
 void measure_print(const struct options *options, const struct shared *shared, const struct measure *measure,
-                   unsigned sinks, bool has_latency) {
+                   const struct arrivals *arrivals, bool has_latency) {
     double got = measure->got ? (double)measure->got : 1, wall = (double)measure->wall_ns;
     double busy = (double)(measure->server.ns + measure->server.wait_ns) / wall;
     printf("{\"dialect\": \"%s\", \"messages\": %llu, \"sent\": %llu, \"seconds\": %.4f, \"rate\": %.1f",
@@ -61,8 +53,7 @@ void measure_print(const struct options *options, const struct shared *shared, c
     printf(", \"server_busy\": %.3f, \"generator_bound\": %s, \"bad\": %llu", busy,
            busy < 0.9 ? "true" : "false", (unsigned long long)shared_get(&shared->bad));
     printf(", \"all_sent\": %llu, \"all_got\": %llu, \"sinks\": %u",
-           (unsigned long long)shared_get(&shared->sent), (unsigned long long)delivered(shared, sinks),
-           sinks);
+           (unsigned long long)shared_get(&shared->sent), (unsigned long long)arrived(arrivals), arrivals->count);
     if (has_latency)
         printf(", \"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f", histogram_us(shared, 0.5),
                histogram_us(shared, 0.99), histogram_us(shared, 0.999));

@@ -145,14 +145,15 @@ static void publisher(const struct options *options, struct shared *shared) {
 int load_pubsub(const struct options *options) {
     struct shared *shared = shared_new();
     struct measure measure;
+    struct arrivals arrivals = {.counters = shared->got, .count = options->subscribers};
     if (options->subscribers == 0 || options->subscribers > SINKS_MAX)
         die("subscribers is 1 to %d", SINKS_MAX);
     pid_t sub = role_start(subscribers, options, shared);
     role_wait(shared, 1);
     pid_t pub = role_start(publisher, options, shared);
     role_wait(shared, 2);
-    measure_run(options, shared, pub, sub, options->subscribers, &measure);
-    role_stop(shared, pub, sub, options->subscribers);
-    measure_print(options, shared, &measure, options->subscribers, false);
+    measure_run(options, shared, pub, sub, &arrivals, &measure);
+    role_stop(shared, pub, sub, &arrivals);
+    measure_print(options, shared, &measure, &arrivals, false);
     return 0;
 }

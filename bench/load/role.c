@@ -66,18 +66,19 @@ static void reap(pid_t pid) {
         die("a role failed");
 }
 
-static bool has_all(const struct shared *shared, unsigned sinks) {
-    uint64_t sent = shared_get(&shared->sent);
-    for (unsigned i = 0; i < sinks; i++)
-        if (shared_get(&shared->got[i]) < sent)
-            return false;
-    return true;
+uint64_t arrived(const struct arrivals *arrivals) {
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < arrivals->count; i++)
+        sum += shared_get(&arrivals->counters[i]);
+    return sum - arrivals->base;
 }
 
-void role_stop(struct shared *shared, pid_t pub, pid_t sub, unsigned sinks) {
+void role_stop(struct shared *shared, pid_t pub, pid_t sub, const struct arrivals *arrivals) {
     shared_set(&shared->stop, STOP_SENDING);
     uint64_t end = now_ns() + DRAIN_NS;
-    while (!(shared_get(&shared->ended) && has_all(shared, sinks)) && now_ns() < end)
+    while (
+        !(shared_get(&shared->ended) && arrived(arrivals) >= shared_get(&shared->sent) * arrivals->count) &&
+        now_ns() < end)
         nap(1000000);
     shared_set(&shared->stop, STOP);
     reap(pub);

@@ -1,0 +1,155 @@
+/* HTTP clients on keep-alive connections: each posts an event in binary mode, `depth` at a time, and posts the next
+ * when one is answered. With a backend (`counter`, see backend.c) what arrived there is what counts. */
+#include "load.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define DEPTH_MAX 64u
+#define ANSWERS_SIZE 65536u
+#define REQUEST_ROOM 1024u
+
+struct client {
+    int fd;
+    unsigned open;
+    uint64_t first, next; /* of `started`: the oldest open request, the one to come */
+    uint64_t started[DEPTH_MAX];
+    size_t have;
+    char *in;
+};
+
+static char *requests; /* `depth` of them, one after the other */
+static size_t request_size;
+
+static void make_requests(const struct options *options) {
+    unsigned copies = options->depth;
+    requests = malloc((size_t)copies * (REQUEST_ROOM + options->size));
+    if (!requests || options->depth > DEPTH_MAX)
+        die("depth is at most %u", DEPTH_MAX);
+    int head = snprintf(requests, REQUEST_ROOM,
+                        "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nce-specversion: 1.0\r\n"
+                        "ce-id: 019ab3d0-6c1e-7a44-9d0b-3f5be1a2c701\r\nce-source: /systems/press\r\n"
+                        "ce-type: com.example.tick\r\nContent-Type: application/octet-stream\r\n"
+                        "Content-Length: %u\r\n\r\n",
+                        options->path, options->size);
+    memset(requests + head, 'x', options->size);
+    request_size = (size_t)head + options->size;
+    for (unsigned i = 1; i < copies; i++)
+        memcpy(requests + i * request_size, requests, request_size);
+}
+
+static void post(struct client *client, struct shared *shared, unsigned count) {
+    uint64_t now = now_ns();
+    for (unsigned i = 0; i < count; i++)
+        client->started[client->next++ % DEPTH_MAX] = now;
+    client->open += count;
+    shared_add(&shared->sent, count);
+    socket_write_all(client->fd, requests, count * request_size);
+}
+
+/* The end of the answer at the start of `text`, 0 when it isn't whole. Puts a mark behind the head meanwhile. */
+static size_t answer_end(char *text, size_t size) {
+    char *blank = memmem(text, size, "\r\n\r\n", 4);
+    if (!blank)
+        return 0;
+    size_t head = (size_t)(blank - text) + 4, body = 0;
+    blank[3] = '\0';
+    const char *length = strcasestr(text, "\ncontent-length:");
+    if (length)
+        body = strtoul(length + 16, NULL, 10);
+    else if (strcasestr(text, "\ntransfer-encoding:"))
+        die("an answer in chunks");
+    blank[3] = '\n';
+    return size - head < body ? 0 : head + body;
+}
+
+static unsigned take_answers(struct client *client, const struct options *options, struct shared *shared) {
+    unsigned answers = 0;
+    size_t at = 0;
+    uint64_t now = now_ns();
+    for (size_t size; at < client->have && (size = answer_end(client->in + at, client->have - at)) > 0;
+         at += size) {
+        if (strtoul(client->in + at + 9, NULL, 10) != options->expect) {
+            if (shared_get(&shared->bad) == 0)
+                fprintf(stderr, "load: %.*s\n", (int)size, client->in + at);
+            shared_add(&shared->bad, 1);
+        }
+        histogram_add(shared, now - client->started[client->first++ % DEPTH_MAX]);
+        answers++;
+    }
+    client->have -= at;
+    memmove(client->in, client->in + at, client->have);
+    client->open -= answers;
+    return answers;
+}
+
+static void on_readable(struct client *client, const struct options *options, struct shared *shared) {
+    ssize_t size = read(client->fd, client->in + client->have, ANSWERS_SIZE - client->have);
+    if (size < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (size <= 0)
+        die("the server closed a connection%s", shared_get(&shared->bad) ? " after a refusal" : "");
+    client->have += (size_t)size;
+    unsigned answers = take_answers(client, options, shared);
+    shared_add(&shared->answered, answers);
+    if (answers && shared_get(&shared->stop) == GO)
+        post(client, shared, answers);
+}
+
+static void run_clients(const struct options *options, struct shared *shared) {
+    struct client *clients = calloc(options->connections, sizeof *clients);
+    struct epoll_event events[256];
+    int loop = epoll_create1(EPOLL_CLOEXEC);
+    make_requests(options);
+    for (unsigned i = 0; i < options->connections; i++) {
+        struct client *client = &clients[i];
+        struct epoll_event event = {.events = EPOLLIN, .data.ptr = client};
+        client->fd = socket_connect(options->host, options->port);
+        client->in = malloc(ANSWERS_SIZE);
+        socket_nonblocking(client->fd);
+        epoll_ctl(loop, EPOLL_CTL_ADD, client->fd, &event);
+    }
+    shared_add(&shared->ready, 1);
+    for (unsigned i = 0; i < options->connections; i++)
+        post(&clients[i], shared, options->depth);
+    while (shared_get(&shared->stop) != STOP) {
+        int count = epoll_wait(loop, events, 256, 20);
+        for (int i = 0; i < count; i++)
+            on_readable(events[i].data.ptr, options, shared);
+        if (shared_get(&shared->stop) == STOP_SENDING &&
+            shared_get(&shared->answered) == shared_get(&shared->sent))
+            shared_set(&shared->ended, 1);
+    }
+}
+
+struct counter *counter_open(const char *path) {
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || ftruncate(fd, sizeof(struct counter)) != 0)
+        die("%s: %s", path, strerror(errno));
+    void *memory = mmap(NULL, sizeof(struct counter), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (memory == MAP_FAILED)
+        die("%s: %s", path, strerror(errno));
+    close(fd);
+    return memory;
+}
+
+int load_http(const struct options *options) {
+    struct shared *shared = shared_new();
+    struct measure measure;
+    struct arrivals arrivals = {.counters = &shared->answered, .count = 1};
+    if (options->counter)
+        arrivals.counters = counter_open(options->counter);
+    arrivals.base = shared_get(arrivals.counters);
+    pid_t pub = role_start(run_clients, options, shared);
+    role_wait(shared, 1);
+    measure_run(options, shared, pub, options->backend, &arrivals, &measure);
+    role_stop(shared, pub, 0, &arrivals);
+    measure_print(options, shared, &measure, &arrivals, true);
+    return 0;
+}
