@@ -67,6 +67,7 @@ enum status_class {
     X(NOT_FOUND, PEER, "not-found", 404, 5, 0, 0, 0, "Not found") \
     X(METHOD_NOT_ALLOWED, PEER, "method-not-allowed", 405, 12, 0, 0, 0, "Method not allowed") \
     X(HEAD_TIMEOUT, PEER, "head-timeout", 408, 4, 0, 0, 0, "Request not complete in time") \
+    X(TOO_SLOW, PEER, "too-slow", 408, 4, 8, 1008, 0x93, "Too slow") \
     X(URI_TOO_LONG, LIMIT, "uri-too-long", 414, 8, 0, 0, 0, "Request line too long") \
     X(EXPECTATION_FAILED, PEER, "expectation-failed", 417, 9, 0, 0, 0, "Expectation failed") \
     X(UPGRADE_REQUIRED, PEER, "upgrade-required", 426, 9, 0, 0, 0, "Upgrade required") \

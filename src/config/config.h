@@ -88,11 +88,15 @@ struct config_listener {
         uint64_t message; /* bytes; never above that of the process; 1200 on udp unless set */
         uint64_t header;  /* bytes of the HTTP header section */
         uint64_t fields;  /* HTTP header fields */
+        uint64_t connections;
+        uint64_t per_peer; /* connections from one address; CONFIG_UNLIMITED */
+        uint64_t min_rate; /* bytes a second of what was begun; CONFIG_UNLIMITED: as slow as it likes */
     } limits;
     struct {
         int64_t head_ns;
         int64_t auth_ns;
         int64_t idle_ns; /* resolved: 60s on http, 5m on streams */
+        int64_t write_ns;
     } timeouts;
 };
 
@@ -248,6 +252,8 @@ struct config {
     struct slice run_dir;    /* empty: the platform's default */
     uint64_t workers;        /* 0: one per usable core */
     uint64_t message_max;    /* limits.message of the process */
+    uint64_t memory_max;     /* limits.memory; CONFIG_UNLIMITED */
+    uint64_t connections_max; /* limits.connections of the process */
     struct {
         int64_t announce_ns;
         int64_t grace_ns;
@@ -265,6 +271,9 @@ struct config {
         struct config_room_level *levels;
         size_t level_count;
     } log;
+    struct {
+        uint64_t series;
+    } telemetry;
     struct attribute_declared extensions; /* `extensions:` */
     struct config_listener *listeners;
     size_t listener_count;

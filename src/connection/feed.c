@@ -24,7 +24,7 @@ static void become(struct connection *c, struct now now) {
     c->sink.terms = (struct protocol_terms){0};
     c->sink.room = (struct protocol_room){0};
     c->sink.due = MONO_NEVER;
-    c->sink.want = 0;
+    c->sink.want = c->sink.held = 0;
     next->open(state, c->setup, &c->net->worker, &c->sink, &c->peer, now);
     c->net->calls->progress(c->net->user, c, now);
 }
@@ -42,6 +42,8 @@ static size_t feed_all(struct connection *c, struct slice bytes, struct now now)
         size_t used = c->protocol->feed(c->state, slice_make(bytes.data + total, left), c->peer_ended, now);
         ASSERT(used <= left);
         total += used;
+        if (used && c->sink.held == 0)
+            c->begun = MONO_NEVER; /* what comes next is another unit */
         if (c->status == CONNECTION_OPEN && c->sink.become)
             become(c, now);
         if (used == 0 && c->protocol == before)
@@ -59,6 +61,8 @@ static void keep(struct connection *c, struct slice rest) {
     buffer_add(&c->partial, rest);
     if (c->partial.status != STATUS_OK)
         connection_close(c, c->partial.status == STATUS_NO_MEMORY ? STATUS_NO_MEMORY : STATUS_FRAME_TOO_LARGE);
+    else
+        net_recount(c);
 }
 
 /* Feeds what was kept, then forgets what was used of it. True when nothing of it is left. */
@@ -144,6 +148,8 @@ void net_written(struct net *net, uint64_t handle, uint64_t size, uint32_t piece
     struct connection *c = net_find(net, handle);
     if (!c)
         return;
+    if (size)
+        c->taken = now.mono;
     if (c->out.datagrams)
         chain_written_pieces(&c->out, pieces);
     else

@@ -5,7 +5,10 @@
 #include "base/memory.h"
 #include "connection/inner.h"
 
-#define WRITE_TIMEOUT_NS (30 * NS_PER_S)
+#define CLOSE_TIMEOUT_NS (30 * NS_PER_S) /* where timeouts.write isn't said */
+#define RATE_GRACE_NS (5 * NS_PER_S)     /* a unit has begun: nothing is expected yet */
+#define RATE_WINDOW_S 5                  /* limits.min_rate is looked at over so long */
+#define RATE_WINDOW_NS (RATE_WINDOW_S * NS_PER_S)
 #define FIRST_SLOTS 16
 #define AGAIN_NS NS_PER_MS
 
@@ -26,6 +29,7 @@ bool net_init(struct net *net, const struct net_calls *calls, void *user, uint32
 }
 
 static void free_connection(struct net *net, struct connection *c) {
+    net->bytes -= sizeof *c + c->counted;
     if (c->state)
         c->protocol->done(c->state);
     memory_free(c->state);
@@ -106,6 +110,7 @@ static struct connection *new_connection(struct net *net, const struct protocol 
     c->protocol = protocol;
     c->setup = setup;
     c->deadline.at = c->until = c->sink.due = MONO_NEVER;
+    c->write_until = c->rate_until = c->begun = MONO_NEVER;
     c->listener = UINT32_MAX;
     c->state = memory_new(protocol->state_size);
     if (!c->state || !take_slot(net, c)) {
@@ -214,7 +219,7 @@ void connection_end(struct connection *c, enum status status) {
     c->sink.closing = true;
     c->reason = status;
     c->sink.room = (struct protocol_room){0};
-    c->until = mono_after(c->net->now.mono, WRITE_TIMEOUT_NS);
+    c->until = mono_after(c->net->now.mono, c->setup->timeouts.write_ns ? c->setup->timeouts.write_ns : CLOSE_TIMEOUT_NS);
     connection_touch(c);
 }
 
@@ -255,6 +260,79 @@ bool net_act(struct net *net, struct net_action action) {
     return true;
 }
 
+void net_fail(struct connection *c, enum status status, const char *words) {
+    if (c->status != CONNECTION_OPEN || c->sink.closing)
+        return;
+    if (c->protocol->fail)
+        c->protocol->fail(c->state, status, words, c->net->now);
+    if (!c->sink.closing)
+        connection_end(c, status);
+    connection_touch(c);
+}
+
+void net_recount(struct connection *c) {
+    size_t before = c->counted;
+    c->counted = c->partial.capacity + c->sink.held;
+    c->net->bytes += c->counted - before;
+    if (c->net->is_short && c->counted > before && !c->setup->is_admin)
+        net_fail(c, STATUS_OVERLOADED, "`limits.memory` is reached");
+}
+
+/* -- peers that don't take what we write, or don't bring what they began -- */
+
+/* Whether all is as it should be; else the connection is closed. */
+static bool look_at_writing(struct connection *c, struct now now) {
+    int64_t limit = c->setup->timeouts.write_ns;
+    if (chain_unsent(&c->out) == 0) {
+        c->write_until = MONO_NEVER;
+    } else if (now.mono.ns - c->taken.ns < limit) {
+        c->write_until = mono_after(c->taken, limit);
+    } else {
+        connection_close(c, STATUS_WRITE_TIMEOUT);
+        return false;
+    }
+    return true;
+}
+
+/* Whether a unit has begun that only the peer can bring to its end. */
+static bool waits_for_peer(const struct connection *c) {
+    return c->status == CONNECTION_OPEN && (c->partial.size || c->sink.held) && connection_reads(c);
+}
+
+static void look_at_rate(struct connection *c, struct now now) {
+    if (!waits_for_peer(c) || c->begun.ns == MONO_NEVER.ns) {
+        c->rate_until = MONO_NEVER;
+        return;
+    }
+    if (now.mono.ns - c->begun.ns >= RATE_GRACE_NS + RATE_WINDOW_NS) {
+        if ((c->bytes_in - c->begun_bytes) / RATE_WINDOW_S < c->setup->limits.min_rate) {
+            net_fail(c, STATUS_TOO_SLOW, "it came slower than `limits.min_rate`");
+            return;
+        }
+        c->begun = mono_after(now.mono, -RATE_GRACE_NS); /* the next window; there is no second grace */
+        c->begun_bytes = c->bytes_in;
+    }
+    c->rate_until = mono_after(c->begun, RATE_GRACE_NS + RATE_WINDOW_NS);
+}
+
+/* Both are looked at when they come due alone: whoever reads and writes all the time pays for neither. */
+static void watch_peer(struct connection *c, struct now now) {
+    if (chain_unsent(&c->out) > 0 && c->write_until.ns == MONO_NEVER.ns && c->setup->timeouts.write_ns && !c->out.datagrams)
+        c->write_until = mono_after(now.mono, c->setup->timeouts.write_ns);
+    if (!c->setup->limits.min_rate)
+        return;
+    if (!waits_for_peer(c)) {
+        c->begun = MONO_NEVER;
+        return;
+    }
+    if (c->begun.ns == MONO_NEVER.ns) {
+        c->begun = now.mono;
+        c->begun_bytes = c->bytes_in;
+    }
+    if (c->rate_until.ns == MONO_NEVER.ns)
+        c->rate_until = mono_after(c->begun, RATE_GRACE_NS + RATE_WINDOW_NS);
+}
+
 void net_tick(struct net *net, struct now now) {
     net->now = now;
     struct deadline *deadline;
@@ -267,10 +345,14 @@ void net_tick(struct net *net, struct now now) {
             connection_close(c, status);
             continue;
         }
+        if (mono_due(c->write_until, now.mono) && !look_at_writing(c, now))
+            continue;
         if (c->status == CONNECTION_OPEN && mono_due(c->sink.due, now.mono)) {
             c->sink.due = MONO_NEVER;
             c->protocol->tick(c->state, now);
         }
+        if (mono_due(c->rate_until, now.mono))
+            look_at_rate(c, now);
         connection_touch(c);
     }
 }
@@ -287,6 +369,7 @@ static void look_after(struct connection *c, struct now now) {
     struct net *net = c->net;
     if (c->status == CONNECTION_OPEN && c->sink.gathers && !c->sink.closing)
         c->protocol->flush(c->state, now);
+    net_recount(c);
     if (c->status == CONNECTION_OPEN && c->sink.closing) {
         enum status status = c->sink.close_status;
         connection_end(c, status);
@@ -299,6 +382,7 @@ static void look_after(struct connection *c, struct now now) {
     }
     if (c->status != CONNECTION_DIALLING && unsent > 0 && !c->flushed) {
         c->flushed = net_act(net, (struct net_action){.kind = NET_FLUSH, .connection = c->handle});
+        c->taken = now.mono;
         if (!c->flushed)
             connection_touch(c);
     }
@@ -314,7 +398,9 @@ static void look_after(struct connection *c, struct now now) {
         else
             connection_touch(c);
     }
-    struct mono due = c->status == CONNECTION_OPEN ? mono_min(c->sink.due, c->until) : c->until;
+    watch_peer(c, now);
+    struct mono due = c->status == CONNECTION_OPEN ? mono_min(mono_min(c->sink.due, c->until), c->rate_until) : c->until;
+    due = mono_min(due, c->write_until);
     if (due.ns != c->deadline.at.ns)
         deadlines_set(&net->deadlines, &c->deadline, due);
 }

@@ -43,6 +43,12 @@ struct connection {
     bool close_told; /* the world knows of its close */
     struct mono opened;
     struct mono until; /* dialling or closing: when we give up */
+    struct mono write_until; /* when to look whether the peer takes what we write; MONO_NEVER: not armed */
+    struct mono taken;       /* when it last took some, or had none to take */
+    struct mono rate_until;  /* when to look how fast its begun unit comes; MONO_NEVER: not armed */
+    struct mono begun;       /* since when it is looked at; MONO_NEVER: from the next turn's end */
+    uint64_t begun_bytes;    /* bytes_in, then */
+    size_t counted;          /* of its buffers, in net->bytes */
     uint64_t bytes_in;
     enum status reason; /* of the close */
     struct list_node node;  /* in net->open */
@@ -95,9 +101,16 @@ struct net {
     uint32_t action_count;
     uint32_t action_capacity;
     struct now now; /* of the current call */
+    uint64_t bytes; /* of connections and what they keep of begun units */
+    bool is_short;  /* set by the user: no memory for more of a begun unit; the admin's are exempt */
 };
 
 #define NET_EXTRA_SIZE (256u << 10) /* scratch for decoding one event's unescaped attributes */
+
+/* Bytes that connections hold, what they have to write included. */
+static inline uint64_t net_memory(const struct net *net) {
+    return net->bytes + net->pool.held;
+}
 
 /* False when memory is out. `count_max`: connections. */
 bool net_init(struct net *net, const struct net_calls *calls, void *user, uint32_t count_max, uint64_t seed);

@@ -195,6 +195,7 @@ void configure(struct engine *engine, const struct plan *plan) {
         systems[i] = system;
     }
     engine->plan = plan; /* from here on everything reads the new one */
+    shed_configure(engine, config);
     engine->generation++;
     for (uint32_t i = 0; i < config->system_count; i++) {
         struct system *system = systems[i];

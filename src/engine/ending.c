@@ -6,11 +6,30 @@ const char *engine_ending_name(enum engine_ending ending) {
     return names[ending];
 }
 
-struct delivery *delivery_new(struct engine *engine, struct recipient *recipient, const struct message *message) {
+#define SPARES_MAX 1024
+
+static void spare(struct engine *engine, struct delivery *d) {
+    if (engine->spare_count >= SPARES_MAX) {
+        memory_free(d);
+        return;
+    }
+    d->node.next = (struct list_node *)(void *)engine->spare_deliveries;
+    engine->spare_deliveries = d;
+    engine->spare_count++;
+}
+
+static struct delivery *take_spare(struct engine *engine) {
     struct delivery *d = engine->spare_deliveries;
-    if (d)
-        engine->spare_deliveries = (struct delivery *)(void *)d->node.next;
-    else if (!(d = memory_alloc(sizeof *d)))
+    if (!d)
+        return memory_alloc(sizeof *d);
+    engine->spare_deliveries = (struct delivery *)(void *)d->node.next;
+    engine->spare_count--;
+    return d;
+}
+
+struct delivery *delivery_new(struct engine *engine, struct recipient *recipient, const struct message *message) {
+    struct delivery *d = take_spare(engine);
+    if (!d)
         return NULL;
     *d = (struct delivery){
         .recipient = recipient, .priority = message->priority, .attempt = 1, .from = CONFIG_NONE,
@@ -19,8 +38,7 @@ struct delivery *delivery_new(struct engine *engine, struct recipient *recipient
     d->message = message->block ? message_ref((struct message *)(uintptr_t)message)
                                 : message_keep(message, &engine->kept);
     if (!d->message) {
-        d->node.next = (struct list_node *)(void *)engine->spare_deliveries;
-        engine->spare_deliveries = d;
+        spare(engine, d);
         return NULL;
     }
     engine->totals.held++;
@@ -37,8 +55,7 @@ void delivery_free(struct engine *engine, struct delivery *d) {
     engine->totals.held--;
     engine->totals.held_bytes -= message_kept_size(d->message);
     message_unref(d->message);
-    d->node.next = (struct list_node *)(void *)engine->spare_deliveries;
-    engine->spare_deliveries = d;
+    spare(engine, d);
 }
 
 void ending_count(struct engine *engine, struct recipient *recipient, enum engine_ending ending, enum status status,

@@ -35,6 +35,7 @@ struct engine *engine_new(const struct engine_options *options) {
     deadlines_init(&engine->deadlines);
     engine->generation = 1;
     engine->subscription_memo_ok = true;
+    engine->memory_max = UINT64_MAX;
     if (engine->options.workers == 0)
         engine->options.workers = 1;
     if (!post_new(engine) || !net_init(&engine->net, &calls, engine, options->connections_max ? options->connections_max : UINT32_MAX,
@@ -113,6 +114,7 @@ static void accept_peer(struct engine *engine, struct engine_input *input) {
     const struct protocol_setup *setup = &plan->admin;
     const struct protocol *protocol = protocol_find(SLICE_OF("http1"));
     input->ret_connection = 0;
+    input->status = STATUS_FORBIDDEN;
     if (input->listener != ENGINE_ADMIN_LISTENER) {
         if (input->listener >= plan->config->listener_count)
             return;
@@ -121,7 +123,11 @@ static void accept_peer(struct engine *engine, struct engine_input *input) {
         protocol = listener->protocol;
         if (!protocol->is_datagram && !is_allowed(listener, input->peer))
             return;
+        input->status = STATUS_OVERLOADED;
+        if (!protocol->is_datagram && engine->net.is_short)
+            return;
     }
+    input->status = engine->net.count >= engine->net.count_max ? STATUS_TOO_MANY_CONNECTIONS : STATUS_NO_MEMORY;
     struct connection *c = net_accept(&engine->net, protocol, setup, input->listener, input->peer, engine->now);
     if (c)
         input->ret_connection = c->handle;
@@ -161,6 +167,8 @@ void engine_input(struct engine *engine, struct engine_input *input, struct now 
     struct net *net = &engine->net;
     engine->now = now;
     net->now = now;
+    if (engine->memory_max != UINT64_MAX)
+        shed_look(engine);
     switch (input->kind) {
     case INPUT_OPENED:
         accept_peer(engine, input);
@@ -191,6 +199,9 @@ void engine_input(struct engine *engine, struct engine_input *input, struct now 
         break;
     case INPUT_DRAIN:
         drain(engine);
+        break;
+    case INPUT_MEMORY:
+        engine->elsewhere_bytes = input->size;
         break;
     case INPUT_TIME:
         break;

@@ -78,7 +78,7 @@ struct engine_options {
 };
 
 enum engine_input_kind {
-    INPUT_OPENED,    /* accepted: listener, peer -> ret_connection (0: refused, close it) */
+    INPUT_OPENED,    /* accepted: listener, peer -> ret_connection (0: refused for `status`, close it) */
     INPUT_CONNECTED, /* a dial succeeded: connection, peer */
     INPUT_BYTES,     /* connection, bytes */
     INPUT_DATAGRAMS, /* connection, datagrams, count */
@@ -88,6 +88,7 @@ enum engine_input_kind {
     INPUT_MAIL,      /* from, bytes: a parcel of another worker */
     INPUT_CONFIG,    /* plan */
     INPUT_DRAIN,     /* no new work; finish */
+    INPUT_MEMORY,    /* size: bytes that the other workers hold, of `limits.memory` */
     INPUT_TIME,
 };
 
@@ -170,6 +171,8 @@ struct engine_totals {
     uint64_t connections;
 };
 const struct engine_totals *engine_totals(const struct engine *engine);
+/* Bytes of messages, connections and their buffers: what `limits.memory` bounds. */
+uint64_t engine_memory(const struct engine *engine);
 /* Messages that came in by a listener (dialled connections: UINT32_MAX) since the plan in force is. */
 uint64_t engine_received_by(const struct engine *engine, uint32_t listener);
 /* Nothing accepted is left that could still be delivered. */

@@ -281,9 +281,12 @@ struct engine {
         uint32_t capacity;
     } spare_flights[SPARE_FLIGHTS];
     unsigned spare_flight_count;
+    uint32_t spare_count;
     struct engine_totals totals;
     uint64_t *received_by; /* by the plan's listener index; the last one: dialled connections */
     struct block_pool kept; /* messages that outlive their turn */
+    uint64_t elsewhere_bytes; /* what other workers hold */
+    uint64_t memory_max;   /* limits.memory; UINT64_MAX: unlimited */
     struct routing routing; /* scratch */
     bool again;    /* a waiter has its turn: others that wait aren't before it */
     uint64_t ours; /* flight_ours() of the message that is being placed */
@@ -309,6 +312,15 @@ void memo_keep(struct engine *engine, struct session *session, const struct mess
 void memo_forget(struct session *session); /* what decided has changed */
 void memo_leave(struct engine *engine, struct session *session);
 void memo_done(struct engine *engine);
+
+/* shed.c */
+void shed_configure(struct engine *engine, const struct config *config);
+void shed_look(struct engine *engine); /* whether connections may keep more of what has begun */
+bool shed_refuses_now(const struct engine *engine, const struct message *message);
+/* Whether memory is too short for one more of this priority. */
+static inline bool shed_refuses(const struct engine *engine, const struct message *message) {
+    return engine->memory_max != UINT64_MAX && shed_refuses_now(engine, message);
+}
 
 /* offer.c */
 enum offer { OFFER_TAKEN, OFFER_LATER, OFFER_REFUSED };

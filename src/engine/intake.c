@@ -100,6 +100,12 @@ static void offer(struct engine *engine, struct session *s, uint64_t token, stru
     struct recipient *full = NULL;
     enum status status = STATUS_OK;
     limit_life(engine, message, routing);
+    if (shed_refuses(engine, message)) {
+        snprintf(engine->detail, sizeof engine->detail, "`limits.memory` is nearly reached: priority %u is refused",
+                 (unsigned)message->priority);
+        refuse(engine, s, token, message, from, STATUS_OVERLOADED);
+        return;
+    }
     switch (offer_message(engine, s, token, message, routing, from, engine->now.mono, &full, &status)) {
     case OFFER_TAKEN:
         break;

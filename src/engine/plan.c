@@ -7,6 +7,8 @@
 #define WINDOW_MESSAGES 1024
 #define WINDOW_BYTES (4u << 20)
 #define HEARTBEAT_NS (15 * NS_PER_S)
+#define WRITE_NS (30 * NS_PER_S) /* of dialled connections and the admin's */
+#define ADMIN_MIN_RATE 1024
 
 const struct protocol *plan_protocol(enum config_scheme scheme, enum protocol_role role) {
     if (scheme == CONFIG_SCHEME_HTTP)
@@ -43,6 +45,7 @@ static void common_setup(const struct plan *plan, struct protocol_setup *setup) 
     setup->timeouts.idle_ns = 60 * NS_PER_S;
     setup->timeouts.heartbeat_ns = HEARTBEAT_NS;
     setup->timeouts.attempt_ns = 5 * NS_PER_S;
+    setup->timeouts.write_ns = WRITE_NS;
 }
 
 static uint32_t small(uint64_t value) {
@@ -66,6 +69,8 @@ static enum status listener(struct plan *plan, struct plan_listener *out, const 
     setup->timeouts.head_ns = config->timeouts.head_ns;
     setup->timeouts.auth_ns = config->timeouts.auth_ns;
     setup->timeouts.idle_ns = config->timeouts.idle_ns;
+    setup->timeouts.write_ns = config->timeouts.write_ns;
+    setup->limits.min_rate = config->limits.min_rate == CONFIG_UNLIMITED ? 0 : config->limits.min_rate;
     setup->auth = config->auth != 0;
     setup->is_loopback = config->url.is_loopback;
     setup->keys_refused = !config->url.is_loopback && !config->insecure;
@@ -289,6 +294,7 @@ static void admin(struct plan *plan) {
     setup->role = PROTOCOL_ACCEPTED;
     setup->name = SLICE_OF("admin");
     setup->limits.message = 1u << 20;
+    setup->limits.min_rate = ADMIN_MIN_RATE;
     setup->is_loopback = true;
     setup->is_admin = true;
 }

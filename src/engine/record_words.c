@@ -63,6 +63,9 @@ static void input_words(const struct engine_input *input, struct buffer *out) {
     case INPUT_MAIL:
         buffer_add_format(out, "mail from worker %u, %zu bytes", input->from, input->bytes.size);
         break;
+    case INPUT_MEMORY:
+        buffer_add_format(out, "others hold %llu bytes", size);
+        break;
     case INPUT_DRAIN:
         buffer_add_text(out, "drain");
         break;

@@ -124,6 +124,7 @@ struct protocol_sink {
     struct protocol_room room;
     struct protocol_terms terms;
     struct mono due; /* when tick() wants to be called; MONO_NEVER: not. Written by the protocol, read after each call */
+    size_t held;     /* bytes that the protocol keeps of a unit that has begun and isn't whole; 0: it keeps none */
     size_t want;     /* feed() makes no progress before so many bytes are there; 0: any */
     bool paused;     /* feed() must not be called: the protocol waits for settle() (http1: one exchange at a time) */
     bool gathers;    /* send() holds something back: flush() is called at the end of each turn that touches it */
@@ -151,6 +152,7 @@ struct protocol_setup {
         uint32_t fields;  /* http1: header fields */
         uint32_t window;  /* messages that the peer may have unsettled with us (stream v1 credit) */
         uint64_t window_bytes;
+        uint64_t min_rate; /* bytes a second that a begun unit must come with; 0: as slowly as it likes */
     } limits;
     struct {
         int64_t head_ns; /* from the first byte of a request or preface to its end */
@@ -158,6 +160,7 @@ struct protocol_setup {
         int64_t idle_ns; /* nothing at all happens */
         int64_t heartbeat_ns; /* stream v1 hb_ms */
         int64_t attempt_ns;   /* dialled http1: from request to final status */
+        int64_t write_ns;     /* the peer takes no byte of what there is for it; 0: never too long */
     } timeouts;
     /* accepted */
     bool auth;          /* a key is required */
@@ -234,8 +237,14 @@ struct protocol {
     void (*flush)(void *state, struct now now);
     /* sink.due has come. */
     void (*tick)(void *state, struct now now);
+    /* A limit of the connection is reached: answers the unit that has begun with `status`, in whatever form the protocol
+     * has for that, and sets closing. NULL where it has none: the connection just ends. */
+    void (*fail)(void *state, enum status status, const char *words, struct now now);
     /* End gracefully: no new work, finish what is open, then set closing. `status` says why. */
     void (*shut)(void *state, enum status status, struct now now);
+    /* The whole answer for a peer that is not let in: no instance was opened for it. Returns its size, 0: it doesn't fit.
+     * NULL where the protocol has no form for that. */
+    size_t (*refusal)(enum status status, char *out, size_t room);
     /* Recover a message from the bytes that send() wrote (they did not get out). False when it can't be. */
     bool (*recover)(void *state, struct slice sent, struct message *ret_message);
     /* Frees what the state owns, not the state. The sink must not be called. */

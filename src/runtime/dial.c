@@ -99,6 +99,13 @@ void dial_begin(struct worker *worker, uint64_t connection, uint64_t place) {
         fail(worker, connection, STATUS_NO_MEMORY);
         return;
     }
+    enum status status = seat_take_dialled(worker, &link->seat);
+    if (status != STATUS_OK) {
+        tally_limit(&worker->tally, "limits.connections");
+        link_free(link);
+        fail(worker, connection, status);
+        return;
+    }
     link->packet_room = endpoint->setup.limits.message + 1;
     if (link->packet_room < 2048 || link->packet_room > 65536)
         link->packet_room = link->packet_room < 2048 ? 2048 : 65536;

@@ -34,25 +34,83 @@ void gate_resume(struct worker *worker) {
     }
 }
 
+/* In the first second each has a line, then one stands for those of a second: a flood must not become one of lines. */
+static void tell_refused(struct gate *gate, const struct address *peer, enum status status, const char *limit) {
+    struct worker *worker = gate->worker;
+    struct log_record record;
+    char text[ADDRESS_TEXT_MAX];
+    if (gate->told.ns && worker_now(worker).mono.ns - gate->told.ns < NS_PER_S) {
+        gate->refused++;
+        return;
+    }
+    log_record_init(&record, LOG_LEVEL_WARN, LOG_ROOM_CONNECTION, worker_now(worker).wall, "connection refused");
+    log_add_text(&record, "listener", gate->place->name);
+    log_add_text(&record, "reason", slice_from(status_reason(status)));
+    if (limit)
+        log_add_text(&record, "limit", slice_from(limit));
+    if (peer->family != ADDRESS_NONE) {
+        address_print(text, peer);
+        log_add_text(&record, "peer", slice_from(text));
+    }
+    if (gate->refused)
+        log_add_u64(&record, "more", gate->refused); /* before this one, untold */
+    gate->told = worker_now(worker).mono;
+    gate->refused = 0;
+    pen_write(&worker->pen, &record);
+}
+
+static const struct config_listener *listener_of(const struct gate *gate) {
+    const struct config *config = gate->worker->generation->config;
+    return gate->index < config->listener_count ? &config->listeners[gate->index] : NULL;
+}
+
+/* In the protocol of the listener, where it has a form for that. */
+static struct slice last_words(const struct gate *gate, enum status status, char *out, size_t room) {
+    const struct plan *plan = gate->worker->generation->plan;
+    const struct protocol *protocol = listener_of(gate) ? plan->listeners[gate->index].protocol : protocol_find(SLICE_OF("http1"));
+    return slice_make(out, protocol->refusal ? protocol->refusal(status, out, room) : 0);
+}
+
+static void refuse(struct gate *gate, int fd, const struct address *peer, enum status status, const char *limit) {
+    struct worker *worker = gate->worker;
+    char words[600];
+    tally_refused(&worker->tally, gate->place->name, status);
+    if (limit)
+        tally_limit(&worker->tally, limit);
+    tell_refused(gate, peer, status, limit);
+    /* Whom `allow` does not name learns nothing. */
+    link_turn_away(worker, fd, status == STATUS_FORBIDDEN ? slice_make("", 0)
+                                                          : last_words(gate, status, words, sizeof words));
+}
+
 static void welcome(struct gate *gate, int fd, const struct address *peer) {
     struct worker *worker = gate->worker;
     struct address from = address_unmapped(peer);
     struct engine_input input = {.kind = INPUT_OPENED, .listener = gate->index, .peer = &from};
+    struct seat seat;
+    const char *limit = NULL;
+    enum status status = seat_take(worker, gate->place, listener_of(gate), &from, &seat, &limit);
+    if (status != STATUS_OK) {
+        refuse(gate, fd, &from, status, limit);
+        return;
+    }
     worker_input(worker, &input);
     if (input.ret_connection == 0) {
-        tally_refused(&worker->tally, gate->place->name, STATUS_FORBIDDEN);
-        socket_close(fd);
+        seat_leave(worker, &seat);
+        refuse(gate, fd, &from, input.status, input.status == STATUS_OVERLOADED ? "limits.memory" : NULL);
         return;
     }
     const struct connection *c = net_find(engine_net(worker->engine), input.ret_connection);
     struct link *link = c ? link_new(worker, input.ret_connection, c->protocol) : NULL;
     if (!link) {
+        seat_leave(worker, &seat);
         socket_close(fd);
         struct engine_input lost = {
             .kind = INPUT_CLOSED, .connection = input.ret_connection, .status = STATUS_NO_MEMORY};
         worker_input(worker, &lost);
         return;
     }
+    link->seat = seat;
     link->fd = fd;
     link->state = LINK_OPEN;
     if (!link_watch(link))

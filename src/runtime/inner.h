@@ -19,7 +19,7 @@
 
 #define READ_BLOCK_SIZE (256u << 10)
 #define WORKERS_MAX 64
-#define CONNECTIONS_MAX 50000 /* of the process */
+#define ADMIN_CONNECTIONS_MAX 64 /* of each way to the admin surface, beside `limits.connections` */
 
 struct worker;
 
@@ -53,6 +53,15 @@ enum link_state {
 
 struct dial;
 struct gate;
+struct crowd; /* who is connected by one listener, on all workers */
+struct crowd_peer;
+
+/* One connection's part in what is counted. */
+struct seat {
+    struct crowd *crowd;     /* NULL: it was dialled, or isn't counted */
+    struct crowd_peer *peer; /* NULL: its address isn't counted */
+    bool counts;             /* in runtime->connections */
+};
 
 /* The descriptor of one connection. */
 struct link {
@@ -71,6 +80,7 @@ struct link {
     bool reads_off;
     bool is_full; /* the kernel takes no more: waiting until writable */
     struct gate *gate; /* a datagram listener's: closes the descriptor; else NULL */
+    struct seat seat;
     const struct protocol *protocol;
 };
 
@@ -83,6 +93,7 @@ struct place {
     struct address at;
     uint32_t worker_count;
     uint32_t users;     /* generations that name it */
+    struct crowd *crowd;
     bool is_datagram;
     bool is_admin;
     bool is_unix;
@@ -98,6 +109,8 @@ struct gate {
     struct link *link; /* datagrams; NULL when the engine has closed the connection */
     uint32_t index;
     int fd;
+    struct mono told;    /* when the log last said that somebody was refused */
+    uint64_t refused;    /* since then, without a line of their own */
 };
 
 /* -- generations: what one configuration brought -- */
@@ -202,6 +215,9 @@ void tally_connection(struct tally *tally, const struct connection *connection, 
 void tally_datagram_lost(struct tally *tally, const struct connection *connection, enum status status);
 void tally_repeated(struct tally *tally, uint32_t system, enum status status);
 void tally_refused(struct tally *tally, struct slice listener, enum status status);
+void tally_limit(struct tally *tally, const char *limit);
+/* The key whose limit an accepted connection ended by; NULL: none. */
+const char *tally_limit_of(const struct connection *connection);
 /* Copies the engine's totals into the cells. */
 void tally_publish(struct tally *tally, const struct engine *engine);
 
@@ -267,6 +283,10 @@ struct worker {
     struct list lingering;
     struct mono accept_again; /* paused for want of descriptors */
     bool is_accept_told;
+    struct mono limits_told;  /* when lines about limits were last counted from 0 */
+    uint32_t limit_lines;     /* since then */
+    _Atomic uint64_t memory;  /* what its engine holds, for the others */
+    uint64_t memory_elsewhere; /* as its engine was told */
     struct mono publish_at;
     struct mono sweep_at; /* look for generations that nothing uses any more */
     struct generation *generation;
@@ -291,6 +311,7 @@ struct runtime {
     struct pen pen;
     struct worker *workers;
     uint32_t worker_count;
+    _Atomic uint32_t connections; /* open ones, in and out, but for the admin's */
     pthread_mutex_t lock; /* what follows */
     struct generation *generation;
     struct generation *retired;
@@ -343,6 +364,14 @@ void input_log_asked(struct worker *worker, bool is_over);
 void input_log_answer(struct worker *worker, const struct record_answer *answer);
 void input_log_end(struct worker *worker);
 struct outcome *input_log_outcome(struct worker *worker);
+/* crowd.c */
+struct crowd *crowd_new(void); /* NULL when memory is out */
+void crowd_unref(struct crowd *crowd);
+/* Whether one more may come in by a listener (NULL: the admin's); else `*ret_limit` is the key that forbids it. */
+enum status seat_take(struct worker *worker, const struct place *place, const struct config_listener *listener,
+                      const struct address *peer, struct seat *seat, const char **ret_limit);
+enum status seat_take_dialled(struct worker *worker, struct seat *seat);
+void seat_leave(struct worker *worker, struct seat *seat); /* once is enough, more does no harm */
 
 /* link.c */
 struct link *link_new(struct worker *worker, uint64_t connection, const struct protocol *protocol);
@@ -354,6 +383,8 @@ void link_flush(struct link *link);
 void link_read(struct link *link, bool on);
 void link_close(struct link *link, bool linger);
 void link_free(struct link *link);
+/* Last words to somebody who isn't let in; takes the descriptor and waits a moment so that they arrive. */
+void link_turn_away(struct worker *worker, int fd, struct slice words);
 void link_ready(void *link, unsigned events);
 struct mono link_linger_due(const struct worker *worker);
 void link_linger_over(struct worker *worker);

@@ -11,6 +11,8 @@
 #define VECTORS_MAX 64
 #define LINGER_NS NS_PER_S
 #define LINGER_BYTES (256u << 10)
+#define LINGERING_MAX 1024  /* of a worker; with more the oldest waits no longer */
+#define TURNED_AWAY_MAX 256 /* of those, who were never in */
 
 struct link *link_find(struct worker *worker, uint64_t connection) {
     uint32_t slot = (uint32_t)connection;
@@ -53,6 +55,7 @@ struct link *link_new(struct worker *worker, uint64_t connection, const struct p
 
 static void unlist(struct link *link) {
     uint32_t slot = (uint32_t)link->connection;
+    seat_leave(link->worker, &link->seat);
     if (link->state == LINK_LINGERING)
         list_remove(&link->worker->lingering, &link->node);
     else if (slot < link->worker->link_count && link->worker->links[slot] == link)
@@ -247,6 +250,15 @@ void link_ready(void *user, unsigned events) {
 
 /* -- the end -- */
 
+static void linger_on(struct link *link) {
+    struct worker *worker = link->worker;
+    if (worker->lingering.count >= LINGERING_MAX)
+        link_free(LIST_ENTRY(list_first(&worker->lingering), struct link, node));
+    link->state = LINK_LINGERING;
+    link->until = mono_after(worker_now(worker).mono, LINGER_NS);
+    list_add(&worker->lingering, &link->node);
+}
+
 void link_close(struct link *link, bool linger) {
     if (link->state != LINK_OPEN || !linger || link->is_datagram) {
         link_free(link);
@@ -255,10 +267,25 @@ void link_close(struct link *link, bool linger) {
     /* A close with bytes unread would reset the connection, and our last answer with it (RFC 9112 section 9.6). */
     socket_shut(link->fd);
     unlist(link);
-    link->state = LINK_LINGERING;
-    link->until = mono_after(worker_now(link->worker).mono, LINGER_NS);
-    list_add(&link->worker->lingering, &link->node);
+    linger_on(link);
     link_update(link);
+}
+
+void link_turn_away(struct worker *worker, int fd, struct slice words) {
+    struct iovec vector = {(void *)(uintptr_t)words.data, words.size};
+    struct link *link = NULL;
+    if (words.size && worker->lingering.count < TURNED_AWAY_MAX && socket_write(fd, &vector, 1).result == SOCKET_MOVED)
+        link = memory_new(sizeof *link);
+    if (!link) {
+        socket_close(fd);
+        return;
+    }
+    socket_shut(fd);
+    link->worker = worker;
+    link->fd = fd;
+    linger_on(link);
+    if (!link_watch(link))
+        link_free(link);
 }
 
 struct mono link_linger_due(const struct worker *worker) {

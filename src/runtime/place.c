@@ -16,8 +16,11 @@ static struct place *place_new(struct slice name, uint32_t workers) {
         place->fds[i] = -1;
     char *copy = memory_copy_text((const char *)name.data, name.size);
     place->name = slice_make(copy, name.size);
-    if (copy)
+    place->crowd = crowd_new();
+    if (copy && place->crowd)
         return place;
+    crowd_unref(place->crowd);
+    memory_free(copy);
     memory_free(place);
     return NULL;
 }
@@ -31,6 +34,7 @@ void place_free(struct place *place) {
             socket_close(place->fds[i]);
     memory_free((void *)(uintptr_t)place->name.data);
     memory_free((void *)(uintptr_t)place->url.data);
+    crowd_unref(place->crowd);
     memory_free(place);
 }
 

@@ -74,6 +74,7 @@ void tally_configure(struct tally *tally, const struct plan *plan) {
     for (size_t i = 0; i < tally->system_count; i++)
         set_gauges(tally, &tally->systems[i], &nothing);
     forget_plan(tally);
+    metrics_bound(tally->set, (uint32_t)config->telemetry.series);
     make_listeners(tally, plan);
     tally->systems = memory_array(config->system_count + 1, sizeof *tally->systems);
     for (size_t i = 0; tally->systems && i < config->system_count; i++) {
@@ -164,6 +165,25 @@ static const struct protocol *first_protocol(const struct connection *c) {
     return ((const struct plan_listener *)(const void *)(setup - offsetof(struct plan_listener, setup)))->protocol;
 }
 
+/* Ends that a key sets a limit for. */
+static const struct {
+    enum status status;
+    const char *limit;
+} limits[] = {
+    {STATUS_TOO_SLOW, "listeners.limits.min_rate"},    {STATUS_WRITE_TIMEOUT, "listeners.timeouts.write"},
+    {STATUS_HEAD_TIMEOUT, "listeners.timeouts.head"},  {STATUS_AUTH_TIMEOUT, "listeners.timeouts.auth"},
+    {STATUS_IDLE_TIMEOUT, "listeners.timeouts.idle"},  {STATUS_FRAME_TOO_LARGE, "listeners.limits.message"},
+    {STATUS_TOO_LARGE, "listeners.limits.message"},    {STATUS_HEADERS_TOO_LARGE, "listeners.limits.header"},
+    {STATUS_OVERLOADED, "limits.memory"},
+};
+
+const char *tally_limit_of(const struct connection *c) {
+    for (size_t i = 0; i < COUNT_OF(limits) && c->setup->role == PROTOCOL_ACCEPTED; i++)
+        if (limits[i].status == c->reason)
+            return limits[i].limit;
+    return NULL;
+}
+
 void tally_connection(struct tally *tally, const struct connection *c, bool opened) {
     bool dialled = c->setup->role == PROTOCOL_DIALLED;
     struct slice protocol = slice_from(first_protocol(c)->name);
@@ -175,6 +195,8 @@ void tally_connection(struct tally *tally, const struct connection *c, bool open
         return;
     }
     metrics_move(tally->set, METRICS_SERIES(tally->set, METRIC_CONNECTIONS, protocol, direction), opened ? 1 : -1);
+    if (!opened && tally_limit_of(c))
+        tally_limit(tally, tally_limit_of(c));
     if (opened)
         metrics_add(tally->set, METRICS_SERIES(tally->set, METRIC_CONNECTIONS_OPENED, protocol, direction), 1);
     else
@@ -191,6 +213,10 @@ void tally_repeated(struct tally *tally, uint32_t system, enum status status) {
 void tally_refused(struct tally *tally, struct slice listener, enum status status) {
     metrics_add(tally->set, METRICS_SERIES(tally->set, METRIC_CONNECTIONS_REFUSED, listener,
                                            slice_from(status_reason(status))), 1);
+}
+
+void tally_limit(struct tally *tally, const char *limit) {
+    metrics_add(tally->set, METRICS_SERIES(tally->set, METRIC_LIMITS_REACHED, slice_from(limit)), 1);
 }
 
 void tally_datagram_lost(struct tally *tally, const struct connection *c, enum status status) {

@@ -74,12 +74,27 @@ void tell_count(struct worker *worker, const struct engine_count *count) {
     pen_write(&worker->pen, &record);
 }
 
+#define LIMIT_LINES_MAX 20 /* a second */
+
+/* A connection that ended by a limit is told of; a flood of them is not. */
+static bool is_limit_told(struct worker *worker, const struct connection *c) {
+    if (!tally_limit_of(c) || c->reason == STATUS_IDLE_TIMEOUT) /* which is ordinary */
+        return false;
+    if (worker_now(worker).mono.ns - worker->limits_told.ns >= NS_PER_S) {
+        worker->limits_told = worker_now(worker).mono;
+        worker->limit_lines = 0;
+    }
+    return worker->limit_lines++ < LIMIT_LINES_MAX;
+}
+
 void tell_connection(void *user, const struct connection *c, bool opened) {
     struct worker *worker = user;
     struct log_record record;
     char peer[ADDRESS_TEXT_MAX];
     bool failed = !opened && !c->was_open;
     enum log_level level = failed ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG;
+    if (!opened && !failed && is_limit_told(worker, c))
+        level = LOG_LEVEL_INFO;
     if (!pen_wants(&worker->pen, LOG_ROOM_CONNECTION, level))
         return;
     log_record_init(&record, level, LOG_ROOM_CONNECTION, worker_now(worker).wall,
@@ -94,6 +109,8 @@ void tell_connection(void *user, const struct connection *c, bool opened) {
     }
     if (!opened) {
         log_add_text(&record, "reason", slice_from(status_reason(c->reason)));
+        if (tally_limit_of(c))
+            log_add_text(&record, "limit", slice_from(tally_limit_of(c)));
         log_add_u64(&record, "bytes_in", c->bytes_in);
         log_add_u64(&record, "bytes_out", c->out.written);
         log_add_ms(&record, "duration_ms", worker_now(worker).mono.ns - c->opened.ns);

@@ -209,8 +209,26 @@ static void set_timer(struct worker *worker) {
     loop_timer_at(worker->loop, at);
 }
 
+/* What the workers hold together is bounded: each tells what it holds, and its engine what the others do. */
+static void share_memory(struct worker *worker) {
+    const struct runtime *runtime = worker->runtime;
+    if (runtime->worker_count == 1 || !worker->generation || worker->generation->config->memory_max == CONFIG_UNLIMITED)
+        return;
+    uint64_t elsewhere = 0;
+    atomic_store_explicit(&worker->memory, engine_memory(worker->engine), memory_order_relaxed);
+    for (uint32_t i = 0; i < runtime->worker_count; i++)
+        if (i != worker->index)
+            elsewhere += atomic_load_explicit(&runtime->workers[i].memory, memory_order_relaxed);
+    if (elsewhere == worker->memory_elsewhere)
+        return;
+    worker->memory_elsewhere = elsewhere;
+    struct engine_input input = {.kind = INPUT_MEMORY, .size = elsewhere};
+    worker_input(worker, &input);
+}
+
 void worker_turn(struct worker *worker) {
     struct mono now = worker_now(worker).mono;
+    share_memory(worker);
     for (int round = 0; round < ROUNDS_MAX && (round == 0 || worker->is_pending); round++)
         finish(worker);
     if (worker->is_pending)
@@ -405,7 +423,7 @@ enum status worker_init(struct worker *worker, struct runtime *runtime, uint32_t
     worker->due = worker->publish_at = worker->sweep_at = worker->accept_again = MONO_NEVER;
     struct engine_options options = {
         .worker = index, .workers = runtime->worker_count, .calls = &calls, .user = worker,
-        .connections_max = CONNECTIONS_MAX / runtime->worker_count + 1, .cut_through = true, .memo = true};
+        .cut_through = true, .memo = true};
     if (!entropy_seed(&options.seed))
         return fault_set(fault, STATUS_IO_ERROR, 0, "the kernel gives no random bytes");
     enum status status = input_log_new(worker, &options, fault);

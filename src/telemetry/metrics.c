@@ -29,6 +29,7 @@ struct metrics *metrics_new(uint32_t series_max) {
     if (!set)
         return NULL;
     set->series_max = series_max;
+    set->total_max = UINT32_MAX;
     map_init(&set->by_key, 0); /* keys come from our own tables and the configuration */
     set->chunks = memory_array(chunk_count(set), sizeof *set->chunks);
     struct metrics_chunk *first = memory_new(sizeof *first);
@@ -41,6 +42,10 @@ struct metrics *metrics_new(uint32_t series_max) {
     set->chunks[0] = first;
     atomic_store_explicit(&set->count, 1, memory_order_release); /* the void series */
     return set;
+}
+
+void metrics_bound(struct metrics *set, uint32_t total_max) {
+    set->total_max = total_max;
 }
 
 void metrics_free(struct metrics *set) {
@@ -151,7 +156,8 @@ uint32_t metrics_series(struct metrics *set, enum metric metric, const struct sl
     struct metrics_info *info = map_get(&set->by_key, key);
     if (info)
         return info->series;
-    if (set->counts[metric] >= limit_of(set, metric))
+    if (set->counts[metric] >= limit_of(set, metric) ||
+        atomic_load_explicit(&set->count, memory_order_relaxed) > set->total_max)
         return overflow_series(set, metric);
     return add_series(set, metric, key);
 }

@@ -14,7 +14,7 @@
 #include "telemetry/hdr.h"
 #include "telemetry/metric.h"
 
-#define METRICS_SERIES_DEFAULT 10000 /* `telemetry.series` */
+#define METRICS_SERIES_DEFAULT 10000
 #define METRICS_VALUE_MAX 128        /* bytes of a label value; longer ones are cut */
 #define METRICS_CHUNK 128
 /* Histograms are large (19 KB), so a metric may have this many times fewer of them. */
@@ -35,6 +35,7 @@ struct metrics {
     struct metrics_chunk **chunks;
     _Atomic uint32_t count; /* of series, the void one included; published after the series is complete */
     uint32_t series_max;    /* of one metric */
+    uint32_t total_max;     /* of all together; UINT32_MAX: no such bound */
     uint32_t counts[METRIC_COUNT];
     struct map by_key;
 };
@@ -43,6 +44,8 @@ struct metrics {
  * is left. */
 struct metrics *metrics_new(uint32_t series_max);
 void metrics_free(struct metrics *set);
+/* Bounds all series together. Those that are there stay; each metric's overflow series may come on top. */
+void metrics_bound(struct metrics *set, uint32_t total_max);
 
 /* The series of `metric` with these label values, as many and in that order as its row has labels; made when new.
  * Values are borrowed, cut at METRICS_VALUE_MAX, and bytes that are no UTF-8 become '?'. Past `series_max` the answer

@@ -158,7 +158,7 @@ static inline void world_init(struct world *w, enum protocol_role role) {
         .role = role,
         .name = SLICE("web"),
         .node = SLICE("intertie"),
-        .limits = {.message = 1 << 20, .header = 32 << 10, .fields = 100},
+        .limits = {.message = 1 << 20, .header = 32 << 10, .fields = 100, .min_rate = 1024},
         .timeouts = {.head_ns = 10 * NS_PER_S, .idle_ns = 60 * NS_PER_S, .attempt_ns = 5 * NS_PER_S},
         .host = SLICE("lamp.example:8080"),
         .path = SLICE("/in?x=1"),

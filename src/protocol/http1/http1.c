@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "protocol/http1/inner.h"
+#include "protocol/http1/problem.h"
 
 /* -- shared -- */
 
@@ -28,9 +29,9 @@ struct mono http1_after(struct now now, int64_t delay_ns) {
 }
 
 struct mono http1_body_due(const struct http1 *h, uint64_t size, struct now now) {
-    if (h->setup->timeouts.head_ns <= 0)
+    if (h->setup->timeouts.head_ns <= 0 || h->setup->limits.min_rate == 0)
         return MONO_NEVER;
-    return mono_after(now.mono, h->setup->timeouts.head_ns + (int64_t)(size / HTTP1_MIN_RATE) * NS_PER_S);
+    return mono_after(now.mono, h->setup->timeouts.head_ns + (int64_t)(size / h->setup->limits.min_rate) * NS_PER_S);
 }
 
 void http1_invalid(struct http1 *h, enum status status, const char *words) {
@@ -119,12 +120,30 @@ static void http1_tick(void *state, struct now now) {
         client_tick(h, now);
 }
 
+static void http1_fail(void *state, enum status status, const char *words, struct now now) {
+    struct http1 *h = state;
+    if (is_accepted(h))
+        server_fail(h, status, words, now);
+    else
+        http1_close(h, status);
+}
+
 static void http1_shut(void *state, enum status status, struct now now) {
     struct http1 *h = state;
     if (is_accepted(h))
         server_shut(h, status, now);
     else
         client_shut(h, status, now);
+}
+
+static size_t http1_refusal(enum status status, char *out, size_t room) {
+    const struct status_row *row = status_row(status);
+    char body[300];
+    int body_size = snprintf(body, sizeof body, "{\"type\":\"/problems/%s\",\"title\":\"%s\",\"status\":%u,\"reason\":\"%s\"}",
+                             row->reason, row->title, (unsigned)row->http, row->reason);
+    int size = snprintf(out, room, "HTTP/1.1 %u %s\r\nContent-Type: application/problem+json\r\nContent-Length: %d\r\n%sConnection: close\r\n\r\n%s",
+                        (unsigned)row->http, problem_phrase(row->http), body_size, row->http == 503 ? "Retry-After: 1\r\n" : "", body);
+    return size > 0 && (size_t)size < room ? (size_t)size : 0;
 }
 
 /* With acks the user keeps what isn't settled. */
@@ -155,6 +174,8 @@ const struct protocol protocol_http1 = {
     .cancel = http1_cancel,
     .flush = http1_flush,
     .tick = http1_tick,
+    .fail = http1_fail,
+    .refusal = http1_refusal,
     .shut = http1_shut,
     .recover = http1_recover,
     .done = http1_done,

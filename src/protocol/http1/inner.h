@@ -8,7 +8,6 @@
 #include "protocol/http1/leave.h"
 
 #define HTTP1_KEY_MAX 64           /* longer bearer keys are asked about with each request */
-#define HTTP1_MIN_RATE 1024        /* bytes a second that a body must come with, beside timeouts.head */
 #define HTTP1_BATCH_MAX 1000       /* events of one batch */
 #define HTTP1_INTERIM_MAX 8        /* 1xx answers before a final one */
 #define HTTP1_SOURCE_MAX 512
@@ -126,7 +125,7 @@ static inline size_t http1_own_max(const struct http1 *h) {
 void http1_close(struct http1 *h, enum status status);
 struct mono http1_after(struct now now, int64_t delay_ns); /* <= 0: never */
 void http1_invalid(struct http1 *h, enum status status, const char *words);
-/* How long a body may take: timeouts.head, and a second for each HTTP1_MIN_RATE bytes. */
+/* How long a body may take: timeouts.head, and its size at limits.min_rate. */
 struct mono http1_body_due(const struct http1 *h, uint64_t size, struct now now);
 
 /* server.c */
@@ -136,6 +135,7 @@ enum status server_send(struct http1 *h, const struct message *message, const st
                         const struct protocol_send *options, struct now now);
 void server_settle(struct http1 *h, uint64_t first, uint64_t last, enum status status, uint32_t retry_ms, struct now now);
 void server_tick(struct http1 *h, struct now now);
+void server_fail(struct http1 *h, enum status status, const char *words, struct now now);
 void server_shut(struct http1 *h, enum status status, struct now now);
 void server_done(struct http1 *h);
 

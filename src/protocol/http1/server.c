@@ -30,6 +30,7 @@ static size_t ended_early(struct http1 *h, struct now now) {
 static void free_held(struct http1 *h) {
     struct http1_held *held = h->server.held;
     h->server.held = NULL;
+    h->sink->held = 0;
     if (held)
         buffer_done(&held->bytes);
     memory_free(held);
@@ -75,6 +76,7 @@ static size_t begin_chunks(struct http1 *h, const struct http1_head *head, struc
         return give_up(h, held->bytes.status, "", now);
     held->head = head->size;
     in->phase = PHASE_CHUNKS;
+    h->sink->held = held->bytes.capacity;
     chunked_init(&in->chunked);
     h->sink->due = http1_body_due(h, h->setup->limits.message, now);
     maybe_continue(h, head, bytes.size > head->size);
@@ -112,6 +114,7 @@ static size_t take_chunks(struct http1 *h, struct slice bytes, bool ended, struc
         if (held->status != STATUS_OK)
             return give_up(h, held->status, "", now);
     }
+    h->sink->held = held->capacity;
     if (ended)
         ended_early(h, now);
     return bytes.size;
@@ -279,6 +282,14 @@ void server_tick(struct http1 *h, struct now now) {
         http1_close(h, STATUS_HEAD_TIMEOUT); /* answered already */
     else
         give_up(h, STATUS_HEAD_TIMEOUT, "the request did not come in time", now);
+}
+
+void server_fail(struct http1 *h, enum status status, const char *words, struct now now) {
+    struct http1_in *in = &h->server.in;
+    if (in->phase == PHASE_CHUNKS || (in->phase == PHASE_HEAD && in->timing))
+        give_up(h, status, words, now);
+    else
+        http1_close(h, status); /* nothing has begun, or it was answered already */
 }
 
 void server_shut(struct http1 *h, enum status status, struct now now) {

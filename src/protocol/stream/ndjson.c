@@ -421,6 +421,12 @@ static void ndjson_tick(void *state, struct now now) {
     set_due(s);
 }
 
+static void ndjson_fail(void *state, enum status status, const char *words, struct now now) {
+    struct ndjson *s = state;
+    ndjson_write_error(s, status, words, slice_make(NULL, 0), now);
+    ndjson_close(s, status);
+}
+
 static void ndjson_shut(void *state, enum status status, struct now now) {
     struct ndjson *s = state;
     (void)now;
@@ -447,6 +453,7 @@ const struct protocol protocol_ndjson = {
     .settle = ndjson_settle,
     .cancel = ndjson_cancel,
     .tick = ndjson_tick,
+    .fail = ndjson_fail,
     .shut = ndjson_shut,
     .recover = ndjson_recover,
     .done = ndjson_done,

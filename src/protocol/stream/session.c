@@ -76,6 +76,30 @@ void stream1_fail(struct stream1 *s, enum status status, const char *detail) {
     stream1_close(s, status);
 }
 
+/* Preface and ERROR: the client says HELLO without waiting for either. */
+size_t stream1_refusal(enum status status, char *out, size_t room) {
+    static const uint8_t preface[PREFACE_SIZE] = {PREFACE_FIRST, 'i', 't', 's', 1};
+    uint8_t *at = (uint8_t *)out;
+    struct buffer body;
+    struct json_write json;
+    if (room < PREFACE_SIZE + FRAME_HEADER)
+        return 0;
+    buffer_init_fixed(&body, at + PREFACE_SIZE + FRAME_HEADER, room - PREFACE_SIZE - FRAME_HEADER);
+    json_write_init(&json, &body);
+    json_write_object(&json);
+    json_write_member_u64(&json, "code", error_code(status));
+    json_write_member_text(&json, "slug", status_reason(status));
+    json_write_object_end(&json);
+    memcpy(at, preface, PREFACE_SIZE);
+    frame_put_header(at + PREFACE_SIZE, (uint32_t)body.size, FRAME_ERROR, 0);
+    return body.status == STATUS_OK ? PREFACE_SIZE + FRAME_HEADER + body.size : 0;
+}
+
+void stream1_give_up(void *state, enum status status, const char *words, struct now now) {
+    (void)now;
+    stream1_fail(state, status, words);
+}
+
 /* -- time -- */
 
 void stream1_set_due(struct stream1 *s) {

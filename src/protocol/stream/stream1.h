@@ -101,6 +101,8 @@ void stream1_read_welcome(struct stream1 *s, const struct control *control, stru
 /* -- session.c: control frames, time, the end -- */
 void stream1_tick(void *state, struct now now);
 void stream1_shut(void *state, enum status status, struct now now);
+size_t stream1_refusal(enum status status, char *out, size_t room);
+void stream1_give_up(void *state, enum status status, const char *words, struct now now);
 void stream1_start_beat(struct stream1 *s, struct now now); /* the handshake is over */
 void stream1_set_due(struct stream1 *s);
 /* Any frame but MSG and ACK. */
