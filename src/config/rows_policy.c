@@ -23,7 +23,7 @@ static const struct config_row rows[] = {
     {"limits", ROW_GROUP, S, NULL, "Of one recipient."},
     {"limits.in_flight", ROW_COUNT, S | ROW_UNLIMITED, "1024", "Unsettled deliveries per endpoint; of a dialled-in session 256.", .least = 1,
      POLICY(IN_FLIGHT, limits.in_flight)},
-    {"limits.queue", ROW_GROUP, S, NULL, "What may wait for it."},
+    {"limits.queue", ROW_GROUP, S, NULL, "What may wait for it, with each worker."},
     {"limits.queue.messages", ROW_COUNT, S | ROW_UNLIMITED, "10000", "Messages.", .least = 1, POLICY(QUEUE_MESSAGES, limits.queue_messages)},
     {"limits.queue.bytes", ROW_SIZE, S | ROW_UNLIMITED, "64MiB", "Their bytes.", .least = 1024, POLICY(QUEUE_BYTES, limits.queue_bytes)},
     {"limits.lanes", ROW_NAMED, P | S, NULL, "The same by priority: `5: {messages: 500}`."},

@@ -97,7 +97,7 @@ enum status flight_send(struct engine *engine, struct member *m, const struct me
     if (!reserve(s))
         return STATUS_NO_MEMORY;
     struct protocol_send options = {.token = s->flight_next, .sub = m->sub, .attempt = attempt,
-                                    .asks = message_kind_asks(message->kind)};
+                                    .asks = message_kind_asks(message->kind), .timeout_ns = delivery ? delivery->attempt_ns : 0};
     uint64_t before = c->out.added;
     enum status status = connection_send(c, message, &overlay, &options);
     if (status != STATUS_OK)

@@ -41,6 +41,7 @@ struct delivery {
     struct timer timer;
     struct mono received;
     struct mono request_due; /* asks: when the reply must be there */
+    int64_t attempt_ns;      /* how long one attempt may take, as its route says; 0: as its system says */
     uint32_t from;           /* sending system, or CONFIG_NONE */
     uint32_t worker;         /* REMOTE: who has it */
     uint64_t mail_id;        /* REMOTE: its name in the mail */

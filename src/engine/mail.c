@@ -90,6 +90,7 @@ static enum status hand_to(struct engine *engine, struct delivery *d, uint32_t w
     letter->attempt = d->attempt;
     letter->priority = d->priority;
     letter->received = d->received;
+    letter->attempt_ns = d->attempt_ns;
     letter->request_due = d->asks ? d->request_due : MONO_NEVER;
     struct slice texts[4] = {name_of(engine, d->recipient->system), slice_make("", 0), slice_make("", 0),
                              name_of(engine, d->from)};
@@ -202,6 +203,7 @@ static struct delivery *adopt(struct engine *engine, uint32_t origin, struct rec
     d->attempt = letter->attempt;
     d->priority = letter->priority;
     d->received = letter->received;
+    d->attempt_ns = letter->attempt_ns;
     d->from = sender_of(engine, texts[3]);
     if (letter->request_due.ns != INT64_MAX) {
         d->asks = true;

@@ -18,7 +18,7 @@ static struct member *straight(const struct engine *engine, struct recipient *r,
 
 /* One copy for one recipient. `*kept` is made when the first needs it and shared by the others. */
 static enum status place(struct engine *engine, struct recipient *r, const struct message *message,
-                         struct message **kept, uint32_t from, struct mono received) {
+                         struct message **kept, uint32_t from, struct mono received, int64_t attempt_ns) {
     struct member *m = straight(engine, r, message);
     if (m && m->session && !m->session->connection->sink.terms.acks) {
         engine->totals.cut_through++;
@@ -35,6 +35,7 @@ static enum status place(struct engine *engine, struct recipient *r, const struc
         *kept = message_ref(d->message); /* of its own: the first copy may end before the next is made */
     d->from = from;
     d->received = received;
+    d->attempt_ns = attempt_ns;
     uint32_t home = mail_home(engine, r, message);
     if (home != engine->options.worker && mail_go_home(engine, d, home) == STATUS_OK)
         return STATUS_OK;
@@ -76,6 +77,7 @@ static enum offer ask(struct engine *engine, struct session *s, uint64_t token, 
     if (!d)
         return OFFER_REFUSED;
     d->asks = true;
+    d->attempt_ns = policy->timeouts.attempt_ns;
     d->from = from;
     d->received = received;
     if (!reply_expect(engine, d)) {
@@ -172,7 +174,7 @@ enum offer offer_message(struct engine *engine, struct session *s, uint64_t toke
                         nobody_can(engine, r) ? STATUS_TARGET_UNAVAILABLE : STATUS_OVERLOADED, 1, 0);
             continue;
         }
-        enum status status = place(engine, r, message, &kept, from, received);
+        enum status status = place(engine, r, message, &kept, from, received, routing->targets[i].policy.timeouts.attempt_ns);
         if (status != STATUS_OK) {
             if (i == 0) {
                 *ret_status = status;
@@ -188,7 +190,7 @@ enum offer offer_message(struct engine *engine, struct session *s, uint64_t toke
             ending_tell(engine, message, r, from, ENDING_DROPPED, STATUS_SLOW_CONSUMER, 1, 0);
             continue;
         }
-        if (place(engine, r, message, &kept, from, received) != STATUS_OK)
+        if (place(engine, r, message, &kept, from, received, 0) != STATUS_OK)
             ending_tell(engine, message, r, from, ENDING_DROPPED, STATUS_NO_MEMORY, 1, 0);
     }
     message_unref(kept);

@@ -41,7 +41,7 @@ struct letter {
     uint64_t handle;
     struct mono received;
     struct mono request_due;
-    uint64_t unused; /* 0: no byte of a parcel is left to chance */
+    int64_t attempt_ns;
 };
 
 /* The parcel to one worker that is being filled. */

@@ -207,6 +207,7 @@ struct protocol_send {
     uint64_t reply_to; /* inbound token that this answers on its own exchange; 0: none */
     uint32_t sub;      /* subscription that it is for; 0: none */
     uint8_t attempt;   /* 1 the first time */
+    int64_t timeout_ns; /* dialled http1: until its final status; 0: timeouts.attempt_ns */
     bool asks;         /* a reply is due on this carrier (dialled http1: 200's body is the reply) */
 };
 

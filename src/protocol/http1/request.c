@@ -67,10 +67,10 @@ static bool reserve_sent(struct http1_client *c) {
 }
 
 /* There is room: reserve_sent(). */
-static void push_sent(struct http1 *h, struct http1_sent sent, struct now now) {
+static void push_sent(struct http1 *h, struct http1_sent sent, int64_t timeout_ns, struct now now) {
     struct http1_client *c = &h->client;
     sent.end = h->sink->out->added;
-    sent.due = http1_after(now, h->setup->timeouts.attempt_ns);
+    sent.due = http1_after(now, timeout_ns ? timeout_ns : h->setup->timeouts.attempt_ns);
     *client_sent(c, c->sent_count++) = sent;
     if (c->in.phase == PHASE_OPEN)
         c->in.phase = PHASE_HEAD;
@@ -131,7 +131,7 @@ static enum status send_one(struct http1 *h, const struct message *message, cons
     leave_write(&leave, message, false, &out);
     chain_commit(h->sink->out, out.status == STATUS_OK ? out.size : 0);
     if (out.status == STATUS_OK)
-        push_sent(h, (struct http1_sent){.first = options->token, .count = 1, .asks = options->asks}, now);
+        push_sent(h, (struct http1_sent){.first = options->token, .count = 1, .asks = options->asks}, options->timeout_ns, now);
     return out.status;
 }
 
@@ -256,7 +256,7 @@ static enum status request_batch(struct http1 *h, struct now now) {
     if (status != STATUS_OK)
         return status;
     leave_line(&h->client);
-    push_sent(h, (struct http1_sent){.first = gather->first, .count = gather->count, .gather = gather}, now);
+    push_sent(h, (struct http1_sent){.first = gather->first, .count = gather->count, .gather = gather}, 0, now);
     return STATUS_OK;
 }
 
@@ -266,7 +266,7 @@ static enum status request_next(struct http1 *h, struct now now) {
     enum status status = write_events(h, gather->asks, media, gather_event(gather, gather->gone), false);
     if (status != STATUS_OK)
         return status;
-    push_sent(h, (struct http1_sent){.first = gather->first + gather->gone, .count = 1, .asks = gather->asks}, now);
+    push_sent(h, (struct http1_sent){.first = gather->first + gather->gone, .count = 1, .asks = gather->asks}, 0, now);
     if (++gather->gone == gather->count)
         gather_free(leave_line(&h->client));
     return STATUS_OK;
