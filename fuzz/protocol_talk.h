@@ -24,8 +24,8 @@ enum {
     TALK_SMALL = 8,    /* small limits and windows */
     TALK_FAILS = 16,   /* one allocation fails; byte 1 says which */
     TALK_BEGUN = 32,   /* the peer has introduced itself */
-    TALK_ADMIN = 64,   /* http1: every request is one for a handler */
-    TALK_RAW = 128,    /* http1: bodies are wrapped */
+    TALK_ADMIN = 64,   /* http1: every request is one for a handler; dialled: requests ahead of their answers */
+    TALK_RAW = 128,    /* http1: bodies are wrapped; dialled: batches */
 };
 
 struct talk;
@@ -271,7 +271,7 @@ static inline void talk_on_request(void *user, uint64_t token, const struct prot
 static inline void talk_on_outcome(void *user, uint64_t first, uint64_t last, struct protocol_outcome outcome) {
     struct talk *t = user;
     ASSERT(t->rig.sink.terms.acks || t->rig.sink.closing);
-    ASSERT((outcome.verdict == VERDICT_ACCEPTED) == (outcome.status == STATUS_OK));
+    ASSERT((outcome.verdict == VERDICT_ACCEPTED) == (outcome.status == STATUS_OK) || outcome.verdict == VERDICT_UNSENT);
     rig_on_outcome(user, first, last, outcome);
     if (!t->inside && t->mood & 128) {
         t->inside = true;
@@ -399,6 +399,8 @@ static inline void talk_op(struct talk *t) {
         break;
     }
     talk_resume(t);
+    if (rig->sink.gathers && !rig->sink.closing) /* the turn ends */
+        rig->protocol->flush(rig->state, rig->now);
 }
 
 static inline void talk_limits(struct talk *t) {
@@ -408,6 +410,9 @@ static inline void talk_limits(struct talk *t) {
     setup->is_admin = t->choices & TALK_ADMIN;
     setup->format = t->choices & TALK_RAW ? PROTOCOL_FORMAT_RAW : PROTOCOL_FORMAT_AUTO;
     setup->answers = true;
+    setup->pipeline = t->choices & TALK_ADMIN ? 4 : 0;
+    setup->batch.max = t->choices & TALK_RAW ? 3 : 0;
+    setup->batch.wait_ns = t->choices & TALK_SMALL ? 50 * NS_PER_MS : 0;
     setup->limits.message = t->choices & TALK_SMALL ? 1000 : 65536;
     setup->limits.header = t->choices & TALK_SMALL ? 1024 : 8192;
     setup->limits.window = t->choices & TALK_SMALL ? 3 : 64;

@@ -93,9 +93,6 @@ bool cesql_matches(const struct cesql *cesql, const struct message *message, str
 
 struct cesql_reads cesql_reads(const struct cesql *cesql);
 
-/* Words that can't be attribute names in an expression (not, and, or, xor, like, in, exists, true, false). */
-bool cesql_is_keyword(struct slice name);
-
 /* -- the full result, for tests and explanations -- */
 
 struct cesql_result {

@@ -18,10 +18,6 @@ static enum cesql_token_type keyword(struct slice word) {
     return TOKEN_WORD;
 }
 
-bool cesql_is_keyword(struct slice name) {
-    return keyword(name) != TOKEN_WORD;
-}
-
 static struct cesql_token take(struct cesql_lexer *lexer, enum cesql_token_type type, size_t size) {
     struct cesql_token token = {type, 0, lexer->at, slice_make(lexer->text.data + lexer->at, size)};
     lexer->at += size;

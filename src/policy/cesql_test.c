@@ -277,6 +277,8 @@ static void mistakes_are_named_with_their_place(void **state) {
         {"(a OR b) AND c OR d", CESQL_ERROR_PARSE, 15, "need brackets"},
         {"a = ", CESQL_ERROR_PARSE, 4, "a value expected"},
         {"a == b", CESQL_ERROR_PARSE, 2, "`==` is written `=`"},
+        {"a || b", CESQL_ERROR_PARSE, 2, "`||` is written OR"},
+        {"a AND _b", CESQL_ERROR_PARSE, 6, "a name begins with a letter or a digit"},
         {"a && b", CESQL_ERROR_PARSE, 2, "AND"},
         {"!a", CESQL_ERROR_PARSE, 0, "NOT"},
         {"'abc", CESQL_ERROR_PARSE, 0, "never closed"},

@@ -34,6 +34,7 @@ static const struct mistake mistakes[] = {
     {"- a", "1:1 a configuration is a map of `key: value`"},
     {"? [a]\n: b", "1:3 a key is plain text here, without alias, anchor or tag"},
     {"name: \xff", "1:1 the file is not UTF-8 text"},
+    {"%YAML 2.0\n---\nname: a", "1:1 not valid YAML: found incompatible YAML document"},
     /* -- keys -- */
     {"sistems: {}", "1:1 unknown key `sistems`; did you mean `systems`? <systems>"},
     {"frobnicate: 1", "1:1 unknown key `frobnicate`"},
@@ -54,6 +55,9 @@ static const struct mistake mistakes[] = {
     {"systems: {Billing: {accept: true}}", "1:11 systems.Billing: `Billing` is no name: lower-case letters, digits, `-` and `_`, a letter or digit first"},
     {"systems: {all: {accept: true}}", "1:11 systems.all: `all` is reserved: it means every system"},
     {"systems: {a.b: {accept: true}}", "1:11 systems.a.b: `a.b` is no name: lower-case letters, digits, `-` and `_`, a letter or digit first"},
+    {"systems: {a234567890123456789012345678901234567890123456789012345678901234: {accept: true}}",
+     "1:11 systems.a234567890123456789012345678901234567890123456789012345678901234: "
+     "`a234567890123456789012345678901234567890123456789012345678901234...` is longer than 63 characters"},
     {"name: No Name", "1:7 name: `No Name` is no name: lower-case letters, digits, `-` and `_`, a letter or digit first"},
     {SYSTEMS "routes:\n  prices: {match: {}, to: pricng}", "3:27 routes.prices.to: no system `pricng`; did you mean `pricing` (line 1)? <pricing>"},
     {SYSTEMS "routes: {p: {match: {}, to: warehouse}}", "2:29 routes.p.to: no system `warehouse`"},
@@ -96,6 +100,7 @@ static const struct mistake mistakes[] = {
     {"workers: 0", "1:10 workers: `0` is below the least, 1"},
     {"workers: 4s", "1:10 workers: `4s`: a count has no unit; write 4"},
     {"workers: -1", "1:10 workers: `-1` is below 0"},
+    {"workers: ''", "1:10 workers: is empty; write a number"},
     {"workers: many", "1:10 workers: `many` is no number"},
     {SYSTEMS "routes: {p: {match: {}, to: desk, order: first}}", "2:42 routes.p.order: `first` is no whole number"},
     {SYSTEMS "routes: {p: {match: {}, to: desk, enabled: yes}}", "2:44 routes.p.enabled: `yes`: write true <true>"},
@@ -129,6 +134,10 @@ static const struct mistake mistakes[] = {
     {"systems: {w: 'tcp://:7'}", "1:14 systems.w.url: `tcp://:7` has no host"},
     {"systems: {w: http://h/a b}", "1:14 systems.w.url: the path must be percent-encoded: character 3 of it may not stand there"},
     {"listeners: {w: http://127.0.0.1:1/api}", "1:16 listeners.w.url: an http listener serves every path; leave `/api` out"},
+    {"systems: {w: 'tcp://[::1:7'}", "1:14 systems.w.url: `tcp://[::1:7`: the `[` of an IPv6 address isn't closed"},
+    {"systems: {w: 'tcp://[::1]7'}", "1:14 systems.w.url: `tcp://[::1]7`: after `]` comes `:PORT`"},
+    {"systems: {w: 'http://h?x'}", "1:14 systems.w.url: write `/` before the `?`"},
+    {"systems: {w: {url: ''}}", "1:20 systems.w.url: is empty; write a URL such as tcp://127.0.0.1:7101"},
     {"public_url: ftp://h", "1:13 public_url: no scheme `ftp` here"},
     /* -- references from outside -- */
     {"name: ${NOT_SET}", "1:7 name: `${NOT_SET}`: the variable is not set, and there is no default"},
@@ -136,6 +145,8 @@ static const struct mistake mistakes[] = {
     {"name: ${NAME", "1:7 name: `${NAME`: the `}` is missing"},
     {"name: ${NA-ME}", "1:7 name: `${NA-ME}`: write ${VAR}, ${VAR:-default} or ${file:/path}, and `$$` for a dollar"},
     {"name: ${file:x}", "1:7 name: `${file:x}`: the path of a file begins with `/`"},
+    {"name: ${file:/odd}", "1:7 name: `/odd` is no UTF-8 text"},
+    {"name: ${ODD}", "1:7 name: `${ODD}`: the variable holds no UTF-8 text"},
     {"name: ${file:/no/such}", "1:7 name: can't read `/no/such`: No such file or directory"},
     {"drain: {grace: '${BARE}'}", "1:16 drain.grace: `30` has no unit; write 30s"},
     {"include: nothing.yaml", "1:10 include: there is no file `nothing.yaml`"},
@@ -156,6 +167,7 @@ static const struct mistake mistakes[] = {
     {"systems: {a: {accept: false}}\nroutes: {p: {match: {}, to: a}}", "2:29 routes.p.to: the system `a` (line 1) only sends: it has no `url`, `endpoints` or `accept`"},
     {SYSTEMS "routes: {p: {match: {priority: 7}, to: desk}}", "2:32 routes.p.match.priority: `7` is no priority: 1 to 5 or its name, or a range such as 4..5"},
     {SYSTEMS "routes: {p: {match: {priority: 5..4}, to: desk}}", "2:32 routes.p.match.priority: `5..4` is empty: the lower end comes first"},
+    {SYSTEMS "routes: {p: {match: {type: ''}, to: desk}}", "2:28 routes.p.match.type: is empty; attributes never are"},
     {SYSTEMS "routes: {p: {match: {type: a*b}, to: desk}}", "2:28 routes.p.match.type: `a*b`: `*` may only end a pattern; for more there is `when`"},
     {SYSTEMS "routes: {p: {match: {}, to: desk, ttl: 5m, ttl_max: 1m}}", "2:40 routes.p.ttl: `5m` is above `ttl_max`, 1m"},
     {SYSTEMS "policies: {p: {limits: {in_flight: 5}}}\nroutes: {r: {match: {}, to: desk, policy: p}}",
@@ -192,6 +204,11 @@ static const struct mistake mistakes[] = {
      "4:26 security.identities.b.keys.k.hash: this key stands on line 3 too; a key belongs to one identity"},
     {SYSTEMS "security: {identities: {a: {allow: publish type/x}}}", "2:36 security.identities.a.allow: `publish type/x`: a rule is `send`, `call` or `subscribe`, then `system/X` or `type/X`"},
     {SYSTEMS "security: {identities: {a: {allow: send x}}}", "2:36 security.identities.a.allow: `send x`: after `send` comes `system/X` or `type/X`"},
+    {SYSTEMS "security: {identities: {a: {allow: send type/a*b}}}",
+     "2:36 security.identities.a.allow: `send type/a*b`: `*` may only end it, and it has no space"},
+    {SYSTEMS "security: {identities: {a: {keys: {k: {hash: "
+             "'sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a0g'}}}}}",
+     "2:46 security.identities.a.keys.k.hash: sha256 has hexadecimal digits only; number 64 is none"},
     {SYSTEMS "security: {identities: {a: {allow: send type/}}}", "2:36 security.identities.a.allow: `send type/` ends too early; `*` is every one"},
     {SYSTEMS "security: {identities: {a: {deny: send system/dek}}}", "2:35 security.identities.a.deny: no system `dek`; did you mean `desk` (line 1)? <desk>"},
     {SYSTEMS "security: {identities: {a: {allow: read admin/x}}}", "2:36 security.identities.a.allow: `read admin/x` is not supported yet in 0.1.0"},
@@ -202,6 +219,17 @@ static const struct mistake mistakes[] = {
     /* -- several, by place -- */
     {"log: {level: loud}\nworkers: x\nnmae: a", "1:14 log.level: no value `loud`; there are debug, info, warn, error\n2:10 workers: `x` is no number\n"
                                                  "3:1 unknown key `nmae`; did you mean `name`? <name>"},
+};
+
+/* The same from a JSON file. */
+static const struct mistake json_mistakes[] = {
+    {"[1]", "1:1 a configuration is an object"},
+    {"", "1:1 not valid JSON: text ends too early"},
+    {"{\"name\":\"a\"} x", "1:14 not valid JSON: more text after the value"},
+    {"{\"name\":\"a\\u0000\"}", "1:9 this string is no text (half a surrogate pair, or a NUL)"},
+    {"{\"name\":\"\\ud800\"}", "1:9 this string is no text (half a surrogate pair, or a NUL)"},
+    {"{\"systems\":{\"a\":[{\"b\":1}]}}", "1:17 systems.a: a map of keys is due here, not a list"},
+    {"{\"systems\":\n  {\"a\":{\"url\":\"tcp://h\"}}}", "2:15 systems.a.url: `tcp://h` needs a port"},
 };
 
 static void add_said(const struct config_report *report, struct buffer *out) {
@@ -219,9 +247,9 @@ static void add_said(const struct config_report *report, struct buffer *out) {
     buffer_add_byte(out, 0);
 }
 
-static bool says(const struct mistake *mistake) {
-    static const char *const variables[] = {"BARE", "30", NULL};
-    const struct text_file files[] = {{"main.yaml", mistake->text, false}, {0}};
+static bool says(const struct mistake *mistake, const char *path) {
+    static const char *const variables[] = {"BARE", "30", "ODD", "\xff", NULL};
+    const struct text_file files[] = {{path, mistake->text, false}, {"/odd", "\xff", false}, {0}};
     struct text_source source;
     struct config_report report;
     struct config *config = NULL;
@@ -229,7 +257,7 @@ static bool says(const struct mistake *mistake) {
     struct config_options options = {.source = text_source_init(&source, files, variables)};
     config_report_init(&report);
     buffer_init(&out, 1 << 16);
-    enum status status = config_validate(&options, SLICE_OF("main.yaml"), &config, &report);
+    enum status status = config_validate(&options, slice_from(path), &config, &report);
     config_report_sort(&report);
     add_said(&report, &out);
     bool fine = status == STATUS_BAD_CONFIG && strcmp((const char *)out.data, mistake->said) == 0;
@@ -245,11 +273,35 @@ static void each_mistake_has_its_words_and_its_place(void **state) {
     (void)state;
     size_t wrong = 0;
     for (size_t i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++)
-        wrong += !says(&mistakes[i]);
+        wrong += !says(&mistakes[i], "main.yaml");
+    for (size_t i = 0; i < sizeof json_mistakes / sizeof json_mistakes[0]; i++)
+        wrong += !says(&json_mistakes[i], "main.json");
     assert_int_equal(wrong, 0);
 }
 
+/* Keys of any length, anchors of any number: both end at a named bound. */
+static void bounds_of_a_file_are_named(void **state) {
+    static char text[16000];
+    (void)state;
+    memcpy(text, "? ", 2);
+    memset(text + 2, 'k', 1025);
+    snprintf(text + 1027, sizeof text - 1027, "\n: 1");
+    assert_true(says(&(struct mistake){text, "1:3 a key of more than 1024 bytes"}, "main.yaml"));
+    memcpy(text, "{\"", 2);
+    snprintf(text + 1027, sizeof text - 1027, "\":1}");
+    assert_true(says(&(struct mistake){text, "1:2 a key of more than 1024 bytes"}, "main.json"));
+    size_t used = 0;
+    for (unsigned i = 0; i <= 256; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "k%u: &a%u 1\n", i, i);
+    assert_true(says(&(struct mistake){text, "257:7 more than 256 anchors in one file"}, "main.yaml"));
+    used = (size_t)snprintf(text, sizeof text, "{\"a\":");
+    memset(text + used, '[', 100);
+    text[used + 100] = '\0';
+    assert_true(says(&(struct mistake){text, "1:69 not valid JSON: nested too deeply"}, "main.json"));
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(each_mistake_has_its_words_and_its_place)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(each_mistake_has_its_words_and_its_place),
+                                       cmocka_unit_test(bounds_of_a_file_are_named)};
     return cmocka_run_group_tests_name("config/mistakes", tests, NULL, NULL);
 }

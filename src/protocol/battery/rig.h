@@ -88,7 +88,7 @@ static inline void rig_on_invalid(void *user, const struct message_fault *fault)
     rig_note(rig, "invalid %s: %s", status_reason(fault->status), fault->text);
 }
 static inline void rig_on_outcome(void *user, uint64_t first, uint64_t last, struct protocol_outcome outcome) {
-    static const char *const names[] = {"accepted", "rejected", "retry", "expired"};
+    static const char *const names[] = {"accepted", "rejected", "retry", "expired", "unsent"};
     struct rig *rig = user;
     ASSERT(first >= 1 && first <= last && last <= rig->sent);
     for (uint64_t token = first; token <= last; token++)

@@ -371,6 +371,32 @@ static void formats_of_a_listener(void **state) {
     world_done(&w);
 }
 
+/* Defaults have the types that were declared; one that isn't of its type is told to whoever posts. */
+static void declared_defaults_keep_their_types(void **state) {
+    (void)state;
+    static const struct attribute_declaration declarations[] = {{SLICE("amount"), ATTRIBUTE_INTEGER}, {SLICE("vat"), ATTRIBUTE_BOOLEAN}};
+    static const struct attribute_declared declared = {declarations, COUNT_OF(declarations)};
+    static const struct protocol_default good[] = {{SLICE("amount"), SLICE("-3")}, {SLICE("vat"), SLICE("true")}};
+    static const struct protocol_default bad[] = {{SLICE("amount"), SLICE("three")}};
+    for (int i = 0; i < 2; i++) {
+        struct world w;
+        world_init(&w, PROTOCOL_ACCEPTED);
+        w.setup.format = PROTOCOL_FORMAT_RAW;
+        w.setup.declared = &declared;
+        w.setup.defaults = i ? bad : good;
+        w.setup.default_count = i ? COUNT_OF(bad) : COUNT_OF(good);
+        world_open(&w);
+        post_text(&w, "/v1/messages", "", "x");
+        if (i) {
+            assert_int_equal(w.messages, 0);
+            CHECK_HAS(&w, "`amount` must be an integer of 32 bits");
+        } else {
+            check_seen(&w, "\"amount\":-3,\"vat\":true");
+        }
+        world_done(&w);
+    }
+}
+
 /* -- hints -- */
 
 static void ttl_becomes_expiry(void **state) {
@@ -568,6 +594,7 @@ int main(void) {
         cmocka_unit_test(the_path_names_the_target),
         cmocka_unit_test(content_modes),
         cmocka_unit_test(formats_of_a_listener),
+        cmocka_unit_test(declared_defaults_keep_their_types),
         cmocka_unit_test(ttl_becomes_expiry),
         cmocka_unit_test(trace_context_comes_from_headers),
         cmocka_unit_test(refusals_carry_what_belongs_to_them),

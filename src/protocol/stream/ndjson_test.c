@@ -538,6 +538,39 @@ static void silence_before_the_first_byte_ends(void **state) {
     }
 }
 
+/* Before the first byte there is nobody to send to, nothing to settle, and nothing to give back. */
+static void before_the_first_byte_only_the_end_can_come(void **state) {
+    (void)state;
+    struct rig rig;
+    struct message event, back;
+    struct buffer extra;
+    uint8_t room[512];
+    rig_setup(&rig, &protocol_stream, PROTOCOL_ACCEPTED);
+    rig_open(&rig);
+    buffer_init_fixed(&extra, room, sizeof room);
+    rig_message(&event, &extra, KIND_EVENT, "a", SLICE_OF("x"));
+    assert_int_equal(rig.sink.room.messages, 0);
+    assert_int_equal(rig_send(&rig, &event), STATUS_NOT_SUPPORTED);
+    rig.protocol->settle(rig.state, 1, 1, STATUS_OK, 0, rig.now);
+    rig.protocol->cancel(rig.state, 1, rig.now);
+    assert_false(rig.protocol->recover(rig.state, SLICE_OF("{}\n"), &back));
+    assert_false(rig.sink.closing);
+    rig.protocol->shut(rig.state, STATUS_GOING_AWAY, rig.now);
+    assert_int_equal(rig.sink.close_status, STATUS_GOING_AWAY);
+    assert_string_equal(output(&rig), "");
+    rig_done(&rig);
+}
+
+static void who_dials_does_not_sniff(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_setup(&rig, &protocol_stream, PROTOCOL_DIALLED);
+    rig_open(&rig);
+    assert_true(rig.sink.closing);
+    assert_int_equal(rig.sink.close_status, STATUS_NOT_SUPPORTED);
+    rig_done(&rig);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_line_is_an_event),
@@ -565,6 +598,8 @@ int main(void) {
         cmocka_unit_test(shutting_down_waits_for_what_is_open),
         cmocka_unit_test(the_first_byte_decides),
         cmocka_unit_test(silence_before_the_first_byte_ends),
+        cmocka_unit_test(before_the_first_byte_only_the_end_can_come),
+        cmocka_unit_test(who_dials_does_not_sniff),
     };
     buffer_init(&wire, 16u << 20);
     return cmocka_run_group_tests_name("protocol/ndjson", tests, NULL, NULL);
