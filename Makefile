@@ -53,7 +53,7 @@ format: ## format the sources that differ from main
 	@tools/deps.sh format
 	@tools/format.sh
 
-coverage: ## line coverage of the unit tests, in build/coverage/html
+coverage: ## line coverage by room and parser against the bars, pages in build/coverage/html (SYSTEM=no: faster)
 	@tools/deps.sh build test coverage
 	@tools/coverage.sh
 
