@@ -116,6 +116,36 @@ def a_silent_stream_is_found_out_by_its_heartbeat():
         close_all(streams)
 
 
+@case
+def whoever_is_slower_than_the_minimum_is_cut():
+    """A body, a line and a frame that have begun, a byte now and then. 5 s of grace, then the rate of 5 s counts."""
+    made = event("event", "a.b", {"x": "y" * 20000}, target="desk")
+    with World(web="timeouts: {head: 60s}, limits: {min_rate: 1KiB/s}", stream="limits: {min_rate: 1KiB/s}") as w:
+        before = w.marks()
+        bodies, lines, frames = ([w.raw(listener) for _ in range(20)] for listener in ("web", "stream", "stream"))
+        for peer in bodies:
+            peer.send(post(b"x" * 20000)[:-19990])
+        for peer in lines:
+            peer.send(json.dumps(made).encode()[:500])
+        for peer in frames:
+            peer.send(PREFACE + frame(HELLO, {"enc": ["json"]}) + message(1, made)[:500])
+        end = time.monotonic() + 13
+        while time.monotonic() < end:
+            for peer in bodies + lines + frames:
+                peer.send(b"y")
+            time.sleep(0.2)
+        for peer in bodies:
+            same((code(peer.read_all()), reason(peer.got)), (408, "too-slow"), peer.got)
+        for peer in lines:
+            true(b'"too-slow"' in peer.read_all(), f"a line: {peer.got[-200:]!r}")
+        for peer in frames:
+            true(b'"too-slow"' in peer.read_all(), f"a frame: {peer.got[-200:]!r}")
+        w.served_meanwhile(before, "those who are too slow")
+        w.closed("too-slow", 60)
+        true(w.metric("intertie_limits_reached_total", limit="listeners.limits.min_rate") >= 60, "the limit is counted")
+        close_all(bodies + lines + frames)
+
+
 # -- those who do not read --
 
 
@@ -153,6 +183,30 @@ def streams_that_are_not_read_are_cut():
         w.served_meanwhile(before, "answers that nobody reads")
         w.bounded(start, 60)
         close_all([line, stream])
+
+
+@case
+def who_takes_nothing_is_closed():
+    """timeouts.write, for an answer, and for messages to a session and to a subscriber."""
+    with World(web="timeouts: {write: 1s}", stream="timeouts: {write: 1s}", systems="deaf: {accept: true}") as w:
+        before = w.marks()
+        peer = w.raw()
+        peer.push(b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n" * 200000)
+        line = w.router.lines()
+        line.control("hello", system="deaf")
+        stream = Stream(w.ports["stream"], {"credit": {"msgs": 100000, "bytes": 1 << 30}, "ack": False, "max_frame": 1 << 20})
+        stream.send(frame(SUBSCRIBE, {"sub": 1, "filter": "type = 'flood'", "ack": False}))
+        stream.until_frame(RESULT)
+        until(lambda: w.router.system("deaf")["sessions"] == 1, "a session")
+        for n in range(40):
+            same(w.router.post(event("event", "a.b", {"x": "y" * 500000}, target="deaf")).status, 202, "taken")
+            w.router.post(event("event", "flood", {"x": "y" * 500000}))
+        w.closed("write-timeout", 3)
+        until(lambda: w.router.system("deaf")["sessions"] == 0, "the session is over")
+        w.served_meanwhile(before, "those who take nothing")
+        true(w.metric("intertie_limits_reached_total", limit="listeners.timeouts.write") >= 3, "the limit is counted")
+        line.close()
+        close_all([peer, stream])
 
 
 @case
@@ -322,6 +376,35 @@ def connections_come_and_go_by_thousands():
 
 
 @case
+def floods_of_connections_meet_their_limit():
+    """Of a listener, of one address, of the process; the admin surface answers all the while."""
+    for more, web, limit, allowed in (("", "limits: {connections: 40}", "listeners.*.limits.connections", 40),
+                                      ("", "limits: {per_peer: 40}", "listeners.*.limits.per_peer", 40),
+                                      ("limits: {connections: 50}", "", "limits.connections", 50)):
+        with World(more=more, web=web) as w:
+            before = w.marks()
+            peers = [w.raw() for _ in range(300)]
+            for peer in peers:
+                peer.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            served = refused = 0
+            for peer in peers:
+                try:
+                    peer.read_until(b"}")
+                except AssertionError:
+                    pass
+                served += code(peer.got) == 404
+                refused += (code(peer.got), reason(peer.got)) == (503, "too-many-connections")
+            true(0 < served <= allowed, f"{limit}: {served} were let in")
+            true(refused > 200, f"{limit}: {refused} were told so")
+            w.served_meanwhile(before, limit)
+            until(lambda: w.metric("intertie_connections_refused_total", reason="too-many-connections") >= 300 - served, f"{limit}: counted")
+            true(w.logged("connection refused", reason="too-many-connections"), f"{limit}: logged")
+            close_all(peers)
+            until(lambda: code((one := w.raw()).send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n") and one.read_until(b"}")) == 404,
+                  f"{limit}: there is room again")
+
+
+@case
 def without_descriptors_accepting_waits_and_does_not_spin():
     def few():
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
@@ -401,7 +484,7 @@ def everything_too_large_is_refused_by_name():
 
 @case
 def streams_too_large_are_refused_by_name():
-    with World(stream="limits: {message: 100KiB}", systems="sleepy: {accept: true}") as w:
+    with World(stream="limits: {message: 100KiB}", systems="sleepy: {accept: true, limits: {queue: {messages: 1}}}") as w:
         before = w.marks()
         frames = {
             "a frame announced": (struct.pack(">IBBH", 0xffffffff, MSG, 0, 0), 7),
@@ -411,7 +494,7 @@ def streams_too_large_are_refused_by_name():
             "too many control frames": (frame(PING, b"12345678") * 500, 16),
             "empty control frames": (frame(PING) * 500, None),
             "a gap": (message(7, event("event", "a.b", {}, target="desk")), 14),
-            "more than the credit": (b"".join(message(n, event("query", "a.b", {}, target="sleepy")) for n in range(1, 3000)), 8),
+            "more than the credit": (b"".join(message(n, event("event", "a.b", {}, target="sleepy")) for n in range(1, 6000)), 8),
         }
         for name, (data, wanted) in frames.items():
             stream = Stream(w.ports["stream"], {})
@@ -510,11 +593,11 @@ def a_router_that_was_stopped_goes_on():
 def who_wrote_in_time_is_heard_after_a_stop():
     """Sessions that beat and a request that came while the router was stopped: no deadline counts before they are read."""
     with World(web="timeouts: {idle: 1s}", calm=False) as w:
-        streams = [Stream(w.ports["stream"], {"hb_ms": 300}) for _ in range(400)]
+        streams = [Stream(w.ports["stream"], {"hb_ms": 1000}) for _ in range(300)]
         stopping = threading.Event()
 
         def beat():
-            while not stopping.wait(0.1):
+            while not stopping.wait(0.2):
                 for stream in streams:
                     stream.send(frame(PING, b"12345678"))
         threading.Thread(target=beat, daemon=True).start()
@@ -525,7 +608,7 @@ def who_wrote_in_time_is_heard_after_a_stop():
         time.sleep(0.3)
         peer.got = b""
         peer.send(post())
-        time.sleep(1.2)
+        time.sleep(2.5)
         os.kill(w.pid, signal.SIGCONT)
         same(code(peer.read_until(b"\r\n\r\n")), 202, "the request")
         for stream in streams:
