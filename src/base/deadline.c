@@ -83,7 +83,7 @@ static void take_out(struct deadlines *set, struct deadline *deadline) {
         sift_down(set, last);
     }
     deadline->parent = deadline->left = deadline->right = NULL;
-    deadline->armed = false;
+    deadline->at = MONO_NEVER;
 }
 
 void deadlines_set(struct deadlines *set, struct deadline *deadline, struct mono at) {
@@ -91,8 +91,9 @@ void deadlines_set(struct deadlines *set, struct deadline *deadline, struct mono
         deadlines_clear(set, deadline);
         return;
     }
+    bool armed = deadline->at.ns != INT64_MAX;
     deadline->at = at;
-    if (deadline->armed) {
+    if (armed) {
         if (at.ns < deadline->queued.ns) {
             deadline->queued = at;
             sift_up(set, deadline);
@@ -103,14 +104,12 @@ void deadlines_set(struct deadlines *set, struct deadline *deadline, struct mono
     *free_place = deadline;
     deadline->left = deadline->right = NULL;
     deadline->queued = at;
-    deadline->armed = true;
     sift_up(set, deadline);
 }
 
 void deadlines_clear(struct deadlines *set, struct deadline *deadline) {
-    if (deadline->armed)
+    if (deadline->at.ns != INT64_MAX)
         take_out(set, deadline);
-    deadline->at = MONO_NEVER;
 }
 
 struct deadline *deadlines_take(struct deadlines *set, struct mono now) {
@@ -118,7 +117,6 @@ struct deadline *deadlines_take(struct deadlines *set, struct mono now) {
         struct deadline *first = set->first;
         if (first->at.ns <= now.ns) {
             take_out(set, first);
-            first->at = MONO_NEVER;
             return first;
         }
         first->queued = first->at;

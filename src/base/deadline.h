@@ -9,10 +9,9 @@
 #include "base/clock.h"
 
 struct deadline {
-    struct mono at;     /* when it is really due; MONO_NEVER: not armed */
+    struct mono at;     /* when it is really due; MONO_NEVER: not armed, not in the heap. So it begins */
     struct mono queued; /* the time that it is sorted by, never later than `at` */
     struct deadline *parent, *left, *right;
-    bool armed; /* it is in the heap */
 };
 
 struct deadlines {

@@ -55,28 +55,48 @@ static size_t feed_all(struct connection *c, struct slice bytes, struct now now)
     return total;
 }
 
+void net_forget_partial(struct connection *c) {
+    if (!c->partial)
+        return;
+    buffer_done(c->partial);
+    memory_free(c->partial);
+    c->partial = NULL;
+}
+
+static enum status add_partial(struct connection *c, struct slice rest) {
+    const struct protocol_setup *setup = c->setup;
+    if (!c->partial) {
+        if (!(c->partial = memory_alloc(sizeof *c->partial)))
+            return STATUS_NO_MEMORY;
+        /* A unit may be as large as the message and header limits together; a paused peer's one read comes on top. */
+        buffer_init(c->partial, (size_t)setup->limits.message + setup->limits.header + (320u << 10));
+    }
+    buffer_add(c->partial, rest);
+    return c->partial->status;
+}
+
 static void keep(struct connection *c, struct slice rest) {
     if (rest.size == 0 || c->sink.closing || c->status != CONNECTION_OPEN)
         return;
-    buffer_add(&c->partial, rest);
-    if (c->partial.status != STATUS_OK)
-        connection_close(c, c->partial.status == STATUS_NO_MEMORY ? STATUS_NO_MEMORY : STATUS_FRAME_TOO_LARGE);
+    enum status status = add_partial(c, rest);
+    if (status != STATUS_OK)
+        connection_close(c, status == STATUS_NO_MEMORY ? STATUS_NO_MEMORY : STATUS_FRAME_TOO_LARGE);
     else
         net_recount(c);
 }
 
 /* Feeds what was kept, then forgets what was used of it. True when nothing of it is left. */
 static bool feed_partial(struct connection *c, struct now now) {
-    if (c->partial.size == 0)
+    if (!c->partial)
         return true;
-    size_t used = feed_all(c, buffer_slice(&c->partial), now);
+    size_t used = feed_all(c, buffer_slice(c->partial), now);
     if (c->status != CONNECTION_OPEN)
         return false;
-    if (used == c->partial.size)
-        buffer_done(&c->partial); /* idle connections hold no buffer */
+    if (used == c->partial->size)
+        net_forget_partial(c); /* idle connections hold no buffer */
     else
-        buffer_consume(&c->partial, used);
-    return c->partial.size == 0;
+        buffer_consume(c->partial, used);
+    return !c->partial;
 }
 
 void net_bytes(struct net *net, uint64_t handle, struct slice bytes, struct now now) {
@@ -89,29 +109,29 @@ void net_bytes(struct net *net, uint64_t handle, struct slice bytes, struct now 
     if (c->status != CONNECTION_OPEN || c->sink.closing)
         return;
     /* Top up a begun unit by what it lacks, so that only that unit is copied and the rest is fed in place. */
-    while (c->partial.size && bytes.size && may_feed(c)) {
-        size_t lack = c->sink.want > c->partial.size ? c->sink.want - c->partial.size : bytes.size;
+    while (c->partial && bytes.size && may_feed(c)) {
+        size_t lack = c->sink.want > c->partial->size ? c->sink.want - c->partial->size : bytes.size;
         struct slice top = slice_head(bytes, lack);
         keep(c, top);
         bytes = slice_skip(bytes, top.size);
         if (c->status != CONNECTION_OPEN)
             return;
-        if (!feed_partial(c, now) && (bytes.size == 0 || c->sink.want <= c->partial.size))
+        if (!feed_partial(c, now) && (bytes.size == 0 || c->sink.want <= c->partial->size))
             break;
     }
     if (c->status != CONNECTION_OPEN)
         return;
-    size_t used = c->partial.size == 0 ? feed_all(c, bytes, now) : 0;
+    size_t used = !c->partial ? feed_all(c, bytes, now) : 0;
     keep(c, slice_skip(bytes, used));
 }
 
 void net_resume(struct connection *c, struct now now) {
     if (c->in_feed || !may_feed(c))
         return;
-    if (c->partial.size && c->partial.size >= c->sink.want) {
+    if (c->partial && c->partial->size >= c->sink.want) {
         if (feed_partial(c, now) && c->peer_ended && may_feed(c))
             feed_all(c, slice_make("", 0), now);
-    } else if (c->peer_ended && c->partial.size == 0) {
+    } else if (c->peer_ended && !c->partial) {
         feed_all(c, slice_make("", 0), now);
     }
 }
@@ -137,7 +157,7 @@ void net_ended(struct net *net, uint64_t handle, struct now now) {
         return;
     }
     connection_touch(c);
-    if (may_feed(c) && c->partial.size)
+    if (may_feed(c) && c->partial)
         feed_partial(c, now);
     if (may_feed(c))
         feed_all(c, slice_make("", 0), now);

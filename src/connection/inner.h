@@ -6,6 +6,7 @@
 
 /* False when memory is out: to be told later. */
 bool net_act(struct net *net, struct net_action action);
+void net_forget_partial(struct connection *c);
 /* Feeds what waits, if the connection may read again. */
 void net_resume(struct connection *c, struct now now);
 

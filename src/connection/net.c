@@ -34,7 +34,7 @@ static void free_connection(struct net *net, struct connection *c) {
         c->protocol->done(c->state);
     memory_free(c->state);
     chain_done(&c->out);
-    buffer_done(&c->partial);
+    net_forget_partial(c);
     uint32_t slot = (uint32_t)c->handle;
     net->slots[slot] = NULL;
     net->generations[slot]++;
@@ -122,8 +122,6 @@ static struct connection *new_connection(struct net *net, const struct protocol 
     c->sink.user = c;
     c->sink.out = &c->out;
     chain_init(&c->out, &net->pool, protocol->is_datagram);
-    /* A unit may be as large as the message and header limits together; a paused peer's one read comes on top. */
-    buffer_init(&c->partial, (size_t)setup->limits.message + setup->limits.header + (320u << 10));
     list_add(&net->open, &c->node);
     net->count++;
     return c;
@@ -272,7 +270,7 @@ void net_fail(struct connection *c, enum status status, const char *words) {
 
 void net_recount(struct connection *c) {
     size_t before = c->counted;
-    c->counted = c->partial.capacity + c->sink.held;
+    c->counted = (c->partial ? c->partial->capacity : 0) + c->sink.held;
     c->net->bytes += c->counted - before;
     if (c->net->is_short && c->counted > before && !c->setup->is_admin)
         net_fail(c, STATUS_OVERLOADED, "`limits.memory` is reached");
@@ -296,7 +294,7 @@ static bool look_at_writing(struct connection *c, struct now now) {
 
 /* Whether a unit has begun that only the peer can bring to its end. */
 static bool waits_for_peer(const struct connection *c) {
-    return c->status == CONNECTION_OPEN && (c->partial.size || c->sink.held) && connection_reads(c);
+    return c->status == CONNECTION_OPEN && (c->partial || c->sink.held) && connection_reads(c);
 }
 
 static void look_at_rate(struct connection *c, struct now now) {

@@ -28,19 +28,20 @@ struct connection {
     void *owner; /* the user's */
     struct protocol_sink sink;
     struct chain out;
-    struct buffer partial; /* bytes read that the protocol did not use yet */
+    struct buffer *partial; /* bytes read that the protocol did not use yet; NULL: none, as with all that are idle */
     struct deadline deadline;
     struct address peer;
     uint32_t listener; /* accepted: which; else UINT32_MAX */
+    enum status reason; /* of the close */
     uint8_t status;    /* enum connection_state */
-    bool in_feed;
-    bool stopped;   /* the user wants no more messages for now: net_stop() */
-    bool reads_off; /* as told to the world */
-    bool flushed;   /* has a FLUSH out that the world hasn't answered by net_written() */
-    bool peer_ended;
-    bool was_open; /* it got past dialling */
-    bool linger;     /* of its close */
-    bool close_told; /* the world knows of its close */
+    bool in_feed : 1;
+    bool stopped : 1;   /* the user wants no more messages for now: net_stop() */
+    bool reads_off : 1; /* as told to the world */
+    bool flushed : 1;   /* has a FLUSH out that the world hasn't answered by net_written() */
+    bool peer_ended : 1;
+    bool was_open : 1; /* it got past dialling */
+    bool linger : 1;     /* of its close */
+    bool close_told : 1; /* the world knows of its close */
     struct mono opened;
     struct mono until; /* dialling or closing: when we give up */
     struct mono write_until; /* when to look whether the peer takes what we write; MONO_NEVER: not armed */
@@ -50,7 +51,6 @@ struct connection {
     uint64_t begun_bytes;    /* bytes_in, then */
     size_t counted;          /* of its buffers, in net->bytes */
     uint64_t bytes_in;
-    enum status reason; /* of the close */
     struct list_node node;  /* in net->open */
     struct list_node dirty; /* in net->dirty: look at it in net_finish() */
 };
@@ -154,6 +154,9 @@ enum status connection_send(struct connection *c, const struct message *message,
 void connection_settle(struct connection *c, uint64_t first, uint64_t last, enum status status, uint32_t retry_ms);
 void connection_cancel(struct connection *c, uint64_t token);
 /* Whether its protocol may be fed: nobody holds it back, and it does not owe its peer too many answers. */
+static inline size_t connection_partial(const struct connection *c) {
+    return c->partial ? c->partial->size : 0;
+}
 static inline bool connection_reads(const struct connection *c) {
     return c->status == CONNECTION_OPEN && !c->sink.paused && !c->stopped &&
            (!c->sink.terms.answers_bounded || chain_unsent(&c->out) <= NET_UNSENT_MAX);

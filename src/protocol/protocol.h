@@ -122,10 +122,10 @@ struct protocol_sink {
     void *user;
     struct chain *out; /* bytes to the peer; sent even when feed fails */
     struct protocol_room room;
-    struct protocol_terms terms;
     struct mono due; /* when tick() wants to be called; MONO_NEVER: not. Written by the protocol, read after each call */
     size_t held;     /* bytes that the protocol keeps of a unit that has begun and isn't whole; 0: it keeps none */
     size_t want;     /* feed() makes no progress before so many bytes are there; 0: any */
+    struct protocol_terms terms;
     bool paused;     /* feed() must not be called: the protocol waits for settle() (http1: one exchange at a time) */
     bool gathers;    /* send() holds something back: flush() is called at the end of each turn that touches it */
     /* Set by the protocol to end: what is in `out` is written, then the connection closes with this reason. */

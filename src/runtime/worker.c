@@ -158,7 +158,7 @@ static bool is_quiet(struct worker *worker) {
         const struct connection *c = LIST_ENTRY(node, struct connection, node);
         if (c->listener == ENGINE_ADMIN_LISTENER || c->status == CONNECTION_DIALLING)
             continue;
-        if (chain_unsent(&c->out) > 0 || (c->partial.size > 0 && !may_cut))
+        if (chain_unsent(&c->out) > 0 || (c->partial && !may_cut))
             return false;
     }
     return true;
