@@ -41,7 +41,10 @@ def measure(programs, server, contestant, options):
                           preexec_fn=servers.pinned(servers.GENERATOR_CPU))
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
-    return json.loads(done.stdout)
+    result = json.loads(done.stdout)
+    if not result["messages"]:
+        raise SystemExit(f"{' '.join(command)}\nnothing arrived")
+    return result
 
 
 class Fresh:
@@ -98,6 +101,10 @@ def spread_of(rounds, metric):
     return statistics.median(abs(each["subject"][metric] / max(each["again"][metric], 1e-9) - 1) for each in rounds)
 
 
+def lost(rounds, name):
+    return sum(each[name]["all_sent"] * each[name]["sinks"] - each[name]["all_got"] for each in rounds)
+
+
 def verdict(ratio, bar, spread):
     if not bar:
         return ""
@@ -130,8 +137,7 @@ def rows_of(workload, rounds, names):
             "latency_us": {key: middle(rounds, "subject", key) for key in ("p50_us", "p99_us", "p999_us") if key in first},
             "peer_latency_us": {key: middle(rounds, peer, key) for key in ("p50_us", "p99_us", "p999_us")
                                 if peer and key in first},
-            "lost": sum(each["subject"]["all_sent"] * each["subject"]["sinks"] - each["subject"]["all_got"]
-                        for each in rounds),
+            "lost": lost(rounds, "subject"), "peer_lost": lost(rounds, peer) if peer else None,
             "bad": sum(each["subject"]["bad"] for each in rounds), "note": workload.note,
         }
 
@@ -146,6 +152,9 @@ def run_workload(programs, workload, options, say):
             rounds += [one_round(programs, started, options) for _ in range(options.rounds)]
             rows = list(rows_of(workload, rounds, list(started)))
         return rows
+    except servers.Missing as missing:
+        say(f"{workload.name}: {missing}")
+        return []
     finally:
         for _, server in started.values():
             server.stop()
@@ -208,7 +217,8 @@ def main():
         for workload in chosen:
             fresh = run_workload(programs, workload, options, notes.append)
             rows += fresh
-            print("\n".join(map(report.line, fresh)), flush=True)
+            for row in fresh:
+                print(report.line(row), flush=True)
             report.write_json(os.path.join(options.out, "bench.json"), rows, about)
     report.write_svg(os.path.join(options.out, "bench.svg"), rows)
     for note in dict.fromkeys(notes):

@@ -11,7 +11,7 @@ GENERATOR_CPU = min(1, (os.cpu_count() or 1) - 1)
 
 
 class Missing(Exception):
-    """A program isn't installed."""
+    """A program isn't installed, or can't do that yet."""
 
 
 def pinned(cpus):
@@ -53,22 +53,27 @@ class Server:
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=folder,
                                             preexec_fn=pinned(cpus))
-        if wait:
-            self.await_port()
+        self.await_start(wait)
 
-    def await_port(self):
-        end = time.monotonic() + 20
-        while time.monotonic() < end:
-            if self.process.poll() is not None:
-                break
+    def await_start(self, has_port):
+        """Until it takes connections; where there are none, half a second."""
+        end = time.monotonic() + (20 if has_port else 0.5)
+        while time.monotonic() < end and self.process.poll() is None:
             try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return
+                if has_port:
+                    socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                    return
             except OSError:
-                time.sleep(0.02)
+                pass
+            time.sleep(0.02)
+        if not has_port and self.process.poll() is None:
+            return
         self.stop()
         with open(self.log, encoding="utf-8", errors="replace") as log:
-            raise SystemExit(f"{self.name} did not start: {log.read()[-2000:]}")
+            said = log.read()[-2000:]
+        if "not supported yet" in said:
+            raise Missing(f"{self.name}: {said.splitlines()[0].split('error: ')[-1]}")
+        raise SystemExit(f"{self.name} did not start: {said}")
 
     def pids(self):
         return children(self.process.pid)
@@ -123,7 +128,7 @@ class Programs:
         config = write(place, "bench.yaml", f"name: bench\nworkers: {workers}\nrun_dir: {place}\n"
                        "admin: {url: http://127.0.0.1:0}\n"
                        f"log: {{level: error, file: {place}/log}}\n{extra}"
-                       f"listeners:\n{listeners.format(port=port)}\n{body}\n")
+                       f"listeners:\n{listeners.replace('{port}', str(port))}\n{body}\n")
         return Server(place, "intertie", [os.path.join(self.build, "src", "intertie"), "run", config], port,
                       cpus=cpus, wait="udp:" not in listeners)
 
@@ -180,6 +185,23 @@ class Programs:
                           f"upstream u {{ server 127.0.0.1:{backend}; keepalive 64; keepalive_requests 100000000; }}\n"
                           f"server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://u; proxy_http_version 1.1;"
                           " proxy_set_header Connection \"\"; } } }", port)
+
+    def udp_router(self):
+        """Datagrams in, datagrams out to a port of the generator."""
+        sink = free_port(socket.SOCK_DGRAM)
+        server = self.intertie("  in: udp://127.0.0.1:{port}", f"systems: {{out: udp://127.0.0.1:{sink}}}\n"
+                               "routes: {every: {match: {}, to: out}}")
+        server.sink_port = sink
+        return server
+
+    def udp_nginx(self):
+        module = "/usr/lib/nginx/modules/ngx_stream_module.so"
+        port, sink = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM)
+        server = self.nginx(f"stream {{ server {{ listen 127.0.0.1:{port} udp; proxy_pass 127.0.0.1:{sink};"
+                            " proxy_timeout 60s; } }", port, kind=socket.SOCK_DGRAM,
+                            modules=f"load_module {module};" if os.path.exists(module) else "")
+        server.sink_port = sink
+        return server
 
     def nchan(self):
         """It keeps each message in memory, as a queue without a reader does."""

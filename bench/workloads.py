@@ -119,6 +119,34 @@ def web():
                    Contestant(lambda p: p.floor("answer", REQUEST_SIZE), own), {"nchan": Bar(1.3, 1.5)}, fresh=True)
 
 
+def datagrams():
+    """UDP to UDP: an event in JSON is so many bytes, with everything in it."""
+    for size in (64, 256, 1024):
+        under_way = 96 if size < 1024 else 48  # what the kernel keeps for a socket of usual size
+        load = ["udp", f"size={size}", "encoded=1", f"connections={under_way}"]
+        yield Workload(f"udp-{size}", Contestant(lambda p: p.udp_router(), load),
+                       {"nginx": Contestant(lambda p: p.udp_nginx(), load)},
+                       Contestant(lambda p: p.floor("udp"), load), {"nginx": Bar(1.5, 2.5)})
+
+
+DESK = "systems: {desk: {accept: true}}\nroutes: {other: {match: {type: com.other.*}, to: desk}}"
+
+
+def asking():
+    """Requests and replies of 64 bytes over two connections."""
+    def row(name, words, bars, extra="", metric="p50_us", note=""):
+        peers = {peer: Contestant(getattr(Start, peer), ["ask", f"dialect={peer}", "size=64"] + words)
+                 for peer in ("nats", "redis")}
+        return Workload(name, Contestant(lambda p: p.intertie(STREAM, DESK, extra=extra),
+                                         ["ask", "dialect=stream1", "size=64"] + words), peers, None, bars, metric,
+                        note=note)
+    yield row("ask", [], {"nats": Bar(0.9, most=True)})
+    yield row("ask-cpu", [], {}, metric="server_us")
+    yield row("ask-p99", [], {}, metric="p99_us")
+    yield row("ask-busy-poll", [], {"nats": Bar(0.4, most=True)}, extra="busy_poll: 200us\n")
+    yield row("ask-2000-a-second", ["rate=2000"], {}, metric="p99_us", note="latency from the scheduled time")
+
+
 def all_workloads():
-    for family in (streams, lines, web):
+    for family in (streams, lines, web, datagrams, asking):
         yield from family()

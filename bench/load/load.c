@@ -9,9 +9,8 @@ static const struct kind {
     const char *name;
     int (*run)(const struct options *options);
 } kinds[] = {
-    {"pubsub", load_pubsub},
-    {"http", load_http},
-    {"backend", load_backend},
+    {"pubsub", load_pubsub}, {"http", load_http}, {"backend", load_backend},
+    {"udp", load_udp},       {"ask", load_ask},   {"idle", load_idle},
 };
 
 static void read_servers(struct options *options, const char *list) {

@@ -53,7 +53,8 @@ void measure_print(const struct options *options, const struct shared *shared, c
     printf(", \"server_busy\": %.3f, \"generator_bound\": %s, \"bad\": %llu", busy,
            busy < 0.9 ? "true" : "false", (unsigned long long)shared_get(&shared->bad));
     printf(", \"all_sent\": %llu, \"all_got\": %llu, \"sinks\": %u",
-           (unsigned long long)shared_get(&shared->sent), (unsigned long long)arrived(arrivals), arrivals->count);
+           (unsigned long long)shared_get(&shared->sent), (unsigned long long)arrived(arrivals),
+           arrivals->count);
     if (has_latency)
         printf(", \"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f", histogram_us(shared, 0.5),
                histogram_us(shared, 0.99), histogram_us(shared, 0.999));

@@ -36,17 +36,18 @@ static void hello(struct peer *peer) {
     char text[512];
     socket_write_all(peer->fd, PREFACE, HEADER);
     /* A subscriber that doesn't acknowledge grants all credit at once. */
+    const char *ack = peer->options->acknowledged ? "true" : "false";
     int size = snprintf(
         text, sizeof text,
         "{\"client\":\"load/1\",\"enc\":[\"proto\"],\"max_frame\":1048576,\"hb_ms\":60000,\"ack\":%s,"
-        "\"credit\":{\"msgs\":1000000000000,\"bytes\":1000000000000000}}",
-        peer->options->acknowledged ? "true" : "false");
+        "\"credit\":{\"msgs\":1000000000000,\"bytes\":1000000000000000}%s%s%s}",
+        ack, peer->system ? ",\"system\":\"" : "", peer->system ? peer->system : "",
+        peer->system ? "\"" : "");
     send_frame(peer, HELLO, text, (size_t)size);
     if (!peer->subscribes)
         return;
-    size = snprintf(text, sizeof text,
-                    "{\"sub\":1,\"filter\":\"type = 'com.example.tick'\",\"max_inflight\":4096,\"ack\":%s}",
-                    peer->options->acknowledged ? "true" : "false");
+    size = snprintf(text, sizeof text, "{\"sub\":1,%s\"max_inflight\":4096,\"ack\":%s}",
+                    peer->system ? "" : "\"filter\":\"type = 'com.example.tick'\",", ack);
     send_frame(peer, SUBSCRIBE, text, (size_t)size);
 }
 
@@ -109,7 +110,7 @@ static size_t take(struct peer *peer, const uint8_t *bytes, size_t size) {
         if (size - at - HEADER < payload)
             break;
         if (bytes[at + 4] == MSG)
-            peer->got++;
+            peer_got(peer, bytes + at + HEADER, payload);
         else
             take_control(peer, bytes[at + 4], bytes + at + HEADER, payload);
         at += HEADER + payload;

@@ -76,7 +76,7 @@ static size_t nats_take(struct peer *peer, const uint8_t *bytes, size_t size) {
             if (size - end < body + 2)
                 break;
             end += body + 2;
-            peer->got++;
+            peer_got(peer, bytes + at, end - at);
         } else if (!memcmp(bytes + at, "PI", 2)) {
             socket_write_all(peer->fd, "PONG\r\n", 6);
         } else if (!memcmp(bytes + at, "PO", 2)) {
@@ -112,9 +112,9 @@ static size_t redis_make(uint8_t *out, const struct options *options) {
 /* A value of RESP from `at` on: its end, 0 when it isn't whole. */
 static size_t redis_value(const uint8_t *bytes, size_t size, size_t at) {
     size_t end = line_end(bytes, size, at);
-    if (!end || (bytes[at] != '$' && bytes[at] != '*'))
+    if (!end || !strchr("$*>%", bytes[at]))
         return end;
-    size_t number = strtoul((const char *)bytes + at + 1, NULL, 10);
+    size_t number = strtoul((const char *)bytes + at + 1, NULL, 10) * (bytes[at] == '%' ? 2 : 1);
     if (bytes[at] == '$')
         return size - end < number + 2 ? 0 : end + number + 2;
     for (; number > 0 && end; number--)
@@ -127,8 +127,8 @@ static size_t redis_take(struct peer *peer, const uint8_t *bytes, size_t size) {
     for (size_t end; at < size && (end = redis_value(bytes, size, at)) > 0; at = end) {
         if (bytes[at] == '-')
             die("%.*s", (int)(end - at), (const char *)bytes + at);
-        if (peer->is_open && bytes[at] == '*')
-            peer->got++;
+        if (peer->is_open && (bytes[at] == '*' || bytes[at] == '>'))
+            peer_got(peer, bytes + at, end - at);
         peer->is_open = true;
     }
     return at;

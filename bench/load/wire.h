@@ -16,7 +16,10 @@ struct peer {
     uint8_t *in;
     uint64_t got;
     size_t body; /* of the messages that come: raw only */
+    /* Called for each message, if set: stream v1 hands over the payload of MSG. */
+    void (*on_message)(struct peer *peer, const uint8_t *message, size_t size);
     /* stream v1 */
+    const char *system; /* whom we serve instead of subscribing */
     uint64_t credit, credit_bytes; /* what the server granted */
     uint64_t sent, sent_bytes;
     uint64_t told; /* messages that we acknowledged */
@@ -38,6 +41,11 @@ struct dialect {
 };
 
 extern const struct dialect stream1_dialect, ndjson_dialect, nats_dialect, redis_dialect, raw_dialect;
+static inline void peer_got(struct peer *peer, const uint8_t *message, size_t size) {
+    peer->got++;
+    if (peer->on_message)
+        peer->on_message(peer, message, size);
+}
 const struct dialect *dialect_find(const char *name);
 
 /* Reads once and takes what is whole. False when nothing was there. */

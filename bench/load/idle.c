@@ -1,0 +1,44 @@
+/* Holds `connections` that did one thing and then nothing, until standard input ends: HTTP ones posted one event, stream
+ * v1 ones said HELLO. Prints a line when all are there. */
+#include "wire.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void post_once(const struct options *options, int fd) {
+    char text[4096];
+    int size = snprintf(
+        text, sizeof text,
+        "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nce-specversion: 1.0\r\nce-id: 1\r\nce-source: /idle\r\n"
+        "ce-type: com.example.tick\r\nContent-Length: 2\r\n\r\n{}",
+        options->path);
+    socket_write_all(fd, text, (size_t)size);
+    ssize_t got = read(fd, text, sizeof text);
+    if (got < 12 || strtoul(text + 9, NULL, 10) != options->expect)
+        die("no answer as expected: %.*s", got > 0 ? (int)got : 0, text);
+}
+
+int load_idle(const struct options *options) {
+    bool is_http = !strcmp(options->dialect, "http");
+    const struct dialect *dialect = is_http ? NULL : dialect_find(options->dialect);
+    struct peer peer = {.options = options, .in = malloc(IN_SIZE)};
+    for (unsigned i = 0; i < options->connections; i++) {
+        peer.fd = socket_connect(options->host, options->port);
+        if (is_http) {
+            post_once(options, peer.fd);
+            continue;
+        }
+        peer.is_open = false;
+        peer.have = 0;
+        dialect->hello(&peer);
+        peer_wait(&peer, dialect);
+    }
+    printf("%u\n", options->connections);
+    (void)fflush(stdout);
+    char byte;
+    while (read(0, &byte, 1) > 0) {
+    }
+    return 0;
+}
