@@ -149,17 +149,30 @@ static void take_datagrams(struct engine *engine, const struct engine_input *inp
     }
 }
 
-static void drain(struct engine *engine) {
-    if (engine->draining)
+/* Those who take messages stay: what is held for them, by any worker, was accepted. Others may go when they have their
+ * answers. */
+static void let_go(struct connection *c, bool all, int64_t grace) {
+    const struct session *s = c->owner;
+    if (all || !s || s->members.count == 0) {
+        connection_shut(c, STATUS_GOING_AWAY, grace);
         return;
+    }
+    c->until = mono_min(c->until, mono_after(c->net->now.mono, grace));
+    c->reason = STATUS_GOING_AWAY;
+    connection_touch(c);
+}
+
+static void drain(struct engine *engine) {
+    bool again = engine->draining;
+    if (!again)
+        engine->generation++;
     engine->draining = true;
-    engine->generation++;
     int64_t grace = engine->plan ? engine->plan->config->drain.grace_ns : 0;
     for (struct list_node *node = list_first(&engine->net.open); node;) {
         struct connection *c = LIST_ENTRY(node, struct connection, node);
         node = list_next(&engine->net.open, node);
         if (c->listener != UINT32_MAX && c->listener != ENGINE_ADMIN_LISTENER)
-            connection_shut(c, STATUS_GOING_AWAY, grace);
+            let_go(c, again, grace);
     }
 }
 
@@ -305,13 +318,21 @@ static bool may_be_there(const struct system *system) {
     return false;
 }
 
+/* Others are with their key's worker, and with nobody there they wait in its lanes. */
+static bool awaits_reply(const struct recipient *r) {
+    for (struct list_node *node = list_first(&r->asked); node; node = list_next(&r->asked, node))
+        if (LIST_ENTRY(node, struct delivery, node)->state == DELIVERY_ASKED)
+            return true;
+    return false;
+}
+
 bool engine_is_quiet(const struct engine *engine) {
     if (engine->totals.waiting || engine->settles.count)
         return false;
     for (size_t i = 0; i < engine->system_count; i++) {
         const struct recipient *r = &engine->systems[i]->recipient;
         bool somebody = r->members.count || may_be_there(engine->systems[i]);
-        if (r->in_flight || r->asked.count || (r->queued && somebody))
+        if (r->in_flight || (r->queued && somebody) || (somebody ? r->asked.count > 0 : awaits_reply(r)))
             return false;
     }
     for (struct list_node *node = list_first(&engine->subscriptions); node; node = list_next(&engine->subscriptions, node)) {

@@ -87,7 +87,7 @@ enum engine_input_kind {
     INPUT_CLOSED,    /* connection, status */
     INPUT_MAIL,      /* from, bytes: a parcel of another worker */
     INPUT_CONFIG,    /* plan */
-    INPUT_DRAIN,     /* no new work; finish */
+    INPUT_DRAIN,     /* no new work; finish. Given again: who stayed for what was held, here or elsewhere, goes too */
     INPUT_MEMORY,    /* size: bytes that the other workers hold, of `limits.memory` */
     INPUT_TIME,
 };

@@ -388,6 +388,30 @@ static void while_draining_new_messages_are_refused_and_old_ones_finished(void *
     fx_stop();
 }
 
+static void who_takes_messages_stays_until_all_is_done(void **state) {
+    (void)state;
+    start(yaml);
+    struct fixture_peer *desk = fx_system("desk", true);
+    fx_room(desk, 0);
+    fx_say(crm, "crm", "e1", "target=desk");
+    fx_turn();
+    struct engine_input input = {.kind = INPUT_DRAIN};
+    engine_input(fx.engine, &input, fx.now);
+    fx_turn();
+    fx_expect(&crm->told, "ok:1 shut:going-away");
+    fx_expect(&desk->told, ""); /* another worker may hold something for it too */
+    fx_room(desk, 1);
+    fx_turn();
+    fx_expect(&desk->got, "e1");
+    fx_ack(desk, 1, 1);
+    fx_turn();
+    assert_true(engine_is_quiet(fx.engine));
+    engine_input(fx.engine, &input, fx.now);
+    fx_turn();
+    fx_expect(&desk->told, "shut:going-away");
+    fx_stop();
+}
+
 static void what_is_held_for_nobody_does_not_delay_a_drain(void **state) {
     (void)state;
     start(yaml);
@@ -419,6 +443,7 @@ int main(void) {
         cmocka_unit_test(endpoints_are_kept_by_url),
         cmocka_unit_test(what_is_under_way_on_a_removed_endpoint_is_finished),
         cmocka_unit_test(while_draining_new_messages_are_refused_and_old_ones_finished),
+        cmocka_unit_test(who_takes_messages_stays_until_all_is_done),
         cmocka_unit_test(what_is_held_for_nobody_does_not_delay_a_drain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,11 @@ static void drain(void *worker, struct post *post) {
     worker_drain(worker);
 }
 
+static void leave(void *worker, struct post *post) {
+    memory_free(post);
+    worker_leave(worker);
+}
+
 static void tell(struct runtime *runtime, const char *what) {
     struct log_record record;
     log_record_init(&record, LOG_LEVEL_INFO, LOG_ROOM_RUNTIME, runtime_now_of(runtime).wall, what);
@@ -46,6 +51,13 @@ void stop_now(struct runtime *runtime) {
         finish(runtime, true);
 }
 
+static bool all_gone(const struct runtime *runtime) {
+    for (uint32_t i = 0; i < runtime->worker_count; i++)
+        if (!atomic_load(&runtime->workers[i].is_gone))
+            return false;
+    return true;
+}
+
 static bool all_quiet(const struct runtime *runtime) {
     for (uint32_t i = 0; i < runtime->worker_count; i++)
         if (!atomic_load(&runtime->workers[i].is_quiet))
@@ -53,15 +65,14 @@ static bool all_quiet(const struct runtime *runtime) {
     return true;
 }
 
-static void begin(struct runtime *runtime) {
-    runtime->has_begun_drain = true;
+static void post_all(struct runtime *runtime, void (*run)(void *worker, struct post *post)) {
     for (uint32_t i = 0; i < runtime->worker_count; i++) {
         struct drain *errand = memory_new(sizeof *errand);
         if (!errand) { /* no way to ask them: then the end is now */
             finish(runtime, true);
             return;
         }
-        errand->post.run = drain;
+        errand->post.run = run;
         worker_post(&runtime->workers[i], &errand->post);
     }
 }
@@ -70,11 +81,18 @@ void stop_look(struct runtime *runtime) {
     struct mono now = runtime_now_of(runtime).mono;
     if (atomic_load(&runtime->state) != RUNTIME_DRAINING)
         return;
-    if (!runtime->has_begun_drain && mono_due(runtime->drain_at, now))
-        begin(runtime);
+    if (!runtime->has_begun_drain && mono_due(runtime->drain_at, now)) {
+        runtime->has_begun_drain = true;
+        post_all(runtime, drain);
+    }
+    /* Only when no worker has anything left do those go who could have taken it. */
+    if (runtime->has_begun_drain && !runtime->has_said_farewell && all_quiet(runtime)) {
+        runtime->has_said_farewell = true;
+        post_all(runtime, leave);
+    }
     if (!runtime->has_begun_drain || !runtime->is_stop_wanted)
         return;
-    if (all_quiet(runtime))
+    if (all_gone(runtime))
         finish(runtime, false);
     else if (mono_due(runtime->cut_at, now))
         finish(runtime, true);
