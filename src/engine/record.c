@@ -230,6 +230,7 @@ static bool read_body(struct slice body, struct record *ret) {
     case RECORD_STOPPED:
         ret->words = unpack_slice(&in);
         break;
+    case RECORD_FINISH:
     case RECORD_ASKED:
     case RECORD_ASKED_END:
         break;

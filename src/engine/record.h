@@ -26,7 +26,8 @@ enum record_kind {
     RECORD_ASKED,    /* the engine handed a request to the admin surface: its answers follow, up to ... */
     RECORD_ANSWER,   /* the admin surface answered a request */
     RECORD_ASKED_END,
-    RECORD_TURN,     /* engine_finish() */
+    RECORD_FINISH,   /* engine_finish() is called; it may ask the admin surface too */
+    RECORD_TURN,     /* what came of it */
     RECORD_END,      /* the engine's end, in good order */
     RECORD_STOPPED,  /* nothing more was written, for the reason told */
 };
@@ -87,7 +88,7 @@ void record_answer(struct buffer *out, const struct record_answer *answer);
 void record_turn(struct buffer *out, uint64_t hash, struct slice outcome);
 void record_end(struct buffer *out, const struct engine *engine);
 void record_stopped(struct buffer *out, struct slice words);
-/* ASKED and ASKED_END, which say nothing more. */
+/* FINISH, ASKED and ASKED_END, which say nothing more. */
 void record_mark(struct buffer *out, enum record_kind kind);
 
 /* The running hash with one more turn. */

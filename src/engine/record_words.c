@@ -95,6 +95,9 @@ void record_words(const struct record *record, struct buffer *out) {
     case RECORD_CONFIG:
         buffer_add_format(out, "configuration %u", record->config.generation);
         break;
+    case RECORD_FINISH:
+        buffer_add_text(out, "the turn is ended");
+        break;
     case RECORD_ASKED:
         buffer_add_text(out, "the admin surface is asked");
         break;

@@ -25,8 +25,17 @@ static void reload(void *runtime, struct post *post) {
     reload_run(runtime, command.flag, command.done, command.user);
 }
 
+static void reload_never(void *runtime, struct post *post) {
+    struct command command = *(struct command *)(void *)post;
+    const struct runtime_reloaded answer = {.status = STATUS_SHUTDOWN, .dry_run = command.flag, .text = SLICE_OF("stopped")};
+    (void)runtime;
+    memory_free(post);
+    if (command.done)
+        command.done(command.user, &answer);
+}
+
 void runtime_reload(struct runtime *runtime, bool dry_run, runtime_reloaded_call *done, void *user) {
-    give(runtime, (struct command){.post.run = reload, .flag = dry_run, .done = done, .user = user});
+    give(runtime, (struct command){.post = {.run = reload, .drop = reload_never}, .flag = dry_run, .done = done, .user = user});
 }
 
 static void drain(void *runtime, struct post *post) {
@@ -116,11 +125,19 @@ static void publish(void *target, struct post *post) {
     struct refresh *refresh = ((struct refresh_post *)(void *)post)->refresh;
     view_publish(worker);
     if (atomic_fetch_sub(&refresh->left, 1) == 1) {
-        post->run = tell_done;
+        post->run = post->drop = tell_done;
         worker_post(&refresh->runtime->workers[0], post);
     } else {
         memory_free(post);
     }
+}
+
+static void publish_never(void *target, struct post *post) {
+    struct refresh *refresh = ((struct refresh_post *)(void *)post)->refresh;
+    if (atomic_fetch_sub(&refresh->left, 1) == 1)
+        tell_done(target, post);
+    else
+        memory_free(post);
 }
 
 void runtime_refresh(struct runtime *runtime, void (*done)(void *user), void *user) {
@@ -138,7 +155,7 @@ void runtime_refresh(struct runtime *runtime, void (*done)(void *user), void *us
     }
     *refresh = (struct refresh){.runtime = runtime, .left = runtime->worker_count, .done = done, .user = user};
     for (uint32_t i = 0; i < runtime->worker_count; i++) {
-        *posts[i] = (struct refresh_post){{.run = publish}, refresh};
+        *posts[i] = (struct refresh_post){{.run = publish, .drop = publish_never}, refresh};
         worker_post(&runtime->workers[i], &posts[i]->post);
     }
 }

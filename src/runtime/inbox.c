@@ -26,11 +26,29 @@ void inbox_put(struct inbox *inbox, struct post *post) {
     pthread_mutex_unlock(&inbox->lock);
 }
 
-void inbox_run(struct inbox *inbox, void *target) {
+static struct post *take_all(struct inbox *inbox) {
     pthread_mutex_lock(&inbox->lock);
     struct post *post = inbox->first;
     inbox->first = inbox->last = NULL;
     pthread_mutex_unlock(&inbox->lock);
+    return post;
+}
+
+void inbox_drop(struct inbox *inbox, void *target) {
+    struct post *post;
+    while ((post = take_all(inbox))) /* again: what is dropped may give another errand */
+        while (post) {
+            struct post *next = post->next;
+            if (post->drop)
+                post->drop(target, post);
+            else
+                memory_free(post);
+            post = next;
+        }
+}
+
+void inbox_run(struct inbox *inbox, void *target) {
+    struct post *post = take_all(inbox);
     while (post) {
         struct post *next = post->next;
         post->run(target, post);

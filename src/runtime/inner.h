@@ -28,6 +28,9 @@ struct worker;
 struct post {
     struct post *next;
     void (*run)(void *target, struct post *post); /* target: the worker or runtime; owns the post */
+    /* In its place when the target's thread has ended; NULL: it is freed. Whoever waits for an answer gets one, or
+     * what it keeps for that would leak. */
+    void (*drop)(void *target, struct post *post);
 };
 
 struct inbox {
@@ -40,6 +43,8 @@ void inbox_init(struct inbox *inbox);
 void inbox_done(struct inbox *inbox);
 void inbox_put(struct inbox *inbox, struct post *post);
 void inbox_run(struct inbox *inbox, void *target);
+/* No thread runs `target` any more. */
+void inbox_drop(struct inbox *inbox, void *target);
 
 /* -- sockets of one worker -- */
 
@@ -295,7 +300,10 @@ struct worker {
     bool is_draining;
     struct mono drain_at;
     bool is_stopping;
+    bool is_leaving; /* all that was accepted is done: who stayed for it goes too */
+    struct mono leave_at;
     _Atomic bool is_quiet;
+    _Atomic bool is_gone; /* leaving, quiet, and nobody is connected */
     struct tally tally;
     struct pen pen;
     struct view view;
@@ -330,6 +338,7 @@ struct runtime {
     struct mono drain_at; /* accepting stops */
     struct mono cut_at;   /* grace is over */
     bool has_begun_drain;
+    bool has_said_farewell;
     bool is_stop_wanted;
     bool is_forced;
     int exit_code;
@@ -351,6 +360,7 @@ void worker_turn(struct worker *worker);
 /* The generation goes into force on this worker: its thread, or before that runs. */
 void worker_configure(struct worker *worker, struct generation *generation);
 void worker_drain(struct worker *worker);
+void worker_leave(struct worker *worker);
 
 /* input_log.c: all but new, free and end only while there is one; each may end it */
 struct outcome;
@@ -359,6 +369,7 @@ void input_log_free(struct worker *worker);
 void input_log_input(struct worker *worker, const struct engine_input *input); /* before the engine gets it */
 void input_log_after(struct worker *worker, const struct engine_input *input);
 void input_log_config(struct worker *worker, const struct generation *generation);
+void input_log_finish(struct worker *worker); /* before the engine does */
 void input_log_turn(struct worker *worker, const struct engine_actions *actions);
 void input_log_asked(struct worker *worker, bool is_over);
 void input_log_answer(struct worker *worker, const struct record_answer *answer);

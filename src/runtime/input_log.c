@@ -164,10 +164,15 @@ void input_log_config(struct worker *worker, const struct generation *generation
     write_record(worker);
 }
 
-void input_log_turn(struct worker *worker, const struct engine_actions *actions) {
-    struct input_log *log = worker->input_log;
+void input_log_finish(struct worker *worker) {
     if (!tell_now(worker))
         return;
+    record_mark(&worker->input_log->scratch, RECORD_FINISH);
+    write_record(worker);
+}
+
+void input_log_turn(struct worker *worker, const struct engine_actions *actions) {
+    struct input_log *log = worker->input_log;
     buffer_clear(&log->turn);
     outcome_end(&log->outcome, actions, &log->turn);
     log->hash = record_hash(log->hash, buffer_slice(&log->turn));

@@ -163,7 +163,7 @@ void reload_run(struct runtime *runtime, bool dry_run, runtime_reloaded_call *do
     }
     tell(runtime, status, buffer_slice(&text), dry_run);
     if (answer && done) {
-        answer->post.run = deliver;
+        answer->post.run = answer->post.drop = deliver;
         answer->done = done;
         answer->user = user;
         buffer_init(&answer->json, TEXT_MAX);

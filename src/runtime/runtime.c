@@ -311,6 +311,11 @@ static void join_workers(struct runtime *runtime) {
 
 static void end_workers(struct runtime *runtime) {
     join_workers(runtime);
+    if (runtime->workers) { /* while there are engines: some answer a request */
+        inbox_drop(&runtime->inbox, runtime);
+        for (uint32_t i = runtime->worker_count; i-- > 0;) /* worker 0 last: the others' answers go there */
+            inbox_drop(&runtime->workers[i].inbox, &runtime->workers[i]);
+    }
     for (uint32_t i = 0; i < runtime->worker_count && runtime->workers; i++)
         worker_done(&runtime->workers[i]);
     memory_free(runtime->workers);

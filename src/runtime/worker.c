@@ -10,6 +10,7 @@
 #define PUBLISH_NS (200 * NS_PER_MS)
 #define SWEEP_NS (500 * NS_PER_MS)
 #define MAIL_SLOTS 256
+#define LEAVE_NS NS_PER_S /* to hear that we go */
 
 static const struct engine_calls calls;
 
@@ -135,6 +136,8 @@ static void reserve_actions(struct worker *worker, uint32_t count) {
 static void finish(struct worker *worker) {
     struct engine_actions actions;
     worker->is_pending = false;
+    if (worker->input_log)
+        input_log_finish(worker);
     engine_finish(worker->engine, worker_now(worker), &actions);
     if (worker->input_log)
         input_log_turn(worker, &actions);
@@ -164,8 +167,28 @@ static bool is_quiet(struct worker *worker) {
     return true;
 }
 
+static bool is_anybody_there(struct worker *worker) {
+    struct net *net = engine_net(worker->engine);
+    for (struct list_node *node = list_first(&net->open); node; node = list_next(&net->open, node)) {
+        const struct connection *c = LIST_ENTRY(node, struct connection, node);
+        if (c->listener != UINT32_MAX && c->listener != ENGINE_ADMIN_LISTENER && !c->protocol->is_datagram)
+            return true;
+    }
+    return false;
+}
+
+static void look_whether_gone(struct worker *worker, bool quiet) {
+    bool is_late = mono_due(mono_after(worker->leave_at, LEAVE_NS), worker_now(worker).mono);
+    if (atomic_load_explicit(&worker->is_gone, memory_order_relaxed) || !quiet || (is_anybody_there(worker) && !is_late))
+        return;
+    atomic_store(&worker->is_gone, true);
+    loop_wake(worker->runtime->loop);
+}
+
 static void look_whether_quiet(struct worker *worker) {
     bool quiet = is_quiet(worker);
+    if (worker->is_leaving)
+        look_whether_gone(worker, quiet);
     if (quiet != atomic_load_explicit(&worker->is_quiet, memory_order_relaxed)) {
         atomic_store(&worker->is_quiet, quiet);
         loop_wake(worker->runtime->loop);
@@ -204,7 +227,8 @@ static void set_timer(struct worker *worker) {
     struct mono at = mono_min(worker->due, worker->publish_at);
     at = mono_min(at, mono_min(worker->accept_again, worker->sweep_at));
     at = mono_min(at, link_linger_due(worker));
-    if (worker->is_draining && !atomic_load_explicit(&worker->is_quiet, memory_order_relaxed))
+    bool is_done = atomic_load_explicit(worker->is_leaving ? &worker->is_gone : &worker->is_quiet, memory_order_relaxed);
+    if (worker->is_draining && !is_done)
         at = mono_min(at, mono_after(worker->now.mono, 100 * NS_PER_MS));
     loop_timer_at(worker->loop, at);
 }
@@ -404,6 +428,13 @@ void worker_drain(struct worker *worker) {
     worker->is_draining = true;
     worker->drain_at = worker_now(worker).mono;
     struct engine_input input = {.kind = INPUT_DRAIN};
+    worker_input(worker, &input);
+}
+
+void worker_leave(struct worker *worker) {
+    struct engine_input input = {.kind = INPUT_DRAIN};
+    worker->is_leaving = true;
+    worker->leave_at = worker_now(worker).mono;
     worker_input(worker, &input);
 }
 

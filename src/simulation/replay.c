@@ -216,7 +216,6 @@ static void give(struct replay *replay) {
 
 static void finish(struct replay *replay) {
     struct engine_actions actions;
-    uint64_t hash = replay->record.turn.hash;
     engine_finish(replay->engine, replay->now, &actions);
     buffer_clear(&replay->turn);
     outcome_end(&replay->outcome, &actions, &replay->turn);
@@ -224,6 +223,13 @@ static void finish(struct replay *replay) {
         block_unref(actions.mail[i].parcel);
         actions.mail[i].parcel = NULL;
     }
+    if (replay->report->result != REPLAY_EQUAL || !read_next(replay))
+        return;
+    if (replay->record.kind != RECORD_TURN) {
+        fail(replay, REPLAY_DAMAGED, "the turn's outcome is missing");
+        return;
+    }
+    uint64_t hash = replay->record.turn.hash;
     struct slice now = buffer_slice(&replay->turn), recorded = replay->record.turn.outcome;
     replay->hash = record_hash(replay->hash, now);
     if (!slice_equal(now, recorded)) {
@@ -258,7 +264,7 @@ static bool take(struct replay *replay) {
     case RECORD_ANSWER:
         answer(replay, &replay->record.answer, false);
         return true;
-    case RECORD_TURN:
+    case RECORD_FINISH:
         finish(replay);
         return true;
     case RECORD_END:
@@ -269,6 +275,7 @@ static bool take(struct replay *replay) {
         fail(replay, REPLAY_DIFFERS, "the admin surface was asked, and is not now");
         return true;
     case RECORD_HEADER:
+    case RECORD_TURN:
     case RECORD_ASKED_END:
     case RECORD_STOPPED:
         fail(replay, REPLAY_DAMAGED, "a record that can't be here");
