@@ -114,11 +114,11 @@ def count(entry):
     return passed, failed or 1, skipped
 
 
-def run(tally, variant, suites, seeds=None, multiplier=1):
+def run(tally, variant, suites, seeds=None, multiplier=1, **environment):
     log = os.path.join(TOP, "build", variant, "meson-logs", "run.json")
     if os.path.exists(log):
         os.remove(log)
-    env = dict(os.environ)
+    env = dict(os.environ, **environment)
     env["PATH"] = os.path.join(TOP, "build", "tools") + os.pathsep + env["PATH"]
     if seeds is not None:
         env["INTERTIE_SEEDS"] = str(seeds)
@@ -195,12 +195,14 @@ def full(tally):
     if build(tally, "debug"):
         run(tally, "debug", ["unit", "battery", "simulation", "fuzz-corpus", "lint", "system"], min(seeds, 20), 3)
     if build(tally, "release"):
-        run(tally, "release", ["simulation", "system"], seeds)
+        # What each router of the live tests did is done again from its log of inputs.
+        run(tally, "release", ["simulation", "system"], seeds, INTERTIE_TEST_REPLAY="1")
     if not shutil.which("clang"):
         print("no clang here: the thread sanitizer's variant is not built")
         tally.add("tsan", "live", skipped=1)
     elif build(tally, "tsan"):
-        run(tally, "tsan", ["live"], min(seeds, 20), 5)
+        # Routers whose configuration doesn't say: more workers than most machines that test have cores.
+        run(tally, "tsan", ["live"], min(seeds, 20), 5, INTERTIE_TEST_WORKERS="4")
     fuzz(tally, int(os.environ.get("FUZZ_SECONDS") or 5))
 
 

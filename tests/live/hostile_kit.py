@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 
-from kit import PROGRAM, LineSystem, Lines, Router, event, reply_to, same, true, until
+from kit import PROGRAM, REPLAY, LineSystem, Lines, Router, event, reply_to, same, true, until
 
 # One listener for good and bad alike, one that only the good reader of events uses.
 CONFIG = """
@@ -54,7 +54,8 @@ class World:
         self.pricing = LineSystem(lambda got: reply_to(got, {"eur": 9.5}))
         text = CONFIG.format(more=more, web=", " + web if web else "", stream=", " + stream if stream else "",
                              systems=systems, pricing=self.pricing.port)
-        self.router = Router(text, environment=environment, prepare=prepare)
+        # Limits of the process are about other files than the log of inputs.
+        self.router = Router(text, environment=environment, prepare=prepare, replay=REPLAY and not prepare)
         self.pid = self.router.child.pid
         self.ports = self.router.ports
         self.calm = calm

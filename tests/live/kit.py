@@ -81,7 +81,8 @@ class Router:
             environment = dict(environment or {}, INTERTIE_INPUT_LOG=self.inputs)
         if WORKERS and not re.search(r"^workers:", config, re.M):
             config = f"workers: {WORKERS}\n" + config
-        self.config = f"name: {name}\nrun_dir: {self.folder.name}/run\nadmin: {{url: http://127.0.0.1:0}}\n" + config
+        self.head = f"name: {name}\nrun_dir: {self.folder.name}/run\nadmin: {{url: http://127.0.0.1:0}}\n"
+        self.config = self.head + config
         self.write(self.config)
         self.log_path = os.path.join(self.folder.name, "log")
         self.log_file = open(self.log_path, "wb")
@@ -214,14 +215,19 @@ class LineSystem:
             threading.Thread(target=self.serve, args=(peer,), daemon=True).start()
 
     def serve(self, peer):
-        with peer, peer.makefile("rwb") as file:
-            for line in file:
-                got = json.loads(line)
-                self.got.append(got)
-                answer = self.answer(got)
-                if answer:
-                    file.write(json.dumps(answer).encode() + b"\n")
-                    file.flush()
+        try:
+            with peer, peer.makefile("rwb") as file:
+                for line in file:
+                    self.take(file, json.loads(line))
+        except OSError:
+            pass  # a router that is stopped by force
+
+    def take(self, file, got):
+        self.got.append(got)
+        answer = self.answer(got)
+        if answer:
+            file.write(json.dumps(answer).encode() + b"\n")
+            file.flush()
 
     def close(self):
         self.server.close()

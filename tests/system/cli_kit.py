@@ -121,6 +121,9 @@ class Router:
 
     def __init__(self, config, *arguments):
         self.folder = Folder()
+        workers = os.environ.get("INTERTIE_TEST_WORKERS")
+        if workers and not re.search(r"^workers:", config, re.M):
+            config = f"workers: {workers}\n" + config
         self.config = self.folder.write("intertie.yaml", "run_dir: {0}/run\nadmin: http://127.0.0.1:0\n".format(self.folder.path) + config)
         self.log_path = self.folder.file("stderr")
         with open(self.log_path, "wb") as log:

@@ -8,7 +8,7 @@ import subprocess
 
 from cli_kit import PATIENCE, PROGRAM, SOURCE, Folder, case, closed_port, equal, intertie, main, matches
 
-COMMANDS = ["run", "start", "stop", "restart", "reload", "drain", "status", "validate", "send", "call", "listen", "keys",
+COMMANDS = ["run", "start", "stop", "restart", "reload", "drain", "status", "validate", "send", "call", "listen", "replay", "keys",
             "completion", "version"]
 LATER = ["explain", "tap", "trace", "top", "dlq", "endpoint", "test", "agent", "record", "audit", "certs"]
 COMMON = ["config", "environment", "set", "admin", "json", "quiet", "verbose", "help"]
