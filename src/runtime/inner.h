@@ -290,6 +290,8 @@ struct worker {
     bool is_accept_told;
     struct mono limits_told;  /* when lines about limits were last counted from 0 */
     uint32_t limit_lines;     /* since then */
+    struct mono invalid_told; /* since when lines about what was no message are counted */
+    uint32_t invalid_lines, invalid_untold;
     _Atomic uint64_t memory;  /* what its engine holds, for the others */
     uint64_t memory_elsewhere; /* as its engine was told */
     struct mono publish_at;

@@ -27,12 +27,27 @@ static const char *ending_words(const struct engine_report *report) {
     return "message dropped";
 }
 
+#define INVALID_LINES_MAX 100 /* a second */
+
+/* What was no message costs its sender a byte and us a line: of a flood only so many are told, the rest are a number in the
+ * next. All are in the metrics, and at level debug in the log. */
+static bool is_invalid_told(struct worker *worker) {
+    if (worker_now(worker).mono.ns - worker->invalid_told.ns >= NS_PER_S) {
+        worker->invalid_told = worker_now(worker).mono;
+        worker->invalid_lines = 0;
+    }
+    if (worker->invalid_lines++ < INVALID_LINES_MAX || pen_wants(&worker->pen, LOG_ROOM_ENGINE, LOG_LEVEL_DEBUG))
+        return true;
+    worker->invalid_untold++;
+    return false;
+}
+
 void tell_ending(void *user, const struct engine_report *report) {
     struct worker *worker = user;
     const struct message *m = report->message;
     char receipt[UUID_TEXT_SIZE]; /* borrowed until the line is written */
     struct log_record record;
-    if (!pen_wants(&worker->pen, LOG_ROOM_ENGINE, LOG_LEVEL_INFO))
+    if (!pen_wants(&worker->pen, LOG_ROOM_ENGINE, LOG_LEVEL_INFO) || (!m && !is_invalid_told(worker)))
         return;
     log_record_init(&record, LOG_LEVEL_INFO, LOG_ROOM_ENGINE, worker_now(worker).wall, ending_words(report));
     log_add_text(&record, "reason", slice_from(status_reason(report->status)));
@@ -56,6 +71,10 @@ void tell_ending(void *user, const struct engine_report *report) {
         log_add_text(&record, "from", report->from);
     if (report->words && report->words[0])
         log_add_text(&record, "detail", slice_from(report->words));
+    if (!m && worker->invalid_untold) {
+        log_add_u64(&record, "more", worker->invalid_untold); /* before this one, untold */
+        worker->invalid_untold = 0;
+    }
     pen_write(&worker->pen, &record);
 }
 

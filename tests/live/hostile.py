@@ -523,6 +523,54 @@ def streams_too_large_are_refused_by_name():
         w.served_meanwhile(before, "frames too large")
 
 
+@case
+def datagrams_of_any_kind_are_told_apart():
+    """Empty, garbage, cut off, too large, nested, twice in one; from strangers. What is good still arrives."""
+    listeners = """
+  beacons: {url: udp://127.0.0.1:0, allow: 127.0.0.0/8}
+  closed: {url: udp://127.0.0.1:0, allow: 10.0.0.0/8}"""
+    with World(systems="ground: {accept: true}", listeners=listeners) as w:
+        before = w.marks()
+        sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        made = event("event", "a.b", {}, target="ground")
+        good = json.dumps(made).encode()
+        kinds = [b"", b"\0", b"garbage", PREFACE, good[:-1], good * 2, b"[" * 1100, good[:-2] + b" " * 1300 + b"}}", b"x" * 60000,
+                 json.dumps(event("event", "a.b", "x" * 1300, target="ground")).encode()]
+        for _ in range(20):
+            for data in kinds:
+                sender.sendto(data, ("127.0.0.1", w.ports["beacons"]))
+                sender.sendto(good, ("127.0.0.1", w.ports["closed"]))
+            time.sleep(0.005)
+        sender.sendto(good, ("127.0.0.1", w.ports["beacons"]))
+        until(lambda: w.router.system("ground")["held"] == 1, "the good one arrives, and only that one")
+        for why, least in (("malformed-event", 100), ("too-large", 60), ("forbidden", 200)):
+            until(lambda: w.metric("intertie_messages_rejected_total", reason=why) >= least, f"{least} are counted as {why}")
+        same(w.router.system("ground")["held"], 1, "what strangers sent was not taken")
+        w.served_meanwhile(before, "datagrams of any kind")
+        sender.close()
+
+
+@case
+def garbage_does_not_wash_the_log_away():
+    with World(level="info") as w:
+        before = w.marks()
+        garbage = b'{"specversion":"1.0"}\n' * 90
+        for _ in range(40): # the protocol itself takes 100 bad lines a second
+            line = w.raw("stream")
+            line.send(garbage)
+            line.close()
+        until(lambda: w.metric("intertie_messages_rejected_total", reason="malformed-event") >= 2000, "all are counted")
+        w.served_meanwhile(before, "a flood of garbage")
+        lines = [line for line in w.router.log().splitlines() if '"malformed-event"' in line]
+        true(10 <= len(lines) <= 1800, f"{len(lines)} lines")
+        time.sleep(1.1)
+        for _ in range(20): # of each worker
+            line = w.raw("stream")
+            line.send(garbage[:22])
+            line.close()
+        until(lambda: '"more":' in w.router.log(), "a later line has the number of those untold")
+
+
 # -- byte by byte --
 
 

@@ -14,12 +14,12 @@ from kit import PROGRAM, REPLAY, LineSystem, Lines, Router, event, reply_to, sam
 
 # One listener for good and bad alike, one that only the good reader of events uses.
 CONFIG = """
-log: {{level: debug, format: json}}
+log: {{level: {level}, format: json}}
 {more}
 listeners:
   web: {{url: http://127.0.0.1:0{web}}}
   stream: {{url: tcp://127.0.0.1:0{stream}}}
-  quiet: {{url: tcp://127.0.0.1:0}}
+  quiet: {{url: tcp://127.0.0.1:0}}{listeners}
 systems:
   desk: {{accept: true}}
   pricing: {{url: "tcp://127.0.0.1:{pricing}"}}
@@ -50,10 +50,10 @@ class World:
     """A router, and beside it one who behaves well, from start to end: he posts events that a session of `desk` reads,
     and asks `pricing`, which we dial. At the end none of his may be lost, refused or late."""
 
-    def __init__(self, more="", web="", stream="", systems="", environment=None, prepare=None, calm=True):
+    def __init__(self, more="", web="", stream="", systems="", environment=None, prepare=None, calm=True, listeners="", level="debug"):
         self.pricing = LineSystem(lambda got: reply_to(got, {"eur": 9.5}))
         text = CONFIG.format(more=more, web=", " + web if web else "", stream=", " + stream if stream else "",
-                             systems=systems, pricing=self.pricing.port)
+                             systems=systems, pricing=self.pricing.port, listeners=listeners, level=level)
         # Limits of the process are about other files than the log of inputs.
         self.router = Router(text, environment=environment, prepare=prepare, replay=REPLAY and not prepare)
         self.pid = self.router.child.pid
