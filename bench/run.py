@@ -34,6 +34,8 @@ def measure(programs, server, contestant, options):
             return measure(programs, running, contestant, options)
         finally:
             running.stop()
+    if contestant.probe:
+        return contestant.probe(programs, server, options)
     command = [programs.load] + contestant.load + [
         f"port={server.port}", f"sink_port={server.sink_port}", f"seconds={options.seconds}", f"warm={options.warm}",
         "servers=" + ",".join(map(str, server.pids()))] + server.load_words
@@ -120,7 +122,7 @@ def rows_of(workload, rounds, names):
     floor = ratio_of(rounds, "floor", metric, False) if "floor" in names else None
     for peer in [name for name in names if name not in ("subject", "floor")] or [None]:
         bar = workload.bars.get(peer)
-        most = bool(bar and bar.most)
+        most = any(each.most for each in workload.bars.values())
         ratio = ratio_of(rounds, peer, metric, most) if peer else None
         first = rounds[0]["subject"]
         yield {

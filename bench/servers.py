@@ -48,6 +48,7 @@ class Server:
 
     def __init__(self, folder, name, command, port, sink_port=None, cpus=SERVER_CPU, wait=True):
         self.port, self.sink_port, self.name = port, sink_port or port, name
+        self.command, self.folder = command, folder
         self.beside, self.load_words = [], []  # servers that end with it; words for the generator
         self.log = os.path.join(folder, f"{name}.out")
         with open(self.log, "wb") as log:
@@ -185,6 +186,11 @@ class Programs:
                           f"upstream u {{ server 127.0.0.1:{backend}; keepalive 64; keepalive_requests 100000000; }}\n"
                           f"server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://u; proxy_http_version 1.1;"
                           " proxy_set_header Connection \"\"; } } }", port)
+
+    def nginx_alone(self):
+        port = free_port()
+        return self.nginx(f"http {{ access_log off; server {{ listen 127.0.0.1:{port}; location / {{ return 202; }} }} }}",
+                          port)
 
     def udp_router(self):
         """Datagrams in, datagrams out to a port of the generator."""

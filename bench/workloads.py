@@ -2,12 +2,16 @@
 from dataclasses import dataclass, field
 from typing import Callable, Optional
 
+import foot
+from servers import free_port
+
 
 @dataclass
 class Contestant:
     """How to start a program, and how to load it: `kind` and key=value words of the load generator."""
     start: Callable
-    load: list
+    load: list = field(default_factory=list)
+    probe: Optional[Callable] = None  # instead of the generator
 
 
 @dataclass
@@ -96,9 +100,10 @@ REQUEST_SIZE = 484  # of what the generator posts below
 POST = ["path=/v1/messages", "size=256", "connections=64"]
 
 
-def web_router(more=""):
+def web_router(more="", workers=1):
     return lambda programs: programs.behind(lambda backend: programs.intertie(
-        WEB, f"systems: {{back: {{url: http://127.0.0.1:{backend}/{more}}}}}\nroutes: {{every: {{match: {{}}, to: back}}}}"))
+        WEB, f"systems: {{back: {{url: http://127.0.0.1:{backend}/{more}}}}}\nroutes: {{every: {{match: {{}}, to: back}}}}",
+        workers=workers))
 
 
 def web():
@@ -147,6 +152,73 @@ def asking():
     yield row("ask-2000-a-second", ["rate=2000"], {}, metric="p99_us", note="latency from the scheduled time")
 
 
+QUIET = "systems: {sink: {accept: true}}\nroutes: {every: {match: {}, to: sink}}"
+
+
+def feet():
+    """Start, memory, idle connections."""
+    def web_alone(programs):
+        return programs.intertie(WEB, QUIET)
+
+    kib = Contestant(lambda _: foot.Constant(1.0), probe=foot.constant)
+    start, memory = foot.start_time, foot.memory_idle
+    each_http, each_stream = foot.per_connection("http", 10000), foot.per_connection("stream1", 10000)
+    yield Workload("start-ms", Contestant(web_alone, probe=start("http")),
+                   {"nats": Contestant(Start.nats, probe=start("nats"))}, None, {"nats": Bar(0.6, most=True)}, "value",
+                   fresh=True)
+    yield Workload("idle-rss-mb", Contestant(web_alone, probe=memory),
+                   {"mosquitto": Contestant(lambda p: p.mosquitto(), probe=memory),
+                    "nats": Contestant(Start.nats, probe=memory)}, None, {"mosquitto": Bar(0.6, most=True)}, "value",
+                   fresh=True)
+    yield Workload("connection-http-kib", Contestant(web_alone, probe=each_http),
+                   {"1 KiB": kib, "nginx": Contestant(lambda p: p.nginx_alone(), probe=each_http)}, None,
+                   {"1 KiB": Bar(1.0, 0.52, most=True)}, "value", fresh=True)
+    yield Workload("connection-stream-kib", Contestant(stream_router, probe=each_stream), {"1 KiB": kib}, None,
+                   {"1 KiB": Bar(1.0, 0.52, most=True)}, "value", fresh=True)
+
+
+def crowded(count):
+    """A router with so many idle HTTP connections beside its streams."""
+    def start(programs):
+        web = free_port()
+        server = programs.intertie(STREAM + f"\n  web: {{url: http://127.0.0.1:{web}, timeouts: {{idle: 1h}}}}", QUIET_BUT)
+        if count:
+            server.beside.append(foot.Holder(programs, web, count, "http"))
+        return server
+    return start
+
+
+QUIET_BUT = ("systems: {nobody: {accept: true, limits: {queue: {messages: 100000}}}}\n"
+             "routes: {posts: {match: {listener: web}, to: nobody}}")
+
+
+def routed(count, shape):
+    """A router with so many routes, none of which is for what is sent."""
+    def start(programs):
+        rows = "\n".join(f"  r{i}: {{match: {{type: com.example.r{i}{shape}}}, to: nobody}}" for i in range(count))
+        return programs.intertie(STREAM, f"systems: {{nobody: {{accept: true}}}}\nroutes:\n{rows}")
+    return start
+
+
+def flat():
+    """What must not cost more with more of it: the subject has many, its peer few."""
+    load = pubsub("stream1", 256, encoded=1)
+    bar = Bar(1.1, most=True)
+    for count in (1000, 10000):
+        yield Workload(f"idle-{count}", Contestant(crowded(count), load), {"0 idle": Contestant(crowded(0), load)}, None,
+                       {"0 idle": bar})
+    for shape, name in (("", "exact"), (".*", "prefix")):
+        for count in (100, 10000):
+            yield Workload(f"routes-{count}-{name}", Contestant(routed(count, shape), load),
+                           {"1 route": Contestant(routed(1, shape), load)}, None, {"1 route": bar})
+    own = ["http", "expect=202"] + POST
+    yield Workload("workers-2-http", Contestant(web_router(workers=2), own), {"1 worker": Contestant(web_router(), own)},
+                   None, {"1 worker": bar}, note="nothing crosses; both on one processor")
+    spread = pubsub("stream1", 256, 8, encoded=1)
+    yield Workload("workers-2-1to8", Contestant(lambda p: p.intertie(STREAM, NOBODY, workers=2), spread),
+                   {"1 worker": Contestant(stream_router, spread)}, note="some half crosses; both on one processor")
+
+
 def all_workloads():
-    for family in (streams, lines, web, datagrams, asking):
+    for family in (streams, lines, web, datagrams, asking, feet, flat):
         yield from family()

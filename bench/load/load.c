@@ -9,8 +9,8 @@ static const struct kind {
     const char *name;
     int (*run)(const struct options *options);
 } kinds[] = {
-    {"pubsub", load_pubsub}, {"http", load_http}, {"backend", load_backend},
-    {"udp", load_udp},       {"ask", load_ask},   {"idle", load_idle},
+    {"pubsub", load_pubsub}, {"http", load_http}, {"backend", load_backend}, {"udp", load_udp},
+    {"ask", load_ask},       {"idle", load_idle}, {"start", load_start},
 };
 
 static void read_servers(struct options *options, const char *list) {
@@ -87,6 +87,10 @@ int main(int argc, char **argv) {
                               .expect = 204,
                               .path = "/"};
     for (int i = 2; i < argc; i++) {
+        if (!strcmp(argv[i], "--")) {
+            options.command = argv + i + 1;
+            break;
+        }
         char *value = strchr(argv[i], '=');
         if (!value)
             die("'%s' is not key=value", argv[i]);

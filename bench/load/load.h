@@ -34,6 +34,7 @@ struct options {
     const char *kind; /* messagetype of events; empty: none */
     const char *counter; /* the file in which a backend counts */
     pid_t backend;
+    char *const *command; /* behind -- */
     pid_t servers[SERVERS_MAX];
     unsigned server_count;
 };
@@ -122,5 +123,6 @@ int load_backend(const struct options *options);
 int load_udp(const struct options *options);
 int load_ask(const struct options *options);
 int load_idle(const struct options *options);
+int load_start(const struct options *options);
 
 #endif
