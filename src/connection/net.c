@@ -57,6 +57,7 @@ void net_done(struct net *net) {
     memory_free(net->slots);
     memory_free(net->generations);
     memory_free(net->actions);
+    memory_free(net->listed);
     *net = (struct net){0};
 }
 
@@ -425,7 +426,13 @@ const struct net_action *net_finish(struct net *net, struct now now, uint32_t *r
         list_remove(&net->dead, &c->node);
         free_connection(net, c);
     }
+    struct net_action *list = net->actions;
+    uint32_t capacity = net->action_capacity;
     *ret_count = net->action_count;
+    net->actions = net->listed;
+    net->action_capacity = net->listed_capacity;
+    net->listed = list;
+    net->listed_capacity = capacity;
     net->action_count = 0;
-    return net->actions;
+    return list;
 }

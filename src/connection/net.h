@@ -98,6 +98,8 @@ struct net {
     struct list dead;
     struct deadlines deadlines;
     struct net_action *actions;
+    struct net_action *listed; /* what net_finish() last gave out; then in turn with `actions` */
+    uint32_t listed_capacity;
     uint32_t action_count;
     uint32_t action_capacity;
     struct now now; /* of the current call */
@@ -139,7 +141,7 @@ void net_tick(struct net *net, struct now now);
 struct mono net_due(const struct net *net);
 /* Looks once at each connection that was touched: feeds what waited, notices what is to be done. */
 void net_settle(struct net *net, struct now now);
-/* Ends a turn: resumes what was paused, frees the dead, lists what to do. The list lives until the next call. */
+/* Ends a turn: resumes what was paused, frees the dead, lists what to do. The list lives until the next net_finish(). */
 const struct net_action *net_finish(struct net *net, struct now now, uint32_t *ret_count);
 
 /* -- for the user -- */

@@ -1,7 +1,22 @@
 /* Puts a plan in force: systems keep what they hold, by name; endpoints by system and url. */
 #include "engine/inner.h"
 
-static struct system *system_new(struct engine *engine, const struct config_system *config, uint32_t index) {
+struct engine_change {
+    size_t system_count;
+    struct system **systems; /* by index, each as if it were new, with all its endpoints */
+    uint64_t *received_by;
+};
+
+static void forget_system(struct system *system) {
+    for (size_t i = 0; i < system->endpoint_count; i++)
+        memory_free(system->endpoints[i]);
+    memory_free(system->endpoints);
+    memory_free((void *)(uintptr_t)system->name.data);
+    memory_free(system);
+}
+
+static struct system *system_new(const struct plan *plan, uint32_t index) {
+    const struct config_system *config = &plan->config->systems[index];
     struct system *system = memory_new(sizeof *system);
     char *name = memory_copy_text((const char *)config->name.data, config->name.size);
     if (!system || !name) {
@@ -10,9 +25,46 @@ static struct system *system_new(struct engine *engine, const struct config_syst
         return NULL;
     }
     system->name = slice_make(name, config->name.size);
-    recipient_init(&system->recipient, index, system->name, 0, 0, rng_next(&engine->rng));
-    map_init(&system->pending, rng_next(&engine->rng));
-    return system;
+    recipient_init(&system->recipient, index, system->name, 0, 0, 0);
+    system->endpoints = memory_array(config->endpoint_count + 1, sizeof(struct endpoint *));
+    for (size_t i = 0; system->endpoints && i < config->endpoint_count; i++) {
+        struct endpoint *e = endpoint_new(system, &plan->endpoints[index][i]);
+        if (!e)
+            break;
+        system->endpoints[system->endpoint_count++] = e;
+    }
+    if (system->endpoints && system->endpoint_count == config->endpoint_count)
+        return system;
+    forget_system(system);
+    return NULL;
+}
+
+void engine_change_free(struct engine_change *change) {
+    if (!change)
+        return;
+    for (size_t i = 0; change->systems && i < change->system_count; i++)
+        if (change->systems[i])
+            forget_system(change->systems[i]);
+    memory_free(change->systems);
+    memory_free(change->received_by);
+    memory_free(change);
+}
+
+struct engine_change *engine_change_new(const struct plan *plan) {
+    const struct config *config = plan->config;
+    struct engine_change *change = memory_new(sizeof *change);
+    if (!change)
+        return NULL;
+    change->system_count = config->system_count;
+    change->systems = memory_array(config->system_count + 1, sizeof(struct system *));
+    change->received_by = memory_array(config->listener_count + 1, sizeof *change->received_by);
+    bool ok = change->systems && change->received_by;
+    for (uint32_t i = 0; ok && i < config->system_count; i++)
+        ok = (change->systems[i] = system_new(plan, i)) != NULL;
+    if (ok)
+        return change;
+    engine_change_free(change);
+    return NULL;
 }
 
 void system_free(struct engine *engine, struct system *system) {
@@ -55,28 +107,38 @@ static void retire(struct engine *engine, struct endpoint *e) {
     }
 }
 
-static bool endpoints_set(struct engine *engine, struct system *system, const struct plan *plan, uint32_t index) {
-    const struct config_system *config = &plan->config->systems[index];
-    struct endpoint **fresh = config->endpoint_count ? memory_array(config->endpoint_count, sizeof(struct endpoint *)) : NULL;
-    if (config->endpoint_count && !fresh)
-        return false;
-    for (size_t i = 0; i < config->endpoint_count; i++) {
+/* What the old system has is kept; for the rest it takes over what was made for the change. */
+static void merge(struct engine *engine, struct system *system, struct system *fresh, const struct plan *plan, uint32_t index) {
+    for (size_t i = 0; i < fresh->endpoint_count; i++) {
         const struct plan_endpoint *wanted = &plan->endpoints[index][i];
-        fresh[i] = keep_endpoint(system, wanted);
-        if (!fresh[i])
-            fresh[i] = endpoint_new(engine, system, wanted);
-        ASSERT(fresh[i]); /* a plan half in force helps nobody */
-        fresh[i]->plan = wanted;
+        struct endpoint *kept = keep_endpoint(system, wanted);
+        if (kept) {
+            memory_free(fresh->endpoints[i]);
+            fresh->endpoints[i] = kept;
+        }
+        kept = fresh->endpoints[i];
+        kept->plan = wanted;
+        kept->system = system;
+        kept->outlet.recipient = &system->recipient;
     }
     struct endpoint **old = system->endpoints;
     size_t old_count = system->endpoint_count;
-    system->endpoints = fresh; /* first: whoever hears of a dial that ends now looks at them */
-    system->endpoint_count = config->endpoint_count;
+    system->endpoints = fresh->endpoints; /* first: whoever hears of a dial that ends now looks at them */
+    system->endpoint_count = fresh->endpoint_count;
+    fresh->endpoints = NULL;
+    fresh->endpoint_count = 0;
+    forget_system(fresh);
     for (size_t i = 0; i < old_count; i++)
         if (old[i])
             retire(engine, old[i]);
     memory_free(old);
-    return true;
+}
+
+/* Its maps are empty yet, and peers must not know how they hash. */
+static struct system *begin(struct engine *engine, struct system *system) {
+    map_init(&system->recipient.keys, rng_next(&engine->rng));
+    map_init(&system->pending, rng_next(&engine->rng));
+    return system;
 }
 
 static void end_all(struct engine *engine, struct list *list, enum status status) {
@@ -179,35 +241,42 @@ static void renumber_held(struct recipient *r, const struct plan *old, const str
     }
 }
 
-void configure(struct engine *engine, const struct plan *plan) {
+static void set_system(struct system *system, const struct config *config, uint32_t index) {
+    system->config = &config->systems[index];
+    system->index = system->recipient.system = index;
+    system->recipient.queue_messages_max = system->config->policy.limits.queue_messages;
+    system->recipient.queue_bytes_max = system->config->policy.limits.queue_bytes;
+}
+
+/* The old ones by their names, and what is new; nothing in here can fail. */
+static struct system **take_systems(struct engine *engine, const struct plan *plan, struct engine_change *change) {
+    const struct plan *old = engine->plan;
+    struct system **systems = change->systems, **fresh = change->systems;
+    struct system *kept;
+    engine->plan = plan; /* from here on everything reads the new one */
+    for (uint32_t i = 0; i < change->system_count; i++) {
+        kept = take_old(engine, fresh[i]->name);
+        set_system(kept ? kept : begin(engine, fresh[i]), plan->config, i);
+        if (kept) {
+            renumber_held(&kept->recipient, old, plan);
+            merge(engine, kept, fresh[i], plan, i);
+            systems[i] = kept;
+        }
+    }
+    memory_free(engine->received_by);
+    engine->received_by = change->received_by;
+    memory_free(change);
+    return systems;
+}
+
+enum status configure(struct engine *engine, const struct plan *plan, struct engine_change *change) {
     const struct plan *old = engine->plan;
     const struct config *config = plan->config;
-    struct system **systems = memory_array(config->system_count + 1, sizeof(struct system *));
-    uint64_t *received_by = memory_array(config->listener_count + 1, sizeof *received_by);
-    ASSERT(systems && received_by);
-    memory_free(engine->received_by);
-    engine->received_by = received_by;
-    for (uint32_t i = 0; i < config->system_count; i++) {
-        struct system *system = take_old(engine, config->systems[i].name);
-        if (!system)
-            system = system_new(engine, &config->systems[i], i);
-        ASSERT(system);
-        systems[i] = system;
-    }
-    engine->plan = plan; /* from here on everything reads the new one */
+    if (!change && !(change = engine_change_new(plan)))
+        return STATUS_NO_MEMORY;
+    struct system **systems = take_systems(engine, plan, change);
     shed_configure(engine, config);
     engine->generation++;
-    for (uint32_t i = 0; i < config->system_count; i++) {
-        struct system *system = systems[i];
-        struct recipient *r = &system->recipient;
-        system->config = &config->systems[i];
-        system->index = r->system = i;
-        r->queue_messages_max = system->config->policy.limits.queue_messages;
-        r->queue_bytes_max = system->config->policy.limits.queue_bytes;
-        renumber_held(r, old, plan);
-        bool done = endpoints_set(engine, system, plan, i);
-        ASSERT(done);
-    }
     struct system **gone = engine->systems;
     size_t gone_count = engine->system_count;
     engine->systems = systems;
@@ -236,5 +305,5 @@ void configure(struct engine *engine, const struct plan *plan) {
         for (size_t k = 0; k < engine->systems[i]->endpoint_count; k++)
             endpoint_start(engine, engine->systems[i]->endpoints[k]);
         recipient_wake(engine, &engine->systems[i]->recipient);
-    }
+    }    return STATUS_OK;
 }

@@ -4,8 +4,7 @@
 #define BACKOFF_BASE_NS (500 * NS_PER_MS)
 #define BACKOFF_MAX_NS (60 * NS_PER_S)
 
-struct endpoint *endpoint_new(struct engine *engine, struct system *system, const struct plan_endpoint *plan) {
-    (void)engine;
+struct endpoint *endpoint_new(struct system *system, const struct plan_endpoint *plan) {
     struct endpoint *e = memory_new(sizeof *e);
     if (!e)
         return NULL;

@@ -208,7 +208,7 @@ void engine_input(struct engine *engine, struct engine_input *input, struct now 
         mail_read(engine, input->from, input->bytes);
         break;
     case INPUT_CONFIG:
-        configure(engine, input->plan);
+        input->status = configure(engine, input->plan, input->change);
         break;
     case INPUT_DRAIN:
         drain(engine);

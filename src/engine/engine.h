@@ -86,7 +86,7 @@ enum engine_input_kind {
     INPUT_WRITTEN,   /* connection, size, pieces */
     INPUT_CLOSED,    /* connection, status */
     INPUT_MAIL,      /* from, bytes: a parcel of another worker */
-    INPUT_CONFIG,    /* plan */
+    INPUT_CONFIG,    /* plan, change -> status: OK, or NO_MEMORY and nothing has changed (never with `change`) */
     INPUT_DRAIN,     /* no new work; finish. Given again: who stayed for what was held, here or elsewhere, goes too */
     INPUT_MEMORY,    /* size: bytes that the other workers hold, of `limits.memory` */
     INPUT_TIME,
@@ -110,6 +110,7 @@ struct engine_input {
     const struct address *peer;
     const struct engine_datagram *datagrams;
     const struct plan *plan;
+    struct engine_change *change; /* made for `plan`, moves to the engine; NULL: it is made on the spot */
     uint64_t ret_connection;
 };
 
@@ -122,12 +123,17 @@ struct engine_mail {
 };
 
 struct engine_actions {
-    const struct net_action *net; /* valid until the next call */
+    const struct net_action *net; /* valid until the next engine_finish() */
     uint32_t net_count;
     struct engine_mail *mail; /* in order, some for the same worker */
     uint32_t mail_count;
     struct mono due; /* when to call again at the latest */
 };
+
+/* All memory that an engine needs to put a plan in force, so that several engines can switch together and none can fail.
+ * Any thread; one for each engine. NULL when memory is out. */
+struct engine_change *engine_change_new(const struct plan *plan);
+void engine_change_free(struct engine_change *change); /* NULL is fine; not when an engine took it */
 
 /* NULL when memory is out. */
 struct engine *engine_new(const struct engine_options *options);

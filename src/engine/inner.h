@@ -459,7 +459,7 @@ bool mail_seek(struct engine *engine, const struct message *reply, uint32_t from
 void mail_read(struct engine *engine, uint32_t from, struct slice parcel);
 
 /* endpoint.c */
-struct endpoint *endpoint_new(struct engine *engine, struct system *system, const struct plan_endpoint *plan);
+struct endpoint *endpoint_new(struct system *system, const struct plan_endpoint *plan);
 uint64_t endpoint_takes(const struct endpoint *endpoint);
 void endpoint_want(struct engine *engine, struct system *system);
 void endpoint_start(struct engine *engine, struct endpoint *endpoint);
@@ -472,7 +472,7 @@ bool system_is_hopeless(const struct system *system, struct mono since);
 
 /* configure.c */
 void system_free(struct engine *engine, struct system *system);
-void configure(struct engine *engine, const struct plan *plan);
+enum status configure(struct engine *engine, const struct plan *plan, struct engine_change *change);
 
 static inline struct system *engine_system(const struct engine *engine, uint32_t index) {
     return index < engine->system_count ? engine->systems[index] : NULL;

@@ -118,6 +118,74 @@ static void every_failed_allocation_of_a_day_is_survived(void **state) {
     survive(false);
 }
 
+static const char other_yaml[] = "listeners: {in: intertie://127.0.0.1:7460, more: intertie://127.0.0.1:7461}\n"
+                                 "systems:\n"
+                                 "  crm: {}\n"
+                                 "  watch: {}\n"
+                                 "  desk: {accept: true}\n"
+                                 "  fresh: {endpoints: {a: tcp://127.0.0.1:2, b: tcp://127.0.0.1:3}}\n"
+                                 "  far: {endpoints: {old: tcp://127.0.0.1:1, new: tcp://127.0.0.1:4}}\n";
+
+/* It lacks memory: the old one is in force, and what is held is held. Then it has it. */
+static void a_reload_without_memory_changes_nothing(void **state) {
+    int64_t live = memory_live(), n = 0;
+    (void)state;
+    for (bool failed = true; failed; n++) {
+        fx_start(yaml);
+        struct fixture_peer *crm = peer("crm", false);
+        fx_say(crm, "crm", "e1", "target=desk");
+        fx_say(crm, "crm", "e2", "target=tiny");
+        fx_say(crm, "crm", "e3", "target=far");
+        fx_turn();
+        const struct plan *before = engine_plan(fx.engine);
+        struct engine_input input = {.kind = INPUT_CONFIG, .plan = fx_load(other_yaml)};
+        memory_fail_after(n);
+        engine_input(fx.engine, &input, fx.now);
+        bool has_failed = memory_has_failed();
+        memory_fail_after(-1);
+        failed = input.status == STATUS_NO_MEMORY;
+        assert_true(!failed || has_failed);
+        assert_ptr_equal(engine_plan(fx.engine), failed ? before : input.plan);
+        fx_turn();
+        assert_null(engine_check(fx.engine));
+        assert_int_equal(engine_system_count(fx.engine), 5);
+        if (failed) {
+            assert_int_equal(engine_totals(fx.engine)->held, 3);
+            input = (struct engine_input){.kind = INPUT_CONFIG, .plan = input.plan};
+            engine_input(fx.engine, &input, fx.now);
+            assert_int_equal(input.status, STATUS_OK);
+            fx_turn();
+        }
+        assert_int_equal(engine_totals(fx.engine)->held, 2);
+        assert_int_equal(engine_totals(fx.engine)->endings[ENDING_DEAD][STATUS_SYSTEM_REMOVED], 1);
+        fx_stop();
+        if (memory_live() != live)
+            fail_msg("allocation %d: %d are left", (int)n, (int)(memory_live() - live));
+    }
+    assert_true(n > 15); /* or it takes none */
+}
+
+/* With the memory at hand a change can't fail, whatever else does. */
+static void a_change_that_is_prepared_takes_place(void **state) {
+    int64_t live = memory_live();
+    (void)state;
+    for (int64_t n = 0; n < 8; n++) {
+        fx_start(yaml);
+        struct engine_input input = {.kind = INPUT_CONFIG, .plan = fx_load(other_yaml)};
+        input.change = engine_change_new(input.plan);
+        assert_non_null(input.change);
+        memory_fail_after(n);
+        engine_input(fx.engine, &input, fx.now);
+        memory_fail_after(-1);
+        assert_int_equal(input.status, STATUS_OK);
+        assert_ptr_equal(engine_plan(fx.engine), input.plan);
+        fx_turn();
+        assert_null(engine_check(fx.engine));
+        fx_stop();
+        assert_true(memory_live() == live);
+    }
+}
+
 static void an_engine_that_gets_no_memory_is_none(void **state) {
     int64_t live = memory_live();
     struct engine_options options = {.workers = 4, .seed = 1};
@@ -139,6 +207,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_engine_that_gets_no_memory_is_none),
         cmocka_unit_test(every_failed_allocation_of_a_day_is_survived),
+        cmocka_unit_test(a_reload_without_memory_changes_nothing),
+        cmocka_unit_test(a_change_that_is_prepared_takes_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

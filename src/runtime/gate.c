@@ -25,12 +25,16 @@ static void pause_all(struct worker *worker, enum status status) {
     }
 }
 
+static void try_to_listen(struct gate *gate);
+
 void gate_resume(struct worker *worker) {
     worker->accept_again = MONO_NEVER;
     for (struct list_node *node = list_first(&worker->gates); node; node = list_next(&worker->gates, node)) {
         struct gate *gate = LIST_ENTRY(node, struct gate, node);
         if (gate->watch.loop)
             loop_modify(&gate->watch, LOOP_READABLE);
+        else if (gate->is_deaf)
+            try_to_listen(gate);
     }
 }
 
@@ -141,23 +145,6 @@ static void gate_ready(void *user, unsigned events) {
 
 /* -- datagrams: the socket is a connection from the start -- */
 
-static bool open_datagrams(struct gate *gate) {
-    struct worker *worker = gate->worker;
-    struct engine_input input = {.kind = INPUT_OPENED, .listener = gate->index};
-    worker_input(worker, &input);
-    const struct connection *c = net_find(engine_net(worker->engine), input.ret_connection);
-    gate->link = c ? link_new(worker, input.ret_connection, c->protocol) : NULL;
-    if (!gate->link)
-        return false;
-    gate->link->fd = gate->fd;
-    gate->link->gate = gate;
-    gate->link->state = LINK_OPEN;
-    /* One byte more than allowed, so that what is too long is seen to be. */
-    uint32_t room = c->setup->limits.message + 1;
-    gate->link->packet_room = room < 2048 ? 2048 : room > 65536 ? 65536 : room;
-    return link_watch(gate->link);
-}
-
 static void close_datagrams(struct gate *gate) {
     struct engine_input input = {
         .kind = INPUT_CLOSED, .connection = gate->link->connection, .status = STATUS_GOING_AWAY};
@@ -165,27 +152,57 @@ static void close_datagrams(struct gate *gate) {
     worker_input(gate->worker, &input);
 }
 
+static bool open_datagrams(struct gate *gate) {
+    struct worker *worker = gate->worker;
+    struct engine_input input = {.kind = INPUT_OPENED, .listener = gate->index};
+    worker_input(worker, &input);
+    const struct connection *c = net_find(engine_net(worker->engine), input.ret_connection);
+    gate->link = c ? link_new(worker, input.ret_connection, c->protocol) : NULL;
+    if (!gate->link) {
+        struct engine_input lost = {.kind = INPUT_CLOSED, .connection = input.ret_connection, .status = STATUS_NO_MEMORY};
+        worker_input(worker, &lost);
+        return false;
+    }
+    gate->link->fd = gate->fd;
+    gate->link->gate = gate;
+    gate->link->state = LINK_OPEN;
+    /* One byte more than allowed, so that what is too long is seen to be. */
+    uint32_t room = c->setup->limits.message + 1;
+    gate->link->packet_room = room < 2048 ? 2048 : room > 65536 ? 65536 : room;
+    if (link_watch(gate->link))
+        return true;
+    close_datagrams(gate);
+    return false;
+}
+
+static bool listen_at(struct gate *gate) {
+    if (gate->place->is_datagram)
+        return open_datagrams(gate);
+    return loop_watch(gate->worker->loop, &gate->watch, gate->fd, LOOP_READABLE, gate_ready, gate);
+}
+
+/* A listener that is bound and deaf would be a lie: it is told, and tried again. */
+static void try_to_listen(struct gate *gate) {
+    gate->is_deaf = !listen_at(gate);
+    if (gate->is_deaf)
+        pause_all(gate->worker, STATUS_NO_MEMORY);
+}
+
 void gate_reopen(struct gate *gate) {
     if (gate->link)
         close_datagrams(gate);
     worker_turn(gate->worker); /* the old connection's slot is free before the new one comes */
-    bool opened = open_datagrams(gate);
-    ASSERT(opened);
+    try_to_listen(gate);
 }
 
-bool gate_open(struct worker *worker, struct place *place, uint32_t index) {
-    struct gate *gate = memory_new(sizeof *gate);
-    if (!gate)
-        return false;
+void gate_open(struct worker *worker, struct gate *gate, struct place *place, uint32_t index) {
     gate->worker = worker;
     gate->place = place;
     gate->index = index;
     gate->fd = place->fds[worker->index];
     place->fds[worker->index] = -1;
     list_add(&worker->gates, &gate->node);
-    if (place->is_datagram)
-        return open_datagrams(gate);
-    return loop_watch(worker->loop, &gate->watch, gate->fd, LOOP_READABLE, gate_ready, gate);
+    try_to_listen(gate);
 }
 
 void gate_close(struct gate *gate) {

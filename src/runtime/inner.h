@@ -22,6 +22,7 @@
 #define ADMIN_CONNECTIONS_MAX 64 /* of each way to the admin surface, beside `limits.connections` */
 
 struct worker;
+struct worker_change;
 
 /* -- posts: small errands between threads, rare -- */
 
@@ -114,6 +115,7 @@ struct gate {
     struct link *link; /* datagrams; NULL when the engine has closed the connection */
     uint32_t index;
     int fd;
+    bool is_deaf; /* it could not be opened yet */
     struct mono told;    /* when the log last said that somebody was refused */
     uint64_t refused;    /* since then, without a line of their own */
 };
@@ -259,14 +261,13 @@ void view_publish(struct worker *worker);
 
 /* Parcels whose receiver's mailbox is full. */
 struct outbox {
-    struct block **parcels; /* ring */
-    uint32_t first;
+    struct block *first, *last;
     uint32_t count;
-    uint32_t capacity;
 };
 
 struct worker {
     struct runtime *runtime;
+    struct post stop; /* tells its thread to end */
     uint32_t index;
     struct thread thread;
     bool is_running;
@@ -275,8 +276,6 @@ struct worker {
     struct inbox inbox;
     struct mailbox *mail;     /* by sending worker */
     struct outbox *outboxes;  /* by receiving worker */
-    struct net_action *actions; /* being carried out */
-    uint32_t action_capacity;
     uint8_t *block;       /* what is read this turn */
     struct now now;
     bool has_now;
@@ -360,7 +359,15 @@ struct now worker_now(struct worker *worker);
 void worker_input(struct worker *worker, struct engine_input *input);
 void worker_turn(struct worker *worker);
 /* The generation goes into force on this worker: its thread, or before that runs. */
-void worker_configure(struct worker *worker, struct generation *generation);
+void worker_configure(struct worker *worker, struct generation *generation, struct worker_change *change);
+/* All memory that a worker needs for a generation, so that all can switch and none can fail. NULL when memory is out. */
+struct worker_change {
+    struct engine_change *engine; /* NULL: taken */
+    size_t gate_count;
+    struct gate *gates[]; /* by place; NULL: taken */
+};
+struct worker_change *worker_change_new(const struct generation *generation);
+void worker_change_free(struct worker_change *change);
 void worker_drain(struct worker *worker);
 void worker_leave(struct worker *worker);
 
@@ -412,7 +419,8 @@ void dial_ready(struct link *link);
 void dial_free(struct link *link);
 
 /* gate.c */
-bool gate_open(struct worker *worker, struct place *place, uint32_t index);
+/* Takes `gate` over, zeroed memory. Where the kernel or the engine has no room for it now, it is tried again soon. */
+void gate_open(struct worker *worker, struct gate *gate, struct place *place, uint32_t index);
 void gate_close(struct gate *gate);
 /* Takes those that already wait in the backlog, then closes: at a drain nobody who is connected is turned away. */
 void gate_empty(struct gate *gate);

@@ -18,6 +18,7 @@ struct answer {
 struct apply {
     struct post post;
     struct generation *generation;
+    struct worker_change *change;
     struct log_levels levels;
     bool is_json, has_color;
 };
@@ -37,7 +38,7 @@ static void apply(void *target, struct post *post) {
     worker->pen.levels = change->levels;
     worker->pen.is_json = change->is_json;
     worker->pen.has_color = change->has_color;
-    worker_configure(worker, change->generation);
+    worker_configure(worker, change->generation, change->change);
     memory_free(change);
 }
 
@@ -93,11 +94,19 @@ static size_t retired_count(const struct runtime *runtime) {
     return count;
 }
 
-static bool prepare_posts(struct runtime *runtime, struct apply **posts) {
+static bool prepare_posts(struct runtime *runtime, const struct generation *next, struct apply **posts) {
     for (uint32_t i = 0; i < runtime->worker_count; i++)
-        if (!(posts[i] = memory_new(sizeof **posts)))
+        if (!(posts[i] = memory_new(sizeof **posts)) || !(posts[i]->change = worker_change_new(next)))
             return false;
     return true;
+}
+
+static void free_posts(struct runtime *runtime, struct apply **posts) {
+    for (uint32_t i = 0; i < runtime->worker_count; i++) {
+        if (posts[i])
+            worker_change_free(posts[i]->change);
+        memory_free(posts[i]);
+    }
 }
 
 /* Nothing in here can fail any more. */
@@ -113,7 +122,7 @@ static void put_in_force(struct runtime *runtime, struct generation *next, struc
     pthread_mutex_unlock(&runtime->lock);
     runtime->pen.levels = runtime->levels;
     for (uint32_t i = 0; i < runtime->worker_count; i++) {
-        *posts[i] = (struct apply){.post.run = apply, .generation = next, .levels = runtime->levels,
+        *posts[i] = (struct apply){.post.run = apply, .generation = next, .change = posts[i]->change, .levels = runtime->levels,
                                    .is_json = runtime->journal.is_json, .has_color = runtime->journal.has_color};
         worker_post(&runtime->workers[i], &posts[i]->post);
     }
@@ -132,7 +141,7 @@ static enum status try(struct runtime *runtime, bool dry_run, struct config_repo
         status = compare(runtime, next, text, dry_run, fault);
     if (status == STATUS_OK && !dry_run)
         status = generation_bind(runtime, next, runtime->generation, fault);
-    if (status == STATUS_OK && !dry_run && !prepare_posts(runtime, posts))
+    if (status == STATUS_OK && !dry_run && !prepare_posts(runtime, next, posts))
         status = fault_set(fault, STATUS_NO_MEMORY, 0, "no memory to reload");
     if (status == STATUS_OK && !dry_run)
         status = journal_open(&runtime->journal, next->config, runtime->options.log_fd, fault);
@@ -140,8 +149,7 @@ static enum status try(struct runtime *runtime, bool dry_run, struct config_repo
         put_in_force(runtime, next, posts);
         return STATUS_OK;
     }
-    for (uint32_t i = 0; i < runtime->worker_count; i++)
-        memory_free(posts[i]);
+    free_posts(runtime, posts);
     generation_free(next);
     return status;
 }

@@ -206,7 +206,10 @@ static enum status make_workers(struct runtime *runtime, struct fault *fault) {
         return status;
     atomic_store(&generation->users, runtime->worker_count);
     for (uint32_t i = 0; i < runtime->worker_count; i++) {
-        worker_configure(&runtime->workers[i], generation);
+        struct worker_change *change = worker_change_new(generation);
+        if (!change)
+            return fault_set(fault, STATUS_NO_MEMORY, 0, "no memory for a worker");
+        worker_configure(&runtime->workers[i], generation, change);
         runtime->workers[i].has_now = false;
     }
     for (uint32_t i = 0; status == STATUS_OK && i < runtime->worker_count; i++)
@@ -288,7 +291,7 @@ enum status runtime_start(const struct runtime_options *options, struct runtime 
 
 static void stop_worker(void *target, struct post *post) {
     struct worker *worker = target;
-    memory_free(post);
+    (void)post; /* the worker's own: a thread that can't be told to end would hang the process for ever */
     loop_stop(worker->loop);
 }
 
@@ -297,10 +300,8 @@ static void join_workers(struct runtime *runtime) {
         struct worker *worker = &runtime->workers[i];
         if (!worker->is_running)
             continue;
-        struct post *post = memory_new(sizeof *post);
-        ASSERT(post); /* a thread that can't be told to end would hang the process for ever */
-        post->run = stop_worker;
-        worker_post(worker, post);
+        worker->stop.run = stop_worker;
+        worker_post(worker, &worker->stop);
     }
     for (uint32_t i = 0; i < runtime->worker_count && runtime->workers; i++)
         if (runtime->workers[i].is_running) {

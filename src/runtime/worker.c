@@ -48,12 +48,19 @@ void worker_post(struct worker *worker, struct post *post) {
 
 /* -- mail -- */
 
+/* Parcels that wait are linked by their gauge, which a parcel has no use for: to hand one over takes no memory. */
 static void put(struct worker *worker, uint32_t to) {
     struct outbox *outbox = &worker->outboxes[to];
     struct worker *receiver = &worker->runtime->workers[to];
     bool moved = false;
-    while (outbox->count && mailbox_put(&receiver->mail[worker->index], outbox->parcels[outbox->first])) {
-        outbox->first = (outbox->first + 1) & (outbox->capacity - 1);
+    while (outbox->count) {
+        struct block *parcel = outbox->first, *next = (struct block *)(void *)parcel->gauge;
+        parcel->gauge = NULL; /* the receiver's from here on */
+        if (!mailbox_put(&receiver->mail[worker->index], parcel)) {
+            parcel->gauge = (uint64_t *)(void *)next;
+            break;
+        }
+        outbox->first = next;
         outbox->count--;
         moved = true;
     }
@@ -62,16 +69,21 @@ static void put(struct worker *worker, uint32_t to) {
 }
 
 static void append(struct outbox *outbox, struct block *parcel) {
-    if (outbox->count == outbox->capacity) {
-        uint32_t capacity = outbox->capacity ? outbox->capacity * 2 : 8;
-        struct block **parcels = memory_array(capacity, sizeof(struct block *));
-        ASSERT(parcels); /* a parcel may hold accepted messages: to lose it in silence is not an option */
-        for (uint32_t i = 0; i < outbox->count; i++)
-            parcels[i] = outbox->parcels[(outbox->first + i) & (outbox->capacity - 1)];
-        memory_free(outbox->parcels);
-        *outbox = (struct outbox){parcels, 0, outbox->count, capacity};
+    parcel->gauge = NULL;
+    if (outbox->count++)
+        outbox->last->gauge = (uint64_t *)(void *)parcel;
+    else
+        outbox->first = parcel;
+    outbox->last = parcel;
+}
+
+static void free_parcels(struct outbox *outbox) {
+    for (struct block *parcel = outbox->count ? outbox->first : NULL, *next; parcel; parcel = next) {
+        next = (struct block *)(void *)parcel->gauge;
+        parcel->gauge = NULL;
+        block_unref(parcel);
     }
-    outbox->parcels[(outbox->first + outbox->count++) & (outbox->capacity - 1)] = parcel;
+    *outbox = (struct outbox){0};
 }
 
 /* First in, first out, so what found the other's mailbox full goes before what is new. The engines' windows bound it. */
@@ -123,16 +135,6 @@ static void carry_out(struct worker *worker, const struct net_action *action) {
     }
 }
 
-static void reserve_actions(struct worker *worker, uint32_t count) {
-    if (count <= worker->action_capacity)
-        return;
-    uint32_t capacity = count < 64 ? 64 : count + count / 2;
-    struct net_action *actions = memory_resize(worker->actions, capacity * sizeof *actions);
-    ASSERT(actions); /* as in net_act(): an action lost is a connection that hangs for ever */
-    worker->actions = actions;
-    worker->action_capacity = capacity;
-}
-
 static void finish(struct worker *worker) {
     struct engine_actions actions;
     worker->is_pending = false;
@@ -142,13 +144,9 @@ static void finish(struct worker *worker) {
     if (worker->input_log)
         input_log_turn(worker, &actions);
     worker->due = actions.due;
-    /* Carrying out gives inputs, and the engine lists what follows from them in the same place. */
-    reserve_actions(worker, actions.net_count);
-    if (actions.net_count)
-        memcpy(worker->actions, actions.net, actions.net_count * sizeof *actions.net);
     mail_send(worker, &actions);
     for (uint32_t i = 0; i < actions.net_count; i++)
-        carry_out(worker, &worker->actions[i]);
+        carry_out(worker, &actions.net[i]); /* what follows from the inputs that it gives is in the next list */
 }
 
 /* Accepted work that is under way on connections, as the drain sees it. */
@@ -354,7 +352,7 @@ static struct gate *gate_find(struct worker *worker, const struct place *place) 
     return NULL;
 }
 
-static void open_gates(struct worker *worker, const struct generation *generation) {
+static void open_gates(struct worker *worker, const struct generation *generation, struct worker_change *change) {
     for (size_t i = 0; i < generation->place_count; i++) {
         struct place *place = generation->places[i];
         uint32_t index = place->is_admin ? ENGINE_ADMIN_LISTENER : (uint32_t)i;
@@ -364,8 +362,8 @@ static void open_gates(struct worker *worker, const struct generation *generatio
             if (place->is_datagram && generation->reopen[i])
                 gate_reopen(gate);
         } else if (place->fds[worker->index] >= 0) {
-            bool opened = gate_open(worker, place, index);
-            ASSERT(opened); /* a listener that is bound and deaf would be a lie */
+            gate_open(worker, change->gates[i], place, index);
+            change->gates[i] = NULL;
         }
     }
 }
@@ -383,7 +381,31 @@ static void close_gates(struct worker *worker, const struct generation *next) {
     }
 }
 
-void worker_configure(struct worker *worker, struct generation *generation) {
+void worker_change_free(struct worker_change *change) {
+    if (!change)
+        return;
+    engine_change_free(change->engine);
+    for (size_t i = 0; i < change->gate_count; i++)
+        memory_free(change->gates[i]);
+    memory_free(change);
+}
+
+struct worker_change *worker_change_new(const struct generation *generation) {
+    struct worker_change *change = memory_new(sizeof *change + generation->place_count * sizeof change->gates[0]);
+    if (!change)
+        return NULL;
+    change->gate_count = generation->place_count;
+    change->engine = engine_change_new(generation->plan);
+    bool ok = change->engine != NULL;
+    for (size_t i = 0; ok && i < change->gate_count; i++)
+        ok = (change->gates[i] = memory_new(sizeof *change->gates[i])) != NULL;
+    if (ok)
+        return change;
+    worker_change_free(change);
+    return NULL;
+}
+
+void worker_configure(struct worker *worker, struct generation *generation, struct worker_change *change) {
     if (worker->generation) {
         worker_turn(worker); /* what the old plan began is carried out by its own places */
         close_gates(worker, generation);
@@ -393,13 +415,15 @@ void worker_configure(struct worker *worker, struct generation *generation) {
         tally_publish(&worker->tally, worker->engine); /* its counts by listener begin anew */
     if (worker->input_log)
         input_log_config(worker, generation);
-    struct engine_input input = {.kind = INPUT_CONFIG, .plan = generation->plan};
+    struct engine_input input = {.kind = INPUT_CONFIG, .plan = generation->plan, .change = change->engine};
+    change->engine = NULL;
     worker_input(worker, &input);
     tally_configure(&worker->tally, generation->plan);
     struct generation *old = worker->generation;
     worker->generation = generation;
     if (!worker->is_draining)
-        open_gates(worker, generation);
+        open_gates(worker, generation, change);
+    worker_change_free(change);
     if (old) {
         ASSERT(worker->old_count < COUNT_OF(worker->old)); /* reload_run() refuses before */
         worker->old[worker->old_count++] = old;
@@ -502,14 +526,9 @@ void worker_done(struct worker *worker) {
         if (worker->mail[i].slots)
             mailbox_done(&worker->mail[i]);
     }
-    for (uint32_t i = 0; worker->outboxes && i < worker->runtime->worker_count; i++) {
-        struct outbox *outbox = &worker->outboxes[i];
-        for (; outbox->count; outbox->count--, outbox->first = (outbox->first + 1) & (outbox->capacity - 1))
-            block_unref(outbox->parcels[outbox->first]);
-        memory_free(outbox->parcels);
-    }
+    for (uint32_t i = 0; worker->outboxes && i < worker->runtime->worker_count; i++)
+        free_parcels(&worker->outboxes[i]);
     memory_free(worker->outboxes);
-    memory_free(worker->actions);
     loop_free(worker->loop);
     memory_free(worker->mail);
     memory_free(worker->block);

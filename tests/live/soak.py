@@ -137,7 +137,6 @@ class Soak:
             peer.send(reply_to(got, {"eur": 9.5}))
 
     def sip(self, peer):
-        peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         while peer.socket.recv(16384):
             time.sleep(0.05)
 
