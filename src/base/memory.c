@@ -1,14 +1,22 @@
 /* Counts live allocations per thread and can fail a chosen one, so that tests can walk every failure. */
 #include "base/memory.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
 
 static _Thread_local int64_t live;
+static _Thread_local int64_t live_bytes;
 static _Thread_local int64_t fail_skip = -1;
 static _Thread_local int failed;
+
+static void *counted(void *block) {
+    live += block != NULL;
+    live_bytes += (int64_t)malloc_usable_size(block);
+    return block;
+}
 
 static int should_fail(void) {
     if (fail_skip < 0)
@@ -24,8 +32,7 @@ void *memory_alloc(size_t size) {
     if (should_fail())
         return NULL;
     void *block = malloc(size);
-    live += block != NULL;
-    return block;
+    return counted(block);
 }
 
 void *memory_new(size_t size) {
@@ -33,8 +40,7 @@ void *memory_new(size_t size) {
     if (should_fail())
         return NULL;
     void *block = calloc(1, size);
-    live += block != NULL;
-    return block;
+    return counted(block);
 }
 
 void *memory_array(size_t count, size_t size) {
@@ -50,13 +56,18 @@ void *memory_resize(void *old, size_t size) {
         return memory_alloc(size);
     if (should_fail())
         return NULL;
-    return realloc(old, size);
+    int64_t before = (int64_t)malloc_usable_size(old);
+    void *block = realloc(old, size);
+    if (block)
+        live_bytes += (int64_t)malloc_usable_size(block) - before;
+    return block;
 }
 
 void memory_free(void *block) {
     if (!block)
         return;
     live--;
+    live_bytes -= (int64_t)malloc_usable_size(block);
     free(block);
 }
 
@@ -71,6 +82,10 @@ char *memory_copy_text(const char *text, size_t size) {
 
 int64_t memory_live(void) {
     return live;
+}
+
+int64_t memory_live_bytes(void) {
+    return live_bytes;
 }
 
 void memory_fail_after(int64_t skip) {

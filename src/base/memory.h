@@ -16,6 +16,8 @@ char *memory_copy_text(const char *text, size_t size); /* NUL added */
 
 /* Live allocations of this thread; tests compare before and after. */
 int64_t memory_live(void);
+/* Their bytes, as the heap rounded them, without its own. */
+int64_t memory_live_bytes(void);
 /* Tests: fail the allocation that comes after `skip` further ones, once (`skip` < 0: never). Per thread. */
 void memory_fail_after(int64_t skip);
 /* Whether the planned failure has happened. */

@@ -254,6 +254,7 @@ struct config {
     uint64_t message_max;    /* limits.message of the process */
     uint64_t memory_max;     /* limits.memory; CONFIG_UNLIMITED */
     uint64_t connections_max; /* limits.connections of the process */
+    int64_t busy_poll_ns; /* a worker looks for input so long before it sleeps */
     struct {
         int64_t announce_ns;
         int64_t grace_ns;

@@ -54,6 +54,8 @@ void net_done(struct net *net) {
     chain_pool_done(&net->pool);
     memory_free(net->worker.extra.data);
     buffer_done(&net->worker.scratch);
+    while (net->worker.ring_count)
+        memory_free(net->worker.rings[--net->worker.ring_count].entries);
     memory_free(net->slots);
     memory_free(net->generations);
     memory_free(net->actions);
@@ -387,6 +389,8 @@ static void look_after(struct connection *c, struct now now) {
     }
     if (unsent == 0 && c->status == CONNECTION_OPEN) {
         chain_rest(&c->out);
+        if (c->protocol->rest)
+            c->protocol->rest(c->state);
         if (net->calls->rested)
             net->calls->rested(net->user, c, now);
     }

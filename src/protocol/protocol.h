@@ -192,6 +192,9 @@ struct protocol_setup {
     size_t own_subscription_count;
 };
 
+#define PROTOCOL_RINGS 8
+#define PROTOCOL_RING_MAX 1024 /* entries of a ring that is kept */
+
 /* What instances of one worker share. */
 struct protocol_worker {
     struct uuid_source ids;
@@ -199,6 +202,11 @@ struct protocol_worker {
     struct buffer scratch; /* for encoding where the chain can't be written in place */
     int64_t date_second;   /* http1: of `date` */
     char date[32];         /* http1: as in the header; empty before the first */
+    struct protocol_ring { /* ndjson: of connections that fell silent */
+        void *entries;
+        uint32_t capacity;
+    } rings[PROTOCOL_RINGS];
+    uint32_t ring_count;
 };
 
 /* Options of one send(). */
@@ -236,6 +244,8 @@ struct protocol {
     void (*cancel)(void *state, uint64_t token, struct now now);
     /* The turn ends: writes what send() held back, unless it waits for more. NULL where send() never does. */
     void (*flush)(void *state, struct now now);
+    /* All is written, at the end of a turn: what only messages under way need may go. NULL: nothing does. */
+    void (*rest)(void *state);
     /* sink.due has come. */
     void (*tick)(void *state, struct now now);
     /* A limit of the connection is reached: answers the unit that has begun with `status`, in whatever form the protocol

@@ -419,6 +419,7 @@ void worker_configure(struct worker *worker, struct generation *generation, stru
     change->engine = NULL;
     worker_input(worker, &input);
     tally_configure(&worker->tally, generation->plan);
+    loop_busy_poll(worker->loop, generation->config->busy_poll_ns);
     struct generation *old = worker->generation;
     worker->generation = generation;
     if (!worker->is_draining)

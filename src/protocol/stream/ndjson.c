@@ -37,6 +37,12 @@ static void update_pause(struct ndjson *s) {
 static bool make_entry(struct ndjson *s) {
     if (s->rx_token + 1 - s->rx_low < s->rx_capacity)
         return true;
+    if (!s->rx && s->worker->ring_count) {
+        struct protocol_ring ring = s->worker->rings[--s->worker->ring_count];
+        s->rx = ring.entries;
+        s->rx_capacity = ring.capacity;
+        return true;
+    }
     uint32_t capacity = s->rx_capacity ? s->rx_capacity * 2 : FIRST_ENTRIES;
     struct ndjson_entry *rx = memory_array(capacity, sizeof *rx);
     if (!rx) {
@@ -71,6 +77,19 @@ static void drop_entries(struct ndjson *s) {
     for (uint64_t token = s->rx_low; token <= s->rx_token; token++)
         memory_free(entry_of(s, token)->long_id);
     memory_free(s->rx);
+    s->rx = NULL;
+    s->rx_capacity = 0;
+}
+
+static void ndjson_rest(void *state) {
+    struct ndjson *s = state;
+    struct protocol_worker *worker = s->worker;
+    if (!s->rx || s->rx_low <= s->rx_token)
+        return;
+    if (worker->ring_count < PROTOCOL_RINGS && s->rx_capacity <= PROTOCOL_RING_MAX)
+        worker->rings[worker->ring_count++] = (struct protocol_ring){s->rx, s->rx_capacity};
+    else
+        memory_free(s->rx);
     s->rx = NULL;
     s->rx_capacity = 0;
 }
@@ -452,6 +471,7 @@ const struct protocol protocol_ndjson = {
     .send = ndjson_send,
     .settle = ndjson_settle,
     .cancel = ndjson_cancel,
+    .rest = ndjson_rest,
     .tick = ndjson_tick,
     .fail = ndjson_fail,
     .shut = ndjson_shut,
