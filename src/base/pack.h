@@ -31,5 +31,7 @@ struct slice unpack_slice(struct unpack *in);
 
 /* CRC-32C (RFC 3720 appendix B.4): finds bytes that changed on a disk. `before`: 0, or of the bytes before. */
 uint32_t crc32c(uint32_t before, struct slice bytes);
+/* The same without the processor's instruction. */
+uint32_t crc32c_portable(uint32_t before, struct slice bytes);
 
 #endif

@@ -48,11 +48,24 @@ static void crc_has_its_known_values(void **state) {
     assert_int_equal(crc32c(crc32c(0, SLICE_OF("12345")), SLICE_OF("6789")), 0xe3069283);
 }
 
+static void both_ways_to_a_crc_agree(void **state) {
+    uint8_t bytes[67];
+    (void)state;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 37 + 11);
+    for (size_t from = 0; from < 9; from++)
+        for (size_t to = from; to <= sizeof bytes; to++) {
+            struct slice part = slice_make(bytes + from, to - from);
+            assert_int_equal(crc32c(7, part), crc32c_portable(7, part));
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_packed_is_read_back),
         cmocka_unit_test(what_is_cut_is_bad_and_stays_so),
         cmocka_unit_test(crc_has_its_known_values),
+        cmocka_unit_test(both_ways_to_a_crc_agree),
     };
     return cmocka_run_group_tests_name("pack", tests, NULL, NULL);
 }

@@ -220,6 +220,21 @@ def a_drain_under_load_delivers_what_was_accepted():
 
 
 @case
+def keyed_messages_for_nobody_do_not_delay_the_end():
+    world = World()
+    with world.router as router:
+        for i in range(30):
+            same(router.post(fresh("event", "com.example.work", partitionkey=f"k{i}")).status, 202, "held")
+        start = time.monotonic()
+        router.child.send_signal(signal.SIGTERM)
+        same(router.child.wait(60), 0, "exit code")
+        true(time.monotonic() - start < 10, "long before the grace is over")
+        log = [json.loads(line) for line in router.log().splitlines() if line.startswith("{")]
+        same(sum(line["msg"] == "message dead" and line["reason"] == "shutdown" for line in log), 30, "each is told")
+        world.close()
+
+
+@case
 def a_forced_stop_under_load_counts_what_it_cuts():
     world = World()
     with world.router as router:
