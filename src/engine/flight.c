@@ -306,6 +306,8 @@ static void untaken(struct engine *engine, struct session *s, struct flight *f, 
         return;
     }
     f->delivery->attempt = (uint8_t)(f->delivery->attempt + tried);
+    if (tried)
+        ending_repeated(engine, recipient, status);
     give_back(engine, s, f, true);
 }
 

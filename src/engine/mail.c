@@ -290,6 +290,8 @@ static void take_news(struct engine *engine, struct news news) {
         mail_forget(engine, d);
         list_remove(&r->asked, &d->node);
         d->attempt = (uint8_t)(d->attempt + (news.verdict == NEWS_UNKNOWN));
+        if (news.verdict == NEWS_UNKNOWN)
+            ending_repeated(engine, r, status);
         recipient_queue(engine, d, true);
         if (gone)
             member_leave(engine, gone);

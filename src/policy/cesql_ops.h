@@ -224,7 +224,8 @@ enum cesql_found cesql_data_find(struct cesql_run *run, uint32_t pointer, struct
  * any run of them. `out` needs pattern.size bytes; returns the size. */
 size_t cesql_pattern_like(uint8_t *out, struct slice pattern);
 size_t cesql_pattern_glob(uint8_t *out, struct slice pattern);
-/* Never more than text x pattern steps, which are taken off `work`; at 0 it gives up with false. */
+/* About as many steps as the text has bytes; with `any one` after a run never more than text x pattern. They are taken
+ * off `work`; at 0 it gives up with false. */
 bool cesql_pattern_matches(struct slice compiled, struct slice text, uint64_t *work);
 /* Bytes of the character at `at`; an invalid one counts as one. */
 size_t cesql_character_size(struct slice text, size_t at);

@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "policy/cesql.h"
+#include "policy/cesql_ops.h"
 
 #define NOW ((struct now){{1}, {1700000000 * NS_PER_S + 500000000}})
 
@@ -531,6 +532,8 @@ static void evil_patterns_and_big_texts_end(void **state) {
     event_add(&event, "type", ATTRIBUTE_STRING, "t");
     event_seal(&event);
     evaluate("DATA('') LIKE '%a%a%a%a%a%a%a%a%a%a%a%a%aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab'", &event.message, out, sizeof out);
+    assert_string_equal(out, "false");
+    evaluate("DATA('') LIKE '%a_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab%'", &event.message, out, sizeof out);
     assert_string_equal(out, "false !generic");
     evaluate("DATA('') LIKE 'a%'", &event.message, out, sizeof out);
     assert_string_equal(out, "true");
@@ -570,8 +573,62 @@ static void each_failed_allocation_is_survived(void **state) {
     }
 }
 
+/* Each wildcard in each place, against a matcher that tries all there is. */
+static bool matches_slowly(const char *pattern, const char *text) {
+    if (!*pattern)
+        return !*text;
+    if (*pattern == '%')
+        return matches_slowly(pattern + 1, text) || (*text && matches_slowly(pattern, text + 1));
+    return *text && (*pattern == '_' || *pattern == *text) && matches_slowly(pattern + 1, text + 1);
+}
+
+static void every_short_pattern_matches_what_it_should(void **state) {
+    static const char letters[] = "ab%_";
+    char pattern[7], text[7];
+    uint8_t compiled[8];
+    (void)state;
+    for (unsigned p = 0; p < 1u << 12; p++)
+        for (unsigned length = 0; length <= 6; length++) {
+            for (unsigned i = 0; i < length; i++)
+                pattern[i] = letters[p >> 2 * i & 3];
+            pattern[length] = '\0';
+            if (length < 6 && p >> 2 * length)
+                continue; /* seen already */
+            size_t size = cesql_pattern_like(compiled, slice_from(pattern));
+            for (unsigned t = 0; t < 1u << 7; t++) {
+                unsigned letters_in = 0;
+                for (unsigned bits = t; bits > 1; bits >>= 1)
+                    text[letters_in++] = bits & 1 ? 'b' : 'a';
+                text[letters_in] = '\0';
+                uint64_t work = 10000;
+                if (cesql_pattern_matches(slice_make(compiled, size), slice_from(text), &work) != matches_slowly(pattern, text))
+                    fail_msg("`%s` LIKE '%s'", text, pattern);
+            }
+        }
+}
+
+static void a_pattern_made_for_its_text_costs_as_much_as_the_text_is_long(void **state) {
+    enum { TEXT = 60000, PATTERN = 2000 };
+    static char text[TEXT + 1], pattern[PATTERN + 4];
+    static uint8_t compiled[PATTERN + 4];
+    uint64_t work = 2 * TEXT;
+    (void)state;
+    memset(text, 'a', TEXT);
+    memset(pattern, 'a', PATTERN);
+    pattern[0] = '%';
+    memcpy(pattern + PATTERN, "b%", 3);
+    size_t size = cesql_pattern_like(compiled, slice_from(pattern));
+    assert_false(cesql_pattern_matches(slice_make(compiled, size), slice_make(text, TEXT), &work));
+    assert_true(work > 0);
+    work = 100; /* and no more than it may */
+    assert_false(cesql_pattern_matches(slice_make(compiled, size), slice_make(text, TEXT), &work));
+    assert_true(work == 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_short_pattern_matches_what_it_should),
+        cmocka_unit_test(a_pattern_made_for_its_text_costs_as_much_as_the_text_is_long),
         cmocka_unit_test(values_are_as_the_standard_says),
         cmocka_unit_test(texts_are_characters_not_bytes),
         cmocka_unit_test(data_and_headers_are_read),
