@@ -3,6 +3,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static bool same_value(const struct value *a, const struct value *b) {
+    bool is_number = a->form == VALUE_NUMBER;
+    return a->known == b->known && a->type == b->type && a->form == b->form && a->name_at == b->name_at &&
+           a->name_size == b->name_size && (is_number ? a->number == b->number : a->span.at == b->span.at && a->span.size == b->span.size);
+}
+
 static void one(struct slice wire) {
     static struct event event;
     event_init(&event);
@@ -12,6 +18,18 @@ static void one(struct slice wire) {
         return;
     }
     event_check(&event.message);
+    /* With what earlier inputs had in the same places. */
+    static struct message_seen seen;
+    static struct event again;
+    struct message_rules rules = event_rules;
+    rules.seen = &seen;
+    for (int i = 0; i < 2; i++) {
+        event_init(&again);
+        ASSERT(message_decode_proto(&again.message, wire, &again.extra, &rules, &again.fault) == STATUS_OK);
+        ASSERT(again.message.kind == event.message.kind && again.message.value_count == event.message.value_count);
+        for (unsigned v = 0; v < event.message.value_count; v++)
+            ASSERT(same_value(&again.message.values[v], &event.message.values[v]));
+    }
     event_check_kept(&event.message);
 }
 

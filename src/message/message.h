@@ -107,11 +107,28 @@ struct message_fault {
     char text[120];
 };
 
+/* Fields that an earlier event had in the same place, byte for byte: they were looked at then. Senders say the same
+ * source, type and content type again and again. All zero at the start; for one thread and one encoding. */
+#define MESSAGE_SEEN_FIELDS 16
+#define MESSAGE_SEEN_SIZE 64
+struct message_seen {
+    struct {
+        uint8_t size; /* of the field; 0: none */
+        uint8_t known;
+        uint8_t type;
+        uint8_t kind;     /* what it makes of the message, when it is its kind */
+        uint8_t value_at; /* of its value, in the field */
+        uint8_t value_size;
+    } fields[MESSAGE_SEEN_FIELDS];
+    uint8_t bytes[MESSAGE_SEEN_FIELDS][MESSAGE_SEEN_SIZE];
+};
+
 /* How to read an event. `extra` is scratch of the caller, appended to; it must not move or be freed while the message
  * is borrowed from, so it is a fixed buffer or is reserved beforehand; full: STATUS_TOO_LARGE. */
 struct message_rules {
     const struct attribute_declared *declared; /* NULL: none */
     uint32_t size_max;                         /* of the encoded event */
+    struct message_seen *seen;                 /* protobuf: NULL: every field is looked at */
 };
 
 /* The bytes at a span. */

@@ -287,6 +287,68 @@ static inline bool read_plainly(struct message *message, unsigned tag, struct sl
     }
 }
 
+/* -- what was seen before -- */
+
+static inline uint64_t load64(const uint8_t *at) {
+    uint64_t value;
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
+/* Of 8 to 64 bytes; a call of memcmp() would cost as much as the whole comparison. */
+static inline bool same_bytes(const uint8_t *a, const uint8_t *b, size_t size) {
+    uint64_t differs = load64(a + size - 8) ^ load64(b + size - 8);
+    for (size_t i = 0; i + 8 < size; i += 8)
+        differs |= load64(a + i) ^ load64(b + i);
+    return differs == 0;
+}
+
+/* The same field stood in the same place before: what it means is known. */
+static inline bool read_seen(struct message *message, const struct message_seen *seen, unsigned index, const uint8_t *at,
+                             size_t size) {
+    if (seen->fields[index].size != size || !same_bytes(seen->bytes[index], at, size))
+        return false;
+    unsigned known = seen->fields[index].known;
+    if (message->slot[known] || message->value_count == MESSAGE_VALUES_MAX)
+        return false; /* is there twice, or too many: those who read it in full say so */
+    struct value *value = store_slot(message, known, seen->fields[index].type, VALUE_TEXT);
+    value->span.at = (uint32_t)(at - message->wire) + seen->fields[index].value_at;
+    value->span.size = seen->fields[index].value_size;
+    if (known == ATTRIBUTE_MESSAGETYPE)
+        message->kind = seen->fields[index].kind;
+    return true;
+}
+
+/* A field that was just read in full, if the next event may have it again. Not an id, and no time. */
+static inline void see(struct message_seen *seen, unsigned index, const struct message *message, const uint8_t *at,
+                       size_t size) {
+    const struct value *value = &message->values[message->value_count - 1];
+    uint32_t field_at = (uint32_t)(at - message->wire);
+    if (size < 8 || size > MESSAGE_SEEN_SIZE || value->form != VALUE_TEXT || value->known == ATTRIBUTE_ID ||
+        value->known == ATTRIBUTE_OTHER || value->known == ATTRIBUTE_EXPIRYTIME)
+        return;
+    seen->fields[index].size = (uint8_t)size;
+    seen->fields[index].known = value->known;
+    seen->fields[index].type = value->type;
+    seen->fields[index].kind = message->kind;
+    seen->fields[index].value_at = (uint8_t)(value->span.at - field_at);
+    seen->fields[index].value_size = (uint8_t)value->span.size;
+    memcpy(seen->bytes[index], at, size);
+}
+
+/* A field that is short, as most are; `index` is its place. False: nothing was done. */
+static inline bool read_short(struct decoder *d, unsigned index, const uint8_t *at, struct slice bytes) {
+    struct message_seen *seen = index < MESSAGE_SEEN_FIELDS ? d->rules->seen : NULL;
+    size_t size = bytes.size + 2;
+    if (seen && read_seen(d->message, seen, index, at, size))
+        return true;
+    if (!read_plainly(d->message, at[0], bytes))
+        return false;
+    if (seen)
+        see(seen, index, d->message, at, size);
+    return true;
+}
+
 /* All known fields have a length; a known one of another wire type is broken, an unknown one is for later versions. */
 static const uint8_t *read_any_field(struct decoder *d, const uint8_t *at, const uint8_t *end, enum status *ret_status) {
     struct wire_reader reader = {at, end};
@@ -313,14 +375,13 @@ enum status message_decode_proto(struct message *message, struct slice wire, str
     store_begin(message, wire, ENCODING_PROTO);
     const uint8_t *at = message->wire;
     const uint8_t *end = at + wire.size;
-    while (at < end) {
+    for (unsigned index = 0; at < end; index++) {
         enum status status;
         size_t left = (size_t)(end - at);
         if (left >= 2 && at[0] <= 0x42 && (at[0] & 7) == WIRE_LENGTH && at[0] >= 0x0a && at[1] < 0x80 && at[1] <= left - 2) {
             struct slice bytes = slice_make(at + 2, at[1]);
-            unsigned tag = at[0];
+            status = read_short(&d, index, at, bytes) ? STATUS_OK : read_field(&d, at[0], bytes);
             at += 2 + bytes.size;
-            status = read_plainly(message, tag, bytes) ? STATUS_OK : read_field(&d, tag, bytes);
         } else {
             at = read_any_field(&d, at, end, &status);
         }

@@ -183,6 +183,52 @@ static void assert_bytes(struct slice got, struct slice expected) {
     assert_memory_equal(got.data, expected.data, expected.size);
 }
 
+#define BEGIN "\x0a\x02" "a1" "\x12\x0e" "/systems/press" "\x1a\x03" "1.0" "\x22\x10" "com.example.tick"
+#define KIND(size, inner, kind) "\x2a" size "\x0a\x0b" "messagetype\x12" inner "\x1a" kind
+
+/* What was seen in one event spares work in the next; it never changes what that says. */
+static void what_was_seen_before_changes_nothing(void **state) {
+    (void)state;
+    static const struct slice events[] = {
+        SLICE(BEGIN KIND("\x16", "\x07", "\x05" "event")),
+        SLICE(BEGIN KIND("\x16", "\x07", "\x05" "query")),
+        SLICE(BEGIN KIND("\x16", "\x07", "\x05" "query") KIND("\x16", "\x07", "\x05" "query")), /* twice */
+        SLICE(BEGIN KIND("\x16", "\x07", "\x05" "quere")),                                    /* none */
+        SLICE(BEGIN KIND("\x16", "\x07", "\x05" "query")),
+        SLICE(BEGIN),
+        SLICE("\x0a\x02" "a1" "\x12\x0e" "/systems/press" "\x12\x0e" "/systems/press" "\x1a\x03" "1.0" "\x22\x01" "t"),
+        SLICE("\x0a\x02" "a1" "\x12\x0e" "/systems/p\x00" "ess" "\x1a\x03" "1.0" "\x22\x10" "com.example.tick"),
+        SLICE("\x0a\x02" "a1" "\x12\x0e" "/systems/dress" "\x1a\x03" "1.0" "\x22\x10" "com.example.tick"),
+        SLICE("\x12\x0e" "/systems/dress" "\x0a\x02" "a1" "\x22\x10" "com.example.tick" "\x1a\x03" "1.0"),
+        SLICE("\x0a\x02" "a1" "\x12\x0e" "/systems/dress" "\x1a\x03" "1.0"), /* no type, though it was seen */
+    };
+    static struct fixture f, g;
+    static struct message_seen seen;
+    struct message_rules rules = {.size_max = 1 << 20, .seen = &seen};
+    unsigned valid = 0;
+    for (size_t before = 0; before < COUNT_OF(events); before++)
+        for (size_t i = 0; i < COUNT_OF(events); i++) {
+            memset(&seen, 0, sizeof seen);
+            fixture_proto_by(&f, events[before], &rules);
+            fixture_done(&f);
+            enum status status = fixture_proto_by(&f, events[i], &rules);
+            assert_int_equal(status, fixture_proto(&g, events[i]));
+            if (status == STATUS_OK) {
+                assert_same_meaning(&g.message, &f.message, true, false);
+                assert_int_equal(f.message.kind, g.message.kind);
+                valid++;
+            } else {
+                assert_string_equal(f.fault.text, g.fault.text);
+            }
+            fixture_done(&f);
+            fixture_done(&g);
+        }
+    assert_int_equal(valid, 6 * COUNT_OF(events));
+    fixture_proto_by(&f, events[1], &rules);
+    assert_true(seen.fields[1].size == 16 && seen.fields[0].size == 0); /* or nothing was tried */
+    fixture_done(&f);
+}
+
 static void an_untouched_event_leaves_byte_for_byte(void **state) {
     (void)state;
     static struct fixture f;
@@ -287,6 +333,7 @@ int main(void) {
         cmocka_unit_test(what_the_format_calls_invalid_is_refused_by_name),
         cmocka_unit_test(garbage_and_cuts_never_read_past_the_end),
         cmocka_unit_test(values_have_their_type_and_canonical_form),
+        cmocka_unit_test(what_was_seen_before_changes_nothing),
         cmocka_unit_test(an_untouched_event_leaves_byte_for_byte),
         cmocka_unit_test(changes_are_written_anew),
         cmocka_unit_test(an_any_says_its_schema_and_type),

@@ -198,6 +198,7 @@ struct protocol_setup {
 /* What instances of one worker share. */
 struct protocol_worker {
     struct uuid_source ids;
+    struct message_seen seen;
     struct buffer extra;   /* scratch for decoding; cleared by the protocol before each unit; fixed size */
     struct buffer scratch; /* for encoding where the chain can't be written in place */
     int64_t date_second;   /* http1: of `date` */

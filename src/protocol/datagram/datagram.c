@@ -302,7 +302,7 @@ static void datagram_open(void *state, const struct protocol_setup *setup, struc
     d->setup = setup;
     d->worker = worker;
     d->sink = sink;
-    d->rules = (struct message_rules){.declared = setup->declared, .size_max = setup->limits.message};
+    d->rules = (struct message_rules){.declared = setup->declared, .size_max = setup->limits.message, .seen = &worker->seen};
     d->is_dialled = setup->role == PROTOCOL_DIALLED;
     if (peer)
         d->peer = *peer;

@@ -72,7 +72,7 @@ void stream1_open(void *state, const struct protocol_setup *setup, struct protoc
     s->setup = setup;
     s->worker = worker;
     s->sink = sink;
-    s->rules = (struct message_rules){.declared = setup->declared, .size_max = setup->limits.message};
+    s->rules = (struct message_rules){.declared = setup->declared, .size_max = setup->limits.message, .seen = &worker->seen};
     s->is_dialled = setup->role == PROTOCOL_DIALLED;
     s->rx_low = s->tx_low = 1;
     s->granted = stream1_window(s);
