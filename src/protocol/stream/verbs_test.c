@@ -169,6 +169,21 @@ static void one_goodbye_is_enough_and_ends_subscribing(void **state) {
     rig_done(&rig);
 }
 
+/* Who isn't let in hears why: the preface and one ERROR frame, whole or not at all. */
+static void who_is_not_let_in_is_told_whole(void **state) {
+    (void)state;
+    char out[256];
+    size_t size = protocol_stream1.refusal(STATUS_TOO_MANY_CONNECTIONS, out, sizeof out);
+    struct slice answer = slice_make(out, size);
+    assert_true(slice_starts(answer, slice_make("\xf5its\1\0\0\0", PREFACE_SIZE)));
+    struct slice frame = slice_skip(answer, PREFACE_SIZE);
+    assert_int_equal(frame.data[4], FRAME_ERROR);
+    assert_int_equal(frame.size, FRAME_HEADER + frame_get32(frame.data));
+    assert_true(has(frame, "{\"code\":12,\"slug\":\"too-many-connections\"}"));
+    for (size_t room_left = 0; room_left < size; room_left++)
+        assert_int_equal(protocol_stream1.refusal(STATUS_TOO_MANY_CONNECTIONS, out, room_left), 0);
+}
+
 /* -- members of control frames -- */
 
 struct wish {
@@ -261,6 +276,7 @@ int main(void) {
         cmocka_unit_test(credit_in_bytes_ends_the_room),
         cmocka_unit_test(shut_before_the_handshake_says_why),
         cmocka_unit_test(one_goodbye_is_enough_and_ends_subscribing),
+        cmocka_unit_test(who_is_not_let_in_is_told_whole),
         cmocka_unit_test(what_a_subscription_may_say),
         cmocka_unit_test(what_is_no_control_object),
         cmocka_unit_test(what_a_hello_may_say_of_itself),
