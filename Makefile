@@ -2,7 +2,7 @@
 # Variables: JOBS, PREFIX and DESTDIR (install), SEEDS, FUZZ_SECONDS, ROOM (check), ONLY, ROUNDS, SECONDS (bench).
 export JOBS PREFIX SEEDS FUZZ_SECONDS
 .DEFAULT_GOAL := help
-.PHONY: help deps build debug release tsan demo run test check fuzz bench bench-step bench-deps lint format coverage install clean
+.PHONY: help deps build debug release tsan demo run test check fuzz bench bench-step profile bench-deps lint format coverage install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-][a-z -]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "  %-22s %s\n", $$1, $$2}'
@@ -38,6 +38,10 @@ fuzz: ## fuzz every target for FUZZ_SECONDS (60)
 bench: ## measure beside peers: ONLY=pattern ROUNDS=5 SECONDS=3
 	@tools/deps.sh build
 	@tools/bench.sh $(if $(ONLY),--only '$(ONLY)') $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+
+profile: ## where the time of one workload goes: WORKLOAD=stream-256-1to1
+	@tools/deps.sh build bench
+	@tools/bench.sh --profile --only '$(WORKLOAD)' $(if $(SECONDS),--seconds $(SECONDS))
 
 bench-step: ## the engine, encodings and matching without sockets
 	@tools/deps.sh build

@@ -112,6 +112,12 @@ static void drop_sink(int fd) {
     close(fd);
 }
 
+static void accept_sinks(int listener) {
+    int sink;
+    while (sink_count < SINKS_MAX && (sink = accept_from(listener)) >= 0)
+        sinks[sink_count++] = sink;
+}
+
 static void run_tcp(uint16_t in, uint16_t out) {
     int in_fd = listen_on(in, SOCK_STREAM), out_fd = listen_on(out, SOCK_STREAM);
     struct epoll_event events[64];
@@ -120,11 +126,10 @@ static void run_tcp(uint16_t in, uint16_t out) {
         for (int i = 0; i < count; i++) {
             int fd = events[i].data.fd;
             if (fd == in_fd) {
+                accept_sinks(out_fd); /* who connected before the publisher misses nothing of it */
                 accept_from(fd);
             } else if (fd == out_fd) {
-                int sink = accept_from(fd);
-                if (sink >= 0 && sink_count < SINKS_MAX)
-                    sinks[sink_count++] = sink;
+                accept_sinks(fd);
             } else {
                 ssize_t size = read_on(fd);
                 if (size < 0)

@@ -21,6 +21,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import profiler  # noqa: E402
 import report  # noqa: E402
 import servers  # noqa: E402
 import workloads  # noqa: E402
@@ -185,6 +186,7 @@ def read_options():
     parser.add_argument("--warm", type=float, default=0.5)
     parser.add_argument("--out", default="build")
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--profile", action="store_true", help="where the time of one workload goes")
     parser.add_argument("--smoke", action="store_true", help="one short round of our own program alone")
     options = parser.parse_args()
     if options.smoke:
@@ -195,7 +197,19 @@ def read_options():
 def wanted(options):
     found = [each for each in workloads.all_workloads()
              if not options.only or fnmatch.fnmatch(each.name, options.only) or options.only in each.name]
-    return [smoke(each) for each in found] if options.smoke else found
+    return [smoke(each) for each in found if each.smoke] if options.smoke else found
+
+
+def profile_one(chosen, options):
+    exact = [each for each in chosen if each.name == options.only] or chosen
+    if len(exact) > 1:
+        raise SystemExit("a profile is of one workload: " + " ".join(each.name for each in exact))
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        programs = servers.Programs(options.build, folder)
+        profiler.run(programs, exact[0], options,
+                     lambda server: measure(programs, server, exact[0].subject, options))
+    return 0
 
 
 def main():
@@ -209,6 +223,8 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if options.profile:
+        return profile_one(chosen, options)
     rows, notes = [], []
     about = {"when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "kernel": platform.release(),
              "processors": os.cpu_count(), "rounds": options.rounds, "seconds": options.seconds, "notes": notes}

@@ -111,6 +111,7 @@ class Programs:
 
     def __init__(self, build, folder):
         self.build, self.folder, self.count = os.path.abspath(build), folder, 0
+        self.wrap = []  # before our own program: a profiler
 
     def place(self, name):
         self.count += 1
@@ -130,7 +131,7 @@ class Programs:
                        "admin: {url: http://127.0.0.1:0}\n"
                        f"log: {{level: error, file: {place}/log}}\n{extra}"
                        f"listeners:\n{listeners.replace('{port}', str(port))}\n{body}\n")
-        return Server(place, "intertie", [os.path.join(self.build, "src", "intertie"), "run", config], port,
+        return Server(place, "intertie", self.wrap + [os.path.join(self.build, "src", "intertie"), "run", config], port,
                       cpus=cpus, wait="udp:" not in listeners)
 
     def floor(self, kind, out=None):
