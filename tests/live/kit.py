@@ -105,7 +105,8 @@ class Router:
         return self
 
     def __exit__(self, kind, problem, trace):
-        if self.child.poll() is None:
+        stopped = self.child.poll() is None
+        if stopped:
             self.child.send_signal(signal.SIGTERM)
             try:
                 self.child.wait(40)
@@ -123,6 +124,8 @@ class Router:
         self.folder.cleanup()
         if replayed and replayed.returncode:
             raise AssertionError("the engine does not do the same again:\n" + replayed.stdout + replayed.stderr[:8000])
+        if stopped and not kind and self.child.returncode not in (0, 3):  # 3: what was open at the end of grace was cut
+            raise AssertionError(f"exit code {self.child.returncode} of a router that was stopped:\n" + log[-4000:])
         for word in ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer", "runtime error:", "assertion failed"):
             if word in log and not kind:
                 raise AssertionError(f"{word} in the log:\n" + log[log.index(word) - 200:][:4000])
