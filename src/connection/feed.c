@@ -168,7 +168,7 @@ void net_written(struct net *net, uint64_t handle, uint64_t size, uint32_t piece
     struct connection *c = net_find(net, handle);
     if (!c)
         return;
-    if (size)
+    if (size || pieces)
         c->taken = now.mono;
     if (c->out.datagrams)
         chain_written_pieces(&c->out, pieces);

@@ -132,7 +132,7 @@ void net_datagram(struct net *net, uint64_t handle, struct slice bytes, const st
 /* The peer ended its side. */
 void net_ended(struct net *net, uint64_t handle, struct now now);
 /* The first `size` bytes (datagrams: `pieces` pieces) of the chain are written. `size` 0: the socket is full; the world
- * will go on by itself. */
+ * will go on by itself; with `pieces` of a stream: the peer took some of what was written before. */
 void net_written(struct net *net, uint64_t handle, uint64_t size, uint32_t pieces, struct now now);
 /* The world lost it: reset, refused, timed out... */
 void net_lost(struct net *net, uint64_t handle, enum status status, struct now now);

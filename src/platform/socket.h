@@ -34,6 +34,8 @@ enum status socket_datagram(const struct address *at, unsigned flags, int *ret_f
 
 /* The address bound to (port 0 resolved); ADDRESS_NONE for Unix sockets. */
 struct address socket_local(int fd);
+/* Bytes written that the peer has not taken yet; 0 when that can't be told. */
+uint32_t socket_untaken(int fd);
 /* No more writes; the peer sees the end after what was written. */
 void socket_shut(int fd);
 void socket_close(int fd);

@@ -1,4 +1,6 @@
 /* Moving bytes and datagrams through nonblocking sockets. */
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -176,4 +178,9 @@ struct socket_io socket_send(int fd, const struct socket_packet *packets, size_t
         else if (errno != EINTR)
             return failed(errno);
     }
+}
+
+uint32_t socket_untaken(int fd) {
+    int count = 0;
+    return ioctl(fd, SIOCOUTQ, &count) == 0 && count > 0 ? (uint32_t)count : 0;
 }

@@ -75,7 +75,8 @@ struct link {
     struct loop_watch watch;
     uint64_t connection;
     struct dial *dial;     /* while resolving and connecting */
-    struct list_node node; /* in worker->lingering */
+    struct list_node node; /* in worker->lingering, or in worker->full */
+    uint32_t untaken;      /* full: bytes that the peer had not taken when last looked at */
     struct mono until;     /* lingering */
     struct address peer;   /* a dialled datagram socket's */
     uint32_t dropped;     /* lingering: bytes */
@@ -285,6 +286,8 @@ struct worker {
     uint32_t link_count;
     struct list gates;
     struct list lingering;
+    struct list full;     /* links that wait until the kernel has room again */
+    struct mono full_at;  /* when to look whether their peers take anything */
     struct mono accept_again; /* paused for want of descriptors */
     bool is_accept_told;
     struct mono limits_told;  /* when lines about limits were last counted from 0 */
@@ -406,6 +409,8 @@ void link_free(struct link *link);
 /* Last words to somebody who isn't let in; takes the descriptor and waits a moment so that they arrive. */
 void link_turn_away(struct worker *worker, int fd, struct slice words);
 void link_ready(void *link, unsigned events);
+/* The kernel tells that it has room again only when a third of it is free: by then a slow reader may look like none. */
+void link_full_look(struct worker *worker);
 struct mono link_linger_due(const struct worker *worker);
 void link_linger_over(struct worker *worker);
 

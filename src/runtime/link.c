@@ -11,6 +11,7 @@
 #define VECTORS_MAX 64
 #define LINGER_NS NS_PER_S
 #define LINGER_BYTES (256u << 10)
+#define FULL_LOOK_NS NS_PER_S
 #define LINGERING_MAX 1024  /* of a worker; with more the oldest waits no longer */
 #define TURNED_AWAY_MAX 256 /* of those, who were never in */
 
@@ -53,8 +54,37 @@ struct link *link_new(struct worker *worker, uint64_t connection, const struct p
     return link;
 }
 
+static void set_full(struct link *link, bool full) {
+    struct worker *worker = link->worker;
+    if (link->is_full != full && !link->is_datagram) {
+        if (full && worker->full.count == 0)
+            worker->full_at = mono_after(worker_now(worker).mono, FULL_LOOK_NS);
+        if (full)
+            list_add(&worker->full, &link->node);
+        else
+            list_remove(&worker->full, &link->node);
+        link->untaken = full ? UINT32_MAX : 0;
+    }
+    link->is_full = full;
+}
+
+void link_full_look(struct worker *worker) {
+    for (struct list_node *node = list_first(&worker->full); node;) {
+        struct link *link = LIST_ENTRY(node, struct link, node);
+        node = list_next(&worker->full, node);
+        uint32_t untaken = link->state == LINK_OPEN ? socket_untaken(link->fd) : 0;
+        if (untaken && untaken < link->untaken && link->untaken != UINT32_MAX) {
+            struct engine_input input = {.kind = INPUT_WRITTEN, .connection = link->connection, .pieces = 1};
+            worker_input(worker, &input);
+        }
+        link->untaken = untaken ? untaken : UINT32_MAX;
+    }
+    worker->full_at = worker->full.count ? mono_after(worker_now(worker).mono, FULL_LOOK_NS) : MONO_NEVER;
+}
+
 static void unlist(struct link *link) {
     uint32_t slot = (uint32_t)link->connection;
+    set_full(link, false);
     seat_leave(link->worker, &link->seat);
     if (link->state == LINK_LINGERING)
         list_remove(&link->worker->lingering, &link->node);
@@ -185,7 +215,7 @@ static void write_stream(struct link *link) {
         const struct connection *c = net_find(engine_net(worker->engine), link->connection);
         int count = c ? chain_vectors(&c->out, vectors, VECTORS_MAX) : 0;
         if (count == 0) {
-            link->is_full = false;
+            set_full(link, false);
             return;
         }
         size_t offered = 0;
@@ -205,7 +235,7 @@ static void write_stream(struct link *link) {
         if (io.result != SOCKET_MOVED || io.count < offered)
             break;
     }
-    link->is_full = true;
+    set_full(link, true);
 }
 
 void link_flush(struct link *link) {
@@ -235,7 +265,7 @@ void link_ready(void *user, unsigned events) {
         return;
     }
     if (link->state == LINK_OPEN && events & LOOP_WRITABLE && link->is_full) {
-        link->is_full = false;
+        set_full(link, false);
         write_stream(link);
     }
     if (link->state == LINK_OPEN && events & LOOP_READABLE && !link->reads_off)

@@ -224,7 +224,7 @@ static void sweep(struct worker *worker) {
 static void set_timer(struct worker *worker) {
     struct mono at = mono_min(worker->due, worker->publish_at);
     at = mono_min(at, mono_min(worker->accept_again, worker->sweep_at));
-    at = mono_min(at, link_linger_due(worker));
+    at = mono_min(at, mono_min(worker->full_at, link_linger_due(worker)));
     bool is_done = atomic_load_explicit(worker->is_leaving ? &worker->is_gone : &worker->is_quiet, memory_order_relaxed);
     if (worker->is_draining && !is_done)
         at = mono_min(at, mono_after(worker->now.mono, 100 * NS_PER_MS));
@@ -256,6 +256,8 @@ void worker_turn(struct worker *worker) {
     if (worker->is_pending)
         loop_again(worker->loop);
     link_linger_over(worker);
+    if (mono_due(worker->full_at, now))
+        link_full_look(worker);
     if (mono_due(worker->accept_again, now))
         gate_resume(worker);
     if (mono_due(worker->sweep_at, now))
@@ -476,6 +478,8 @@ enum status worker_init(struct worker *worker, struct runtime *runtime, uint32_t
     inbox_init(&worker->inbox);
     list_init(&worker->gates);
     list_init(&worker->lingering);
+    list_init(&worker->full);
+    worker->full_at = MONO_NEVER;
     worker->due = worker->publish_at = worker->sweep_at = worker->accept_again = MONO_NEVER;
     struct engine_options options = {
         .worker = index, .workers = runtime->worker_count, .calls = &calls, .user = worker,

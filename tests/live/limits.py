@@ -323,6 +323,21 @@ def who_takes_nothing_of_what_is_written():
         w.served_meanwhile(before, "a peer that doesn't read")
 
 
+@case
+def who_takes_little_is_not_who_takes_nothing():
+    """The kernel's buffers are large: it may be long before it says that it has room again."""
+    with World(stream="timeouts: {write: 3s}") as w:
+        peer = w.router.lines()
+        peer.control("subscribe", filter="type = 'com.example.flood'")
+        for _ in range(40):
+            w.router.post(event("event", "com.example.flood", "x" * 200_000))
+        for _ in range(80):
+            true(peer.socket.recv(8192), "it is still open")
+            time.sleep(0.1)
+        same(w.metric("intertie_connections_closed_total", reason="write-timeout"), 0, "nobody was closed")
+        peer.close()
+
+
 # -- of systems, routes and policies --
 
 
