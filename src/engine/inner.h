@@ -191,7 +191,7 @@ struct flight {
     uint32_t size;
 };
 
-#define MEMOS_MAX 512 /* of one worker; they are of those connections that speak */
+#define MEMOS_MAX 256 /* of one worker; they are of those connections that speak */
 #define MEMO_BYTES 320
 #define MEMO_ATTRIBUTES 12
 #define MEMO_SUBSCRIPTIONS 64

@@ -36,6 +36,8 @@ static bool reserve_connections(struct view *view, size_t count) {
     if (count <= view->connection_capacity)
         return true;
     size_t capacity = count + count / 2 + 16;
+    if (capacity > RUNTIME_CONNECTIONS_SHOWN)
+        capacity = RUNTIME_CONNECTIONS_SHOWN; /* never less than `count` */
     struct view_connection *connections = memory_resize(view->connections, capacity * sizeof *connections);
     if (!connections)
         return false;
