@@ -567,6 +567,37 @@ static void each_failed_allocation_is_survived(void **state) {
     fail_msg("still failing after 2000 allocations");
 }
 
+/* Files that need more than one block of memory, in both languages. */
+static void a_large_file_survives_failed_allocations(void **state) {
+    static char text[1 << 17], words[1001];
+    (void)state;
+    memset(words, 'w', sizeof words - 1);
+    for (int json = 0; json < 2; json++) {
+        const char *path = json ? "large.json" : "large.yaml";
+        size_t used = (size_t)snprintf(text, sizeof text, json ? "{\"zone\":[" : "zone: [");
+        for (unsigned i = 0; i < 100; i++)
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s\"%s%s\"", i ? "," : "", i % 2 ? "\\n" : "", words);
+        (void)snprintf(text + used, sizeof text - used, json ? "]}" : "]\n");
+        for (int64_t n = 0; n < 40; n++) {
+            const struct text_file files[] = {{path, text, false}, {0}};
+            struct text_source source;
+            struct config_report report;
+            struct config *config = NULL;
+            struct config_options options = {.source = text_source_init(&source, files, NULL)};
+            int64_t live = memory_live();
+            config_report_init(&report);
+            memory_fail_after(n);
+            enum status status = config_load(&options, slice_from(path), &config, &report);
+            bool failed = memory_has_failed();
+            memory_fail_after(-1);
+            assert_true(failed ? status != STATUS_OK : status == STATUS_BAD_CONFIG); /* `zone` is not supported yet */
+            config_free(config);
+            config_report_done(&report);
+            assert_int_equal(memory_live(), live);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(environment_lays_over),
@@ -597,6 +628,7 @@ int main(void) {
         cmocka_unit_test(ten_thousand_routes_load),
         cmocka_unit_test(diff_names_what_changed_and_nothing_else),
         cmocka_unit_test(each_failed_allocation_is_survived),
+        cmocka_unit_test(a_large_file_survives_failed_allocations),
     };
     return cmocka_run_group_tests_name("config/load", tests, NULL, NULL);
 }
