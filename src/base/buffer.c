@@ -61,24 +61,33 @@ uint8_t *buffer_reserve(struct buffer *buffer, size_t count) {
     return buffer->data + buffer->size;
 }
 
-void buffer_add_slowly(struct buffer *buffer, struct slice bytes) {
+void buffer_add(struct buffer *buffer, struct slice bytes) {
     if (bytes.size == 0)
         return;
-    uint8_t *at = buffer_reserve(buffer, bytes.size);
+    bool fits = buffer->status == STATUS_OK && bytes.size <= buffer->capacity - buffer->size;
+    uint8_t *at = fits ? buffer->data + buffer->size : buffer_reserve(buffer, bytes.size);
     if (!at)
         return;
     memcpy(at, bytes.data, bytes.size);
     buffer->size += bytes.size;
 }
 
+void buffer_add_byte(struct buffer *buffer, uint8_t byte) {
+    buffer_add(buffer, slice_make(&byte, 1));
+}
+
+void buffer_add_text(struct buffer *buffer, const char *text) {
+    buffer_add(buffer, slice_from(text));
+}
+
 void buffer_add_u64(struct buffer *buffer, uint64_t value) {
     char digits[TEXT_U64_MAX];
-    buffer_add_slowly(buffer, slice_make(digits, text_from_u64(digits, value)));
+    buffer_add(buffer, slice_make(digits, text_from_u64(digits, value)));
 }
 
 void buffer_add_i64(struct buffer *buffer, int64_t value) {
     char digits[TEXT_U64_MAX + 1];
-    buffer_add_slowly(buffer, slice_make(digits, text_from_i64(digits, value)));
+    buffer_add(buffer, slice_make(digits, text_from_i64(digits, value)));
 }
 
 void buffer_add_format(struct buffer *buffer, const char *format, ...) {

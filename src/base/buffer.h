@@ -25,21 +25,9 @@ uint8_t *buffer_reserve(struct buffer *buffer, size_t count);
 static inline void buffer_added(struct buffer *buffer, size_t count) {
     buffer->size += count;
 }
-void buffer_add_slowly(struct buffer *buffer, struct slice bytes);
-static inline void buffer_add(struct buffer *buffer, struct slice bytes) {
-    if (buffer->status != STATUS_OK || bytes.size >= buffer->capacity - buffer->size) {
-        buffer_add_slowly(buffer, bytes);
-    } else if (bytes.size) {
-        memcpy(buffer->data + buffer->size, bytes.data, bytes.size);
-        buffer->size += bytes.size;
-    }
-}
-static inline void buffer_add_byte(struct buffer *buffer, uint8_t byte) {
-    buffer_add(buffer, slice_make(&byte, 1));
-}
-static inline void buffer_add_text(struct buffer *buffer, const char *text) {
-    buffer_add(buffer, slice_from(text));
-}
+void buffer_add(struct buffer *buffer, struct slice bytes);
+void buffer_add_byte(struct buffer *buffer, uint8_t byte);
+void buffer_add_text(struct buffer *buffer, const char *text);
 void buffer_add_u64(struct buffer *buffer, uint64_t value);
 void buffer_add_i64(struct buffer *buffer, int64_t value);
 void buffer_add_format(struct buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
