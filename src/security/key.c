@@ -1,19 +1,17 @@
 /* Keys: form, hash, row. */
 #include "security/key.h"
 
+#include <sodium/crypto_hash_sha256.h>
 #include <string.h>
 
-#include "base/sha256.h"
 #include "base/text.h"
 
 static const struct slice prefix = SLICE("itk_");
 static const struct slice hash_prefix = SLICE("sha256:");
 
 void key_hash(struct slice text, uint8_t ret_hash[static KEY_HASH_SIZE]) {
-    struct sha256 sha256;
-    sha256_init(&sha256);
-    sha256_add(&sha256, text);
-    sha256_end(&sha256, ret_hash);
+    _Static_assert(KEY_HASH_SIZE == crypto_hash_sha256_BYTES, "the hash of a key is SHA-256");
+    crypto_hash_sha256(ret_hash, text.data, text.size);
 }
 
 void key_make(const uint8_t secret[static KEY_SECRET_SIZE], char ret_text[static KEY_TEXT_SIZE]) {
