@@ -49,7 +49,7 @@ static double measure(const struct match_table *table) {
 }
 
 static double measure_count(size_t count, bool exact) {
-    char (*texts)[32] = memory_array(count, sizeof *texts);
+    char (*texts)[48] = memory_array(count, sizeof *texts);
     struct match_pattern *patterns = memory_array(count, sizeof *patterns);
     struct match_predicate *predicates = memory_array(count, sizeof *predicates);
     struct match_rule *rules = memory_array(count, sizeof *rules);

@@ -106,9 +106,10 @@ void dial_begin(struct worker *worker, uint64_t connection, uint64_t place) {
         fail(worker, connection, status);
         return;
     }
-    link->packet_room = endpoint->setup.limits.message + 1;
-    if (link->packet_room < 2048 || link->packet_room > 65536)
-        link->packet_room = link->packet_room < 2048 ? 2048 : 65536;
+    if (link->is_datagram) {
+        uint32_t room = endpoint->setup.limits.message + 1;
+        link->packet_room = room < 2048 ? 2048 : room > 65536 ? 65536 : room;
+    }
     link->state = LINK_RESOLVING;
     if (url->is_address && address_parse_ip(url->host, &link->dial->addresses[0])) {
         link->dial->addresses[0].port = url->port;

@@ -69,26 +69,32 @@ struct seat {
     bool counts;             /* in runtime->connections */
 };
 
-/* The descriptor of one connection. */
+/* The descriptor of one connection. There are many that wait: what no state needs at the same time shares its place. */
 struct link {
     struct worker *worker;
     struct loop_watch watch;
     uint64_t connection;
-    struct dial *dial;     /* while resolving and connecting */
-    struct list_node node; /* in worker->lingering, or in worker->full */
-    uint32_t untaken;      /* full: bytes that the peer had not taken when last looked at */
-    struct mono until;     /* lingering */
-    struct address peer;   /* a dialled datagram socket's */
-    uint32_t dropped;     /* lingering: bytes */
-    uint32_t packet_room; /* datagrams: bytes read of each */
+    struct dial *dial; /* while resolving and connecting */
+    const struct protocol *protocol;
+    struct seat seat;
     int fd;
     uint8_t state;
     bool is_datagram;
     bool reads_off;
     bool is_full; /* the kernel takes no more: waiting until writable */
-    struct gate *gate; /* a datagram listener's: closes the descriptor; else NULL */
-    struct seat seat;
-    const struct protocol *protocol;
+    union {
+        struct {                   /* streams */
+            struct list_node node; /* in worker->lingering, or in worker->full */
+            struct mono until;     /* lingering */
+            uint32_t dropped;      /* lingering: bytes */
+            uint32_t untaken;      /* full: bytes that the peer had not taken when last looked at */
+        };
+        struct {                  /* datagrams */
+            struct gate *gate;    /* a listener's: closes the descriptor; else NULL */
+            struct address peer;  /* a dialled socket's */
+            uint32_t packet_room; /* bytes read of each */
+        };
+    };
 };
 
 /* A socket that is bound for a listener, one for each worker. Made and freed by the control thread. */

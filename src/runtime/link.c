@@ -49,7 +49,6 @@ struct link *link_new(struct worker *worker, uint64_t connection, const struct p
     link->protocol = protocol;
     link->is_datagram = protocol->is_datagram;
     link->fd = -1;
-    link->until = MONO_NEVER;
     worker->links[slot] = link;
     return link;
 }
@@ -97,7 +96,7 @@ void link_free(struct link *link) {
     dial_free(link);
     if (link->watch.loop)
         loop_unwatch(&link->watch);
-    if (link->gate)
+    if (link->is_datagram && link->gate)
         link->gate->link = NULL;
     else if (link->fd >= 0)
         socket_close(link->fd);
