@@ -31,6 +31,7 @@ static const struct mistake mistakes[] = {
     {"name: *x", "1:7 no anchor of this name above; anchors work inside one file only"},
     {"a: &x [*x]", "1:8 this alias stands inside its own anchor"},
     {"name: a\n---\nname: b", "2:1 a second document; one file holds one (`---` only at its top)"},
+    {"--- @", "1:5 this character can't start a value (a tab? YAML indents with spaces)"},
     {"- a", "1:1 a configuration is a map of `key: value`"},
     {"? [a]\n: b", "1:3 a key is plain text here, without alias, anchor or tag"},
     {"name: \xff", "1:1 the file is not UTF-8 text"},
@@ -294,6 +295,10 @@ static void bounds_of_a_file_are_named(void **state) {
     for (unsigned i = 0; i <= 256; i++)
         used += (size_t)snprintf(text + used, sizeof text - used, "k%u: &a%u 1\n", i, i);
     assert_true(says(&(struct mistake){text, "257:7 more than 256 anchors in one file"}, "main.yaml"));
+    used = 0;
+    for (unsigned i = 0; i < 70; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "{a: ");
+    assert_true(says(&(struct mistake){text, "1:257 more than 64 values inside each other"}, "main.yaml"));
     used = (size_t)snprintf(text, sizeof text, "{\"a\":");
     memset(text + used, '[', 100);
     text[used + 100] = '\0';
