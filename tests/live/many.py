@@ -10,6 +10,17 @@ from kit import Router, case, event, main, same, true, until
 HEAD = re.compile(rb"^POST (\S+) HTTP/1\.1\r\n(.*?)\r\n\r\n", re.S)
 
 
+def linger(peer):
+    """A close with bytes unread would be a reset, which may take the last answer with it (RFC 9112 section 9.6)."""
+    try:
+        peer.shutdown(socket.SHUT_WR)
+        peer.settimeout(20)
+        while peer.recv(1 << 20):
+            pass
+    except OSError:
+        pass
+
+
 class Backend:
     """An HTTP system with scripted answers: `answer(request)` gives bytes, or None for later (hold)."""
 
@@ -53,6 +64,7 @@ class Backend:
                     answer = self.answer(request)
                     peer.sendall(answer)
                     if b"connection: close" in answer.lower():
+                        linger(peer)
                         return
 
     def take(self, data, number):
@@ -86,7 +98,7 @@ OK = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
 def config(port, keys):
-    return ("listeners: {web: http://127.0.0.1:0}\n"
+    return ("workers: 1\nlisteners: {web: http://127.0.0.1:0}\n"  # a pool is one worker's
             f"systems: {{back: {{url: http://127.0.0.1:{port}/in, {keys}}}}}\n"
             "routes: {every: {match: {}, to: back}}\n")
 
