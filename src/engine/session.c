@@ -168,6 +168,15 @@ void session_closed(void *user, struct connection *c, struct now now) {
 
 /* -- who it is -- */
 
+/* As other workers have announced them: two that come at the same moment may both find room. */
+static uint32_t sessions_elsewhere(const struct system *system) {
+    uint32_t count = 0;
+    const struct list *members = &system->recipient.members;
+    for (struct list_node *node = list_first(members); node; node = list_next(members, node))
+        count += LIST_ENTRY(node, struct member, recipient_node)->session == NULL;
+    return count;
+}
+
 /* Offers the session as an endpoint of its system. */
 static enum status serve(struct engine *engine, struct session *s, uint32_t window) {
     struct system *system = engine_system(engine, s->system);
@@ -175,7 +184,7 @@ static enum status serve(struct engine *engine, struct session *s, uint32_t wind
         return STATUS_UNKNOWN_TARGET;
     if (s->serving)
         return STATUS_OK;
-    if (!system->config->accept || system->sessions >= system->config->sessions)
+    if (!system->config->accept || system->sessions + sessions_elsewhere(system) >= system->config->sessions)
         return system->config->accept ? STATUS_TOO_MANY_CONNECTIONS : STATUS_FORBIDDEN;
     uint32_t limit = (uint32_t)system->config->policy.limits.session_in_flight;
     if (window && window < limit)

@@ -222,6 +222,8 @@ static void write_stream(struct link *link) {
             offered += vectors[i].iov_len;
         struct socket_io io = socket_write(link->fd, vectors, (size_t)count);
         if (io.result == SOCKET_FAILED) {
+            if (!link->reads_off)
+                read_stream(link); /* what it said before it closed still waits there */
             link_lost(link, io.status);
             return;
         }
