@@ -110,6 +110,8 @@ size_t message_encoded_bound(const struct message *message, const struct overlay
         return message->wire_size;
     size_t factor = to == ENCODING_JSON ? 6 : 1; /* a byte may become \u00XX */
     size_t size = 128 + overlay_bound(overlay, to);
+    if (same)
+        size += message->wire_size; /* it leaves with what it has that we don't know, unknown fields and blanks */
     for (unsigned i = 0; i < message->value_count; i++) {
         const struct value *value = &message->values[i];
         size += value_name(message, value).size + (value->form == VALUE_NUMBER ? 0 : value->span.size) * factor + 48;
