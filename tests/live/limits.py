@@ -332,7 +332,7 @@ def who_takes_little_is_not_who_takes_nothing():
         for _ in range(40):
             w.router.post(event("event", "com.example.flood", "x" * 200_000))
         for _ in range(80):
-            true(peer.socket.recv(8192), "it is still open")
+            true(peer.socket.recv(32768), "it is still open")
             time.sleep(0.1)
         same(w.metric("intertie_connections_closed_total", reason="write-timeout"), 0, "nobody was closed")
         peer.close()
