@@ -58,8 +58,43 @@ static void write_words(struct json_write *write, const char *values) {
     json_write_object_end(write);
 }
 
+/* A URL whose row says which schemes it may have, so that an editor can say it, too. */
+static void write_url(struct json_write *write, const struct config_row *row) {
+    const char *values = row->values;
+    struct slice word;
+    bool planned, first = true;
+    char text[256];
+    struct buffer pattern;
+    buffer_init_fixed(&pattern, text, sizeof text);
+    buffer_add_text(&pattern, "^(");
+    while (scalar_word(&values, &word, &planned)) {
+        if (planned)
+            continue;
+        buffer_add_text(&pattern, first ? "" : "|");
+        first = false;
+        for (size_t i = 0; i < word.size; i++) {
+            if (word.data[i] == '+')
+                buffer_add_byte(&pattern, '\\');
+            buffer_add_byte(&pattern, word.data[i]);
+        }
+    }
+    buffer_add_text(&pattern, ")://");
+    json_write_object(write);
+    json_write_name(write, SLICE_OF("anyOf"));
+    json_write_array(write);
+    json_write_object(write);
+    json_write_member_text(write, "type", "string");
+    json_write_member(write, "pattern", buffer_slice(&pattern));
+    json_write_object_end(write);
+    write_ref(write, "reference");
+    json_write_array_end(write);
+    json_write_object_end(write);
+}
+
 static void write_scalar(struct json_write *write, const struct config_row *row) {
-    if (row->type == ROW_ENUM) {
+    if (row->type == ROW_URL && row->values) {
+        write_url(write, row);
+    } else if (row->type == ROW_ENUM) {
         json_write_object(write);
         json_write_name(write, SLICE_OF("anyOf"));
         json_write_array(write);
@@ -104,6 +139,16 @@ static void write_map(struct json_write *write, const struct schema *schema) {
     json_write_object_end(write);
 }
 
+/* Stands for a map of which only `url` is given. */
+static void write_short_url(struct json_write *write, const struct schema *schema) {
+    for (const struct schema *child = schema->first; child; child = child->next)
+        if (slice_is(child->name, "url")) {
+            write_scalar(write, child->row);
+            return;
+        }
+    write_ref(write, "url");
+}
+
 static unsigned alternatives(const struct schema *schema) {
     unsigned flags = schema_flags(schema);
     return 1u + !!(flags & ROW_LIST) + !!(flags & ROW_URL_SHORT) + !!(flags & ROW_TRUE_SHORT) + !!(flags & ROW_UNLIMITED);
@@ -118,7 +163,7 @@ static void write_alternatives(struct json_write *write, const struct schema *sc
     if (flags & ROW_LIST)
         write_list(write, schema->row);
     if (flags & ROW_URL_SHORT)
-        write_ref(write, "url");
+        write_short_url(write, schema);
     if (flags & ROW_TRUE_SHORT)
         write_ref(write, "boolean");
     if (flags & ROW_UNLIMITED)
