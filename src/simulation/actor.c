@@ -108,6 +108,10 @@ static void remember(struct actor *a, const struct message *message) {
         bool put = map_put(&a->got, got->id, got);
         ASSERT(put);
     }
+    if (a->newest)
+        message_unref(a->newest);
+    a->newest = message_keep(message, NULL);
+    ASSERT(a->newest);
     got->times++;
     a->got_count++;
     a->got_replies += message_kind_replies(message->kind);
@@ -346,6 +350,8 @@ static void free_actor(struct party *party) {
     position = 0;
     while ((value = map_next(&a->got, &position)))
         memory_free(value);
+    if (a->newest)
+        message_unref(a->newest);
     map_done(&a->accepted_ids);
     map_done(&a->got);
     memory_free(a->outbox);

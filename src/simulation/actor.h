@@ -35,6 +35,7 @@ struct actor {
     struct message **outbox;
     size_t outbox_first, outbox_count, outbox_capacity;
     struct map got; /* id -> struct actor_got */
+    struct message *newest; /* the last that came; kept */
     uint64_t got_count, got_replies, arrivals;
     uint64_t accepted, refused; /* of what it sent */
     uint64_t sent;
