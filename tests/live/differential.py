@@ -13,7 +13,7 @@ import threading
 import time
 
 from hostile_kit import *
-from kit import Skip, case, main
+from kit import Server, Skip, case, main
 from smuggling import ANSWERS, REQUESTS, TAIL
 
 LAST = (b"POST /v1/systems/tail/messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nConnection: close\r\n"
@@ -32,31 +32,24 @@ routes: {{rest: {{match: {{}}, to: sink}}}}
 # -- proxies --
 
 
-class Tee:
+class Tee(Server):
     """Stands before a port, hands on what comes and remembers it: a list of (bytes in, bytes out) by connection."""
 
     def __init__(self, to):
         self.to = to
         self.pairs = []
-        self.server = socket.create_server(("127.0.0.1", 0))
-        self.port = self.server.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
+        super().__init__()
 
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.server.accept()
-            except OSError:
-                return
-            pair = [bytearray(), bytearray()]
-            self.pairs.append(pair)
-            try:
-                there = socket.create_connection(("127.0.0.1", self.to))
-            except OSError:
-                client.close()
-                continue
-            for source, target, record in ((client, there, pair[0]), (there, client, pair[1])):
-                threading.Thread(target=self.pump, args=(source, target, record), daemon=True).start()
+    def serve(self, client):
+        pair = [bytearray(), bytearray()]
+        self.pairs.append(pair)
+        try:
+            there = socket.create_connection(("127.0.0.1", self.to))
+        except OSError:
+            client.close()
+            return
+        for source, target, record in ((client, there, pair[0]), (there, client, pair[1])):
+            threading.Thread(target=self.pump, args=(source, target, record), daemon=True).start()
 
     @staticmethod
     def pump(source, target, record):
@@ -71,9 +64,6 @@ class Tee:
                 one.shutdown(how)
             except OSError:
                 pass
-
-    def close(self):
-        self.server.close()
 
 
 def free_port():
@@ -340,23 +330,13 @@ def vectors_get_their_answer_from_the_program():
 # -- the router in front of another --
 
 
-class Recorder:
+class Recorder(Server):
     """An HTTP server that answers as `answer(headers, body, n)` says, and remembers what it got. One request at a time."""
 
     def __init__(self, answer):
         self.answer = answer
         self.got = []
-        self.server = socket.create_server(("127.0.0.1", 0))
-        self.port = self.server.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                peer, _ = self.server.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(peer,), daemon=True).start()
+        super().__init__()
 
     def serve(self, peer):
         data = bytearray()
@@ -393,9 +373,6 @@ class Recorder:
                         return
             except OSError:
                 return
-
-    def close(self):
-        self.server.close()
 
 
 HOSTILE_TEXTS = ["a\r\nX-Injected: 1", "a\nTransfer-Encoding: chunked", "a\r\n\r\nGET /evil HTTP/1.1\r\nHost: a\r\n\r\n",

@@ -199,13 +199,11 @@ class Lines:
         self.socket.close()
 
 
-class LineSystem:
-    """A system that we dial: it speaks JSON lines and answers as `answer(event)` says (None: not at all)."""
+class Server:
+    """Accepts on a free port; each connection is served by serve(peer), which others define, in a thread of its own."""
 
-    def __init__(self, answer=lambda event: None):
-        self.got = []
-        self.answer = answer
-        self.server = socket.create_server(("127.0.0.1", 0))
+    def __init__(self):
+        self.server = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = self.server.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -216,6 +214,18 @@ class LineSystem:
             except OSError:
                 return
             threading.Thread(target=self.serve, args=(peer,), daemon=True).start()
+
+    def close(self):
+        self.server.close()
+
+
+class LineSystem(Server):
+    """A system that we dial: it speaks JSON lines and answers as `answer(event)` says (None: not at all)."""
+
+    def __init__(self, answer=lambda event: None):
+        self.got = []
+        self.answer = answer
+        super().__init__()
 
     def serve(self, peer):
         try:
@@ -231,9 +241,6 @@ class LineSystem:
         if answer:
             file.write(json.dumps(answer).encode() + b"\n")
             file.flush()
-
-    def close(self):
-        self.server.close()
 
 
 class DatagramSystem:

@@ -13,7 +13,7 @@ import threading
 import time
 
 from hostile_kit import *
-from kit import case, main
+from kit import Server, case, main
 
 SECONDS = int(os.environ.get("INTERTIE_SOAK_SECONDS", "20" if SANITIZED else "60"))
 WARM_UP = min(30, SECONDS / 2)  # pools and tables have their size by then
@@ -43,22 +43,12 @@ def pss(pid):
         return int(re.search(r"^Pss:\s+(\d+)", file.read(), re.M).group(1)) << 10
 
 
-class WebSystem:
+class WebSystem(Server):
     """An HTTP system that takes everything; one answer in fifty is a 503."""
 
     def __init__(self):
         self.got = 0
-        self.server = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port = self.server.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                peer, _ = self.server.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(peer,), daemon=True).start()
+        super().__init__()
 
     def serve(self, peer):
         with peer, peer.makefile("rwb") as file:
