@@ -6,6 +6,7 @@
 #include "protocol/http1/date.h"
 #include "protocol/http1/gather.h"
 #include "protocol/http1/inner.h"
+#include "protocol/wrap.h"
 
 void client_open(struct http1 *h, struct now now) {
     buffer_init(&h->client.held, (size_t)h->setup->limits.header + h->setup->limits.message);
@@ -122,18 +123,13 @@ static void doubt(struct http1 *h, const char *words) {
 
 static enum status decode_reply(struct http1 *h, const struct http1_head *head, struct slice body,
                                 struct message *message, struct message_fault *fault, struct now now) {
-    char id[UUID_TEXT_SIZE], source[HTTP1_SOURCE_MAX];
+    char id[UUID_TEXT_SIZE], source[WRAP_SOURCE_MAX];
     struct message_rules rules = http1_rules(h);
-    struct buffer text;
     uint8_t uuid[16];
     uuid_make(&h->worker->ids, now.wall, uuid);
     uuid_text(uuid, id);
-    buffer_init_fixed(&text, source, sizeof source);
-    buffer_add(&text, h->setup->public_url);
-    buffer_add_text(&text, "/systems/");
-    buffer_add(&text, h->setup->system);
     struct api_hints hints = {.head = head, .rules = &rules, .expiry = {INT64_MAX}, .now = now.wall,
-                              .id = slice_make(id, sizeof id), .source = buffer_slice(&text),
+                              .id = slice_make(id, sizeof id), .source = wrap_source(h->setup, h->setup->system, source, sizeof source),
                               .messagetype = SLICE_OF("response")};
     memcpy(message->receipt, uuid, sizeof uuid);
     enum status status = api_decode(message, api_mode(head), body, &h->worker->extra, NULL, &hints, fault);

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "message/timestamp.h"
 #include "protocol/http1/api.h"
+#include "protocol/wrap.h"
 
 #define WRAPPED_TYPE "intertie.http.message.v1"
 
@@ -103,31 +104,6 @@ static enum status decode_binary(struct message *message, struct slice body, str
 
 /* -- plain -- */
 
-static enum attribute_type declared_type(const struct message_rules *rules, struct slice name) {
-    const struct attribute_declared *declared = rules->declared;
-    for (size_t i = 0; declared && i < declared->count; i++)
-        if (slice_equal(declared->rows[i].name, name))
-            return declared->rows[i].type;
-    return ATTRIBUTE_STRING;
-}
-
-static enum status add_defaults(struct message *message, struct buffer *extra, const struct api_hints *hints,
-                                struct message_fault *fault) {
-    for (size_t i = 0; i < hints->default_count; i++) {
-        const struct protocol_default *row = &hints->defaults[i];
-        enum attribute known = attribute_find(row->name);
-        bool from_path = known == ATTRIBUTE_TARGET && hints->target.size;
-        bool is_ours = known == ATTRIBUTE_ID || (known == ATTRIBUTE_MESSAGETYPE && hints->messagetype.size);
-        if (from_path || is_ours || known == ATTRIBUTE_DATACONTENTTYPE)
-            continue;
-        enum status status =
-            message_add_named(message, extra, row->name, declared_type(hints->rules, row->name), row->value, fault);
-        if (status != STATUS_OK)
-            return status;
-    }
-    return STATUS_OK;
-}
-
 /* A structured-field string (RFC 9651 section 3.3.3), or, as many send it, without the quotes. */
 static struct slice unquoted(struct slice value) {
     if (value.size >= 2 && value.data[0] == '"' && value.data[value.size - 1] == '"')
@@ -135,47 +111,21 @@ static struct slice unquoted(struct slice value) {
     return value;
 }
 
-static enum status add_required(struct message *message, struct buffer *extra, const struct api_hints *hints,
-                                struct message_fault *fault) {
-    char text[TIMESTAMP_TEXT_MAX];
-    size_t size = timestamp_format(hints->now.ns / NS_PER_S, (int32_t)(hints->now.ns % NS_PER_S / NS_PER_MS * NS_PER_MS), text);
-    struct slice key = unquoted(http1_known(hints->head, HTTP1_IDEMPOTENCY_KEY));
-    enum status status = message_add(message, extra, ATTRIBUTE_ID, hints->id, fault);
-    if (status == STATUS_OK)
-        status = add_absent(message, extra, ATTRIBUTE_SOURCE, hints->source, fault);
-    if (status == STATUS_OK)
-        status = add_absent(message, extra, ATTRIBUTE_TYPE, SLICE_OF(WRAPPED_TYPE), fault);
-    if (status == STATUS_OK)
-        status = add_absent(message, extra, ATTRIBUTE_TIME, slice_make(text, size), fault);
-    if (status == STATUS_OK && hints->messagetype.size)
-        status = message_add(message, extra, ATTRIBUTE_MESSAGETYPE, hints->messagetype, fault);
-    if (status == STATUS_OK && key.size)
-        status = add_absent(message, extra, ATTRIBUTE_IDEMPOTENCYKEY, key, fault);
-    return status;
-}
-
-/* What its sender says it is, else what the listener says; an empty one is none. */
-static struct slice body_type(const struct api_hints *hints) {
-    struct slice type = http1_known(hints->head, HTTP1_CONTENT_TYPE);
-    for (size_t i = 0; i < hints->default_count && type.size == 0; i++)
-        if (slice_equal(hints->defaults[i].name, SLICE_OF("datacontenttype")))
-            type = hints->defaults[i].value;
-    return type.size ? type : slice_make(NULL, 0);
-}
-
 static enum status wrap(struct message *message, struct slice body, struct buffer *extra, const struct api_hints *hints,
                         struct message_fault *fault) {
-    message_init(message, body);
-    enum status status = message_http_header(message, extra, SLICE_OF("specversion"), SLICE_OF("1.0"), NULL, fault);
-    if (status == STATUS_OK)
-        status = add_defaults(message, extra, hints, fault);
-    if (status == STATUS_OK)
-        status = add_required(message, extra, hints, fault);
+    struct wrap wrap = {.declared = hints->rules->declared, .defaults = hints->defaults, .default_count = hints->default_count,
+                        .id = hints->id, .source = hints->source, .type = SLICE_OF(WRAPPED_TYPE),
+                        .messagetype = hints->messagetype, .target = hints->target, .now = hints->now};
+    struct slice key = unquoted(http1_known(hints->head, HTTP1_IDEMPOTENCY_KEY));
+    enum status status = wrap_begin(message, body, extra, &wrap, fault);
+    if (status == STATUS_OK && key.size)
+        status = add_absent(message, extra, ATTRIBUTE_IDEMPOTENCYKEY, key, fault);
     if (status == STATUS_OK)
         status = add_hints(message, extra, hints, fault);
     if (status != STATUS_OK)
         return status;
-    return message_http_finish(message, extra, body_type(hints), fault);
+    struct slice type = wrap_content_type(&wrap, http1_known(hints->head, HTTP1_CONTENT_TYPE), slice_make(NULL, 0));
+    return wrap_finish(message, extra, type, fault);
 }
 
 /* -- structured -- */

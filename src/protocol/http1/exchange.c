@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "protocol/http1/inner.h"
+#include "protocol/wrap.h"
 
 /* What is wrong with a request before its body is looked at: it is answered now, its body is read past. Whoever waits
  * for 100 may send the body or not (RFC 9110 section 10.1.1): after that no head can be told from it. */
@@ -212,16 +213,6 @@ static void refuse_event(struct http1 *h, const struct message_fault *fault, str
 }
 
 /* PUBLIC_URL/systems/NAME of who sends, or the listener's where nobody said. */
-static struct slice source_of(const struct http1 *h, char *room, size_t size) {
-    struct slice system = h->setup->system.size ? h->setup->system : h->server.system;
-    struct buffer text;
-    buffer_init_fixed(&text, room, size);
-    buffer_add(&text, h->setup->public_url);
-    buffer_add_text(&text, system.size ? "/systems/" : "/listeners/");
-    buffer_add(&text, system.size ? system : h->setup->name);
-    return buffer_slice(&text);
-}
-
 static enum api_mode reply_mode(const struct http1_head *head, enum api_mode mode) {
     enum message_encoding wanted = api_accepts(http1_known(head, HTTP1_ACCEPT));
     if (wanted != ENCODING_NONE)
@@ -255,7 +246,7 @@ static void begin_event(struct http1 *h, enum api_mode mode, struct slice body, 
 void exchange_begin(struct http1 *h, const struct http1_head *head, struct slice body, struct now now) {
     struct http1_server *s = &h->server;
     uint8_t room[API_ROOM];
-    char id[UUID_TEXT_SIZE], source[HTTP1_SOURCE_MAX];
+    char id[UUID_TEXT_SIZE], source[WRAP_SOURCE_MAX];
     struct api_route route;
     struct message_rules rules = http1_rules(h);
     struct message_fault fault;
@@ -276,7 +267,7 @@ void exchange_begin(struct http1 *h, const struct http1_head *head, struct slice
     if (mode == API_PLAIN) {
         uuid_text(s->receipt, id);
         hints.id = slice_make(id, sizeof id);
-        hints.source = source_of(h, source, sizeof source);
+        hints.source = wrap_source(h->setup, h->setup->system.size ? h->setup->system : s->system, source, sizeof source);
     }
     if (!api_ttl(&hints, &fault))
         refuse_event(h, &fault, now);

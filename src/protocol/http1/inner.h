@@ -10,7 +10,6 @@
 #define HTTP1_KEY_MAX 64           /* longer bearer keys are asked about with each request */
 #define HTTP1_BATCH_MAX 1000       /* events of one batch */
 #define HTTP1_INTERIM_MAX 8        /* 1xx answers before a final one */
-#define HTTP1_SOURCE_MAX 512
 
 enum {
     PHASE_HEAD,   /* at the start of a message */

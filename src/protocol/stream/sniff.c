@@ -1,7 +1,7 @@
 /* The first byte of an accepted connection says which protocol it speaks: F5 stream v1, `{` JSON lines. */
 #include "base/text.h"
 #include "protocol/stream/frame.h"
-#include "protocol/stream/ndjson.h"
+#include "protocol/protocol.h"
 
 struct sniff {
     const struct protocol_setup *setup;

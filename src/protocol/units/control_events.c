@@ -1,15 +1,16 @@
-/* What JSON lines say beside messages: control events of the peer, and our answers and errors. */
+/* What events say beside messages: control events of the peer, and our answers and errors. */
 #include <stdio.h>
 
 #include "base/map.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "protocol/stream/ndjson.h"
+#include "message/encoding.h"
+#include "protocol/units/units.h"
 
 #define CONTROL_PREFIX "intertie.ctl."
 #define SOURCE "/intertie"
 
-bool ndjson_is_control(const struct message *message) {
+bool units_is_control(const struct message *message) {
     return slice_starts(message_text(message, ATTRIBUTE_TYPE), SLICE_OF(CONTROL_PREFIX));
 }
 
@@ -22,7 +23,7 @@ struct line {
 };
 
 /* An event of our own up to and including the name `data`. */
-static struct json_write *line_begin(struct ndjson *s, struct line *line, struct slice type, const char *kind,
+static struct json_write *line_begin(struct units *s, struct line *line, struct slice type, const char *kind,
                                      struct slice cause, struct now now) {
     uint8_t id[16];
     char text[UUID_TEXT_SIZE];
@@ -42,32 +43,50 @@ static struct json_write *line_begin(struct ndjson *s, struct line *line, struct
     return json;
 }
 
-static void line_end(struct ndjson *s, struct line *line) {
-    json_write_object_end(&line->json);
-    buffer_add_byte(&line->buffer, '\n');
-    if (line->buffer.status != STATUS_OK)
-        ndjson_close(s, STATUS_INTERNAL);
-    else if (!chain_add(s->sink->out, buffer_slice(&line->buffer)))
-        ndjson_close(s, STATUS_NO_MEMORY);
+/* The event that was written as JSON, in protobuf. */
+static enum status to_proto(struct units *s, struct slice json, struct buffer *out) {
+    struct message message;
+    struct message_fault fault;
+    struct buffer extra;
+    uint8_t room[1024];
+    buffer_init_fixed(&extra, room, sizeof room);
+    enum status status = message_decode_json(&message, json, &extra, &s->rules, &fault);
+    return status == STATUS_OK ? message_encode_proto(&message, NULL, out) : status;
 }
 
-void ndjson_write_error(struct ndjson *s, enum status status, const char *detail, struct slice id, struct now now) {
+static void line_end(struct units *s, struct line *line, struct now now) {
+    struct buffer proto, *payload = &line->buffer;
+    uint8_t room[sizeof line->room];
+    json_write_object_end(&line->json);
+    enum status status = line->buffer.status == STATUS_OK ? STATUS_OK : STATUS_INTERNAL;
+    if (status == STATUS_OK && s->codec == UNITS_PROTO) {
+        payload = &proto;
+        buffer_init_fixed(payload, room, sizeof room);
+        status = to_proto(s, buffer_slice(&line->buffer), payload);
+    }
+    if (status == STATUS_OK)
+        status = units_put(s, buffer_slice(payload), s->codec == UNITS_JSON);
+    if (status != STATUS_OK)
+        units_close(s, status, NULL, now);
+}
+
+void units_write_error(struct units *s, enum status status, const char *detail, struct slice id, struct now now) {
     struct line line;
     struct json_write *json = line_begin(s, &line, SLICE_OF("intertie.error.v1"), "error", id, now);
     json_write_member_text(json, "datacontenttype", "application/problem+json");
     json_write_name(json, SLICE_OF("data"));
     control_problem(json, s->setup, status, detail, slice_make(NULL, 0));
-    line_end(s, &line);
+    line_end(s, &line, now);
 }
 
 /* The answer to a control event: the same type, with its id as `causationid`. */
-static void answer_ok(struct ndjson *s, const struct message *message, struct now now) {
+static void answer_ok(struct units *s, const struct message *message, struct now now) {
     struct line line;
     line_begin(s, &line, message_text(message, ATTRIBUTE_TYPE), "response", message_text(message, ATTRIBUTE_ID), now);
-    line_end(s, &line);
+    line_end(s, &line, now);
 }
 
-static void answer_hello(struct ndjson *s, const struct message *message, struct slice system, struct now now) {
+static void answer_hello(struct units *s, const struct message *message, struct slice system, struct now now) {
     struct line line;
     struct json_write *json =
         line_begin(s, &line, message_text(message, ATTRIBUTE_TYPE), "response", message_text(message, ATTRIBUTE_ID), now);
@@ -78,13 +97,13 @@ static void answer_hello(struct ndjson *s, const struct message *message, struct
     json_write_member(json, "system", system);
     json_write_member_bool(json, "ack", s->sink->terms.acks);
     json_write_object_end(json);
-    line_end(s, &line);
+    line_end(s, &line, now);
 }
 
 /* -- what the peer says -- */
 
 /* Whether the peer acknowledges is one fact for the whole connection, settled before the first message leaves. */
-static enum status choose_acks(struct ndjson *s, const struct control_value *ack, struct message_fault *fault) {
+static enum status choose_acks(struct units *s, const struct control_value *ack, struct message_fault *fault) {
     bool acks = control_bool(ack, s->sink->terms.acks);
     if (ack->type == CONTROL_TEXT)
         return control_fault(fault, STATUS_MALFORMED_CONTROL, "`ack` must be true or false");
@@ -92,7 +111,7 @@ static enum status choose_acks(struct ndjson *s, const struct control_value *ack
         return control_fault(fault, STATUS_NOT_SUPPORTED,
                              "`ack` must be the same for all of a connection; say it in hello");
     if (acks && !s->tx)
-        s->tx = memory_array(NDJSON_INFLIGHT_MAX, sizeof *s->tx);
+        s->tx = memory_array(UNITS_INFLIGHT_MAX, sizeof *s->tx);
     if (acks && !s->tx)
         return control_fault(fault, STATUS_NO_MEMORY, "no memory for acknowledgements");
     s->sink->terms.acks = acks;
@@ -100,7 +119,7 @@ static enum status choose_acks(struct ndjson *s, const struct control_value *ack
     return STATUS_OK;
 }
 
-static enum status read_hello(struct ndjson *s, const struct control *control, const struct message *message,
+static enum status read_hello(struct units *s, const struct control *control, const struct message *message,
                               struct message_fault *fault, struct now now) {
     struct protocol_hello hello = {0};
     struct slice system = {0};
@@ -115,7 +134,7 @@ static enum status read_hello(struct ndjson *s, const struct control *control, c
     hello.serves = hello.system.size > 0;
     s->sink->terms.is_intertie = hello.is_intertie;
     if (hello.window)
-        s->inflight_max = hello.window < NDJSON_INFLIGHT_MAX ? hello.window : NDJSON_INFLIGHT_MAX;
+        s->inflight_max = hello.window < UNITS_INFLIGHT_MAX ? hello.window : UNITS_INFLIGHT_MAX;
     if (msgs >= s->tx_token)
         s->credit = msgs;
     status = s->sink->calls->hello(s->sink->user, &hello, &system);
@@ -124,11 +143,11 @@ static enum status read_hello(struct ndjson *s, const struct control *control, c
     s->is_known = true;
     s->deadline = MONO_NEVER;
     answer_hello(s, message, system, now);
-    ndjson_update_room(s);
+    units_update_room(s);
     return STATUS_OK;
 }
 
-static enum status read_subscribe(struct ndjson *s, const struct control *control, const struct message *message,
+static enum status read_subscribe(struct units *s, const struct control *control, const struct message *message,
                                   struct message_fault *fault, struct now now) {
     struct protocol_subscription subscription;
     enum status status = control_subscription(control, &subscription, fault);
@@ -146,11 +165,11 @@ static enum status read_subscribe(struct ndjson *s, const struct control *contro
         return status;
     s->subscribed = true;
     answer_ok(s, message, now);
-    ndjson_update_room(s);
+    units_update_room(s);
     return STATUS_OK;
 }
 
-static enum status read_unsubscribe(struct ndjson *s, const struct message *message, struct now now) {
+static enum status read_unsubscribe(struct units *s, const struct message *message, struct now now) {
     if (s->subscribed)
         s->sink->calls->unsubscribe(s->sink->user, 0);
     s->subscribed = false;
@@ -159,18 +178,18 @@ static enum status read_unsubscribe(struct ndjson *s, const struct message *mess
 }
 
 /* The oldest unsettled event with that id; 0 when there is none. */
-static uint64_t find_sent(const struct ndjson *s, struct slice id) {
+static uint64_t find_sent(const struct units *s, struct slice id) {
     uint64_t hash = map_hash(id, s->hash_seed);
     if (!s->sink->terms.acks)
         return 0;
     for (uint64_t token = s->tx_low; token <= s->tx_token; token++)
-        if (s->tx[token % NDJSON_INFLIGHT_MAX].hash == (hash ? hash : 1))
+        if (s->tx[token % UNITS_INFLIGHT_MAX].hash == (hash ? hash : 1))
             return token;
     return 0;
 }
 
-static enum status read_ack(struct ndjson *s, const struct control *control, const struct message *message,
-                            struct message_fault *fault) {
+static enum status read_ack(struct units *s, const struct control *control, const struct message *message,
+                            struct message_fault *fault, struct now now) {
     bool is_nack = slice_is(message_text(message, ATTRIBUTE_TYPE), CONTROL_PREFIX "nack.v1");
     struct slice id = message_text(message, ATTRIBUTE_CAUSATIONID);
     uint64_t retry_ms = control_count(CONTROL(control, RETRY_MS), 0);
@@ -185,23 +204,23 @@ static enum status read_ack(struct ndjson *s, const struct control *control, con
                                             (uint32_t)(retry_ms < UINT32_MAX ? retry_ms : UINT32_MAX)};
     else if (is_nack)
         outcome = (struct protocol_outcome){VERDICT_REJECTED, STATUS_REJECTED, 0};
-    s->tx[token % NDJSON_INFLIGHT_MAX].hash = 0;
+    s->tx[token % UNITS_INFLIGHT_MAX].hash = 0;
     s->tx_unsettled--;
-    while (s->tx_low <= s->tx_token && s->tx[s->tx_low % NDJSON_INFLIGHT_MAX].hash == 0)
+    while (s->tx_low <= s->tx_token && s->tx[s->tx_low % UNITS_INFLIGHT_MAX].hash == 0)
         s->tx_low++;
     s->sink->calls->outcome(s->sink->user, token, token, outcome);
-    ndjson_update_room(s);
-    ndjson_check_end(s);
+    units_update_room(s);
+    units_check_end(s, now);
     return STATUS_OK;
 }
 
-static enum status read_credit(struct ndjson *s, const struct control *control, struct message_fault *fault) {
+static enum status read_credit(struct units *s, const struct control *control, struct message_fault *fault) {
     uint64_t msgs = control_count(CONTROL(control, MSGS), 0);
     if (CONTROL(control, MSGS)->type != CONTROL_COUNT || (s->credit != UINT64_MAX && msgs < s->credit) ||
         msgs < s->tx_token)
         return control_fault(fault, STATUS_MALFORMED_CONTROL, "`msgs` must be a total that never decreases");
     s->credit = msgs;
-    ndjson_update_room(s);
+    units_update_room(s);
     return STATUS_OK;
 }
 
@@ -210,19 +229,11 @@ static bool is_fatal(struct slice word, enum status status) {
     return slice_is(word, "hello") && status != STATUS_PROTOCOL_ERROR && status != STATUS_MALFORMED_CONTROL;
 }
 
-static bool count_control(struct ndjson *s, struct now now) {
-    if (now.mono.ns - s->rate_start.ns >= NS_PER_S) {
-        s->rate_start = now.mono;
-        s->error_count = s->control_count = 0;
-    }
-    return ++s->control_count <= NDJSON_CONTROL_RATE;
-}
-
-static enum status dispatch(struct ndjson *s, struct slice word, const struct control *control,
+static enum status dispatch(struct units *s, struct slice word, const struct control *control,
                             const struct message *message, struct message_fault *fault, struct now now) {
     if (slice_is(word, "ack") || slice_is(word, "nack"))
-        return read_ack(s, control, message, fault);
-    if (!count_control(s, now))
+        return read_ack(s, control, message, fault, now);
+    if (!units_count(s, &s->control_count, UNITS_CONTROL_RATE, now))
         return control_fault(fault, STATUS_RATE_LIMITED, "too many control events");
     if (slice_is(word, "hello"))
         return read_hello(s, control, message, fault, now);
@@ -238,7 +249,7 @@ static enum status dispatch(struct ndjson *s, struct slice word, const struct co
     return STATUS_OK;
 }
 
-void ndjson_control(struct ndjson *s, const struct message *message, struct now now) {
+void units_control(struct units *s, const struct message *message, struct now now) {
     struct control control = {0};
     struct message_fault fault = {0};
     struct slice word = slice_skip(message_text(message, ATTRIBUTE_TYPE), sizeof CONTROL_PREFIX - 1);
@@ -255,8 +266,8 @@ void ndjson_control(struct ndjson *s, const struct message *message, struct now 
     if (status == STATUS_OK)
         return;
     fault.status = status;
-    ndjson_write_error(s, status, fault.text, message_text(message, ATTRIBUTE_ID), now);
+    units_write_error(s, status, fault.text, message_text(message, ATTRIBUTE_ID), now);
     if (is_fatal(word, status) || status == STATUS_RATE_LIMITED)
-        ndjson_close(s, status);
+        units_close(s, status, fault.text, now);
     s->sink->calls->invalid(s->sink->user, &fault);
 }
