@@ -23,9 +23,11 @@ static void a_block_counts_its_bytes_until_the_last_reference(void **state) {
     block_unref(block);
     assert_true(gauge == 0);
     block_unref(NULL);
+    uint64_t failures = memory_failures();
     memory_fail_after(0);
     assert_null(block_new(100, &gauge));
     memory_fail_after(-1);
+    assert_true(memory_failures() == failures + 1);
     assert_true(gauge == 0);
 }
 

@@ -11,9 +11,11 @@ static _Thread_local int64_t live;
 static _Thread_local int64_t live_bytes;
 static _Thread_local int64_t fail_skip = -1;
 static _Thread_local int failed;
+static _Thread_local uint64_t failures;
 
 static void *counted(void *block) {
     live += block != NULL;
+    failures += block == NULL;
     live_bytes += (int64_t)malloc_usable_size(block);
     return block;
 }
@@ -24,6 +26,7 @@ static int should_fail(void) {
     if (fail_skip-- > 0)
         return 0;
     failed = 1;
+    failures++;
     return 1;
 }
 
@@ -60,6 +63,8 @@ void *memory_resize(void *old, size_t size) {
     void *block = realloc(old, size);
     if (block)
         live_bytes += (int64_t)malloc_usable_size(block) - before;
+    else
+        failures++;
     return block;
 }
 
@@ -82,6 +87,10 @@ char *memory_copy_text(const char *text, size_t size) {
 
 int64_t memory_live(void) {
     return live;
+}
+
+uint64_t memory_failures(void) {
+    return failures;
 }
 
 int64_t memory_live_bytes(void) {

@@ -18,6 +18,8 @@ char *memory_copy_text(const char *text, size_t size); /* NUL added */
 int64_t memory_live(void);
 /* Their bytes, as the heap rounded them, without its own. */
 int64_t memory_live_bytes(void);
+/* Allocations of this thread that failed. */
+uint64_t memory_failures(void);
 /* Tests: fail the allocation that comes after `skip` further ones, once (`skip` < 0: never). Per thread. */
 void memory_fail_after(int64_t skip);
 /* Whether the planned failure has happened. */

@@ -8,6 +8,7 @@ enum status security_admit(struct engine *engine, struct session *s, const struc
     uint32_t identity = SECURITY_NONE, system = s->listener ? s->listener->config->system : s->system;
     if (hello->key.size) {
         enum status status = identity_find(plan->security, hello->key, engine->now.wall, &identity);
+        engine->totals.authentications[status == STATUS_OK]++;
         if (status != STATUS_OK)
             return status;
         system = plan->config->identities[identity].system;

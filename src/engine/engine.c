@@ -305,8 +305,11 @@ void engine_system_view(const struct engine *engine, size_t index, struct engine
         ret->connections += system->endpoints[i]->open;
     }
     ret->held[0] = r->queued;
-    for (int i = 0; i < PRIORITY_COUNT; i++)
+    for (int i = 0; i < PRIORITY_COUNT; i++) {
+        struct list_node *head = list_first(&r->queue[i]);
         ret->held[i + 1] = r->queue[i].count;
+        ret->oldest[i + 1] = head ? LIST_ENTRY(head, struct delivery, node)->received : MONO_NEVER;
+    }
     memcpy(ret->endings, r->endings, sizeof ret->endings);
 }
 

@@ -162,6 +162,7 @@ struct engine_system_view {
     uint64_t held_bytes;
     uint64_t in_flight, awaiting_reply;
     uint64_t received; /* from it */
+    struct mono oldest[PRIORITY_COUNT + 1]; /* by priority: when what has waited longest came; MONO_NEVER: nothing waits */
     uint64_t endings[ENDING_COUNT];
     struct wall holding_since; /* 0: it doesn't hold */
     struct wall heartbeat;     /* newest; 0: none */
@@ -171,6 +172,8 @@ void engine_system_view(const struct engine *engine, size_t index, struct engine
 
 struct engine_totals {
     uint64_t received, accepted, invalid;
+    uint64_t heartbeats;
+    uint64_t authentications[2]; /* keys that were shown: [1] accepted, [0] refused */
     uint64_t endings[ENDING_COUNT][STATUS_COUNT];
     uint64_t held, held_bytes, in_flight, waiting; /* gauges: messages that were accepted, or wait to be */
     uint64_t cut_through;

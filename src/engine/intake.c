@@ -51,6 +51,7 @@ static void refuse(struct engine *engine, struct session *s, uint64_t token, con
 static void heartbeat(struct engine *engine, struct session *s, uint64_t token, const struct message *message,
                       uint32_t from) {
     struct system *system = engine_system(engine, from);
+    engine->totals.heartbeats++;
     if (system) {
         struct message *kept = message_keep(message, &engine->kept);
         if (kept) {

@@ -196,7 +196,7 @@ struct tally_system {
     uint32_t landed[2][PRIORITY_COUNT + 1]; /* series of delivered and replied, for `protocol` */
     const struct protocol *protocol;
     uint32_t duration;
-    uint32_t depth[PRIORITY_COUNT + 1];
+    uint32_t depth[PRIORITY_COUNT + 1], oldest[PRIORITY_COUNT + 1];
     uint32_t bytes, unsettled, sessions;
 };
 
@@ -233,7 +233,7 @@ void tally_limit(struct tally *tally, const char *limit);
 /* The key whose limit an accepted connection ended by; NULL: none. */
 const char *tally_limit_of(const struct connection *connection);
 /* Copies the engine's totals into the cells. */
-void tally_publish(struct tally *tally, const struct engine *engine);
+void tally_publish(struct tally *tally, const struct engine *engine, struct mono now);
 
 /* -- views -- */
 

@@ -10,6 +10,9 @@ static void add_totals(struct engine_totals *sum, const struct engine_totals *on
     sum->received += one->received;
     sum->accepted += one->accepted;
     sum->invalid += one->invalid;
+    sum->heartbeats += one->heartbeats;
+    for (int i = 0; i < 2; i++)
+        sum->authentications[i] += one->authentications[i];
     sum->held += one->held;
     sum->held_bytes += one->held_bytes;
     sum->in_flight += one->in_flight;

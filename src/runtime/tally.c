@@ -37,18 +37,23 @@ void tally_done(struct tally *tally) {
 
 static void make_series(struct tally *tally, struct tally_system *system) {
     struct metrics *set = tally->set;
-    for (unsigned p = 1; p <= PRIORITY_COUNT; p++)
+    for (unsigned p = 1; p <= PRIORITY_COUNT; p++) {
         system->depth[p] = METRICS_SERIES(set, METRIC_QUEUE_DEPTH, system->name, priority_text(p));
+        system->oldest[p] = METRICS_SERIES(set, METRIC_QUEUE_OLDEST_AGE, system->name, priority_text(p));
+    }
     system->bytes = METRICS_SERIES(set, METRIC_QUEUE_BYTES, system->name, NOTHING);
     system->unsettled = METRICS_SERIES(set, METRIC_DELIVERIES_UNSETTLED, system->name);
     system->sessions = METRICS_SERIES(set, METRIC_SYSTEM_SESSIONS, system->name);
     system->duration = METRICS_SERIES(set, METRIC_DELIVERY_DURATION, system->name);
 }
 
-static void set_gauges(struct tally *tally, const struct tally_system *system, const struct engine_system_view *view) {
+static void set_gauges(struct tally *tally, const struct tally_system *system, const struct engine_system_view *view,
+                       struct mono now) {
     struct metrics *set = tally->set;
-    for (unsigned p = 1; p <= PRIORITY_COUNT; p++)
+    for (unsigned p = 1; p <= PRIORITY_COUNT; p++) {
         metrics_set(set, system->depth[p], (int64_t)view->held[p]);
+        metrics_set(set, system->oldest[p], view->held[p] ? now.ns - view->oldest[p].ns : 0);
+    }
     metrics_set(set, system->bytes, (int64_t)view->held_bytes);
     metrics_set(set, system->unsettled, (int64_t)(view->in_flight + view->awaiting_reply));
     metrics_set(set, system->sessions, (int64_t)view->connections + view->sessions);
@@ -72,7 +77,7 @@ void tally_configure(struct tally *tally, const struct plan *plan) {
     const struct config *config = plan->config;
     static const struct engine_system_view nothing;
     for (size_t i = 0; i < tally->system_count; i++)
-        set_gauges(tally, &tally->systems[i], &nothing);
+        set_gauges(tally, &tally->systems[i], &nothing, (struct mono){0});
     forget_plan(tally);
     metrics_bound(tally->set, (uint32_t)config->telemetry.series);
     make_listeners(tally, plan);
@@ -224,7 +229,20 @@ void tally_datagram_lost(struct tally *tally, const struct connection *c, enum s
                                            slice_from(status_reason(status))), 1);
 }
 
-void tally_publish(struct tally *tally, const struct engine *engine) {
+/* The engine's own counts, which only ascend. */
+static void publish_totals(struct tally *tally, const struct engine_totals *totals) {
+    struct metrics *set = tally->set;
+    static const char *const results[] = {"refused", "accepted"};
+    metrics_set(set, tally->accepted, (int64_t)totals->accepted);
+    metrics_set(set, METRICS_PLAIN(set, METRIC_HEARTBEATS), (int64_t)totals->heartbeats);
+    metrics_set(set, METRICS_PLAIN(set, METRIC_MEMORY_FAILURES), (int64_t)memory_failures());
+    for (int i = 0; i < 2; i++)
+        if (totals->authentications[i])
+            metrics_set(set, METRICS_SERIES(set, METRIC_AUTHENTICATIONS, SLICE_OF("key"), slice_from(results[i])),
+                        (int64_t)totals->authentications[i]);
+}
+
+void tally_publish(struct tally *tally, const struct engine *engine, struct mono now) {
     const struct engine_totals *totals = engine_totals(engine);
     struct metrics *set = tally->set;
     if (tally->accepted == METRICS_NO_SERIES)
@@ -235,11 +253,11 @@ void tally_publish(struct tally *tally, const struct engine *engine) {
         metrics_add(set, listener->series, count - listener->told);
         listener->told = count;
     }
-    metrics_set(set, tally->accepted, (int64_t)totals->accepted);
+    publish_totals(tally, totals);
     size_t count = engine_system_count(engine);
     for (size_t i = 0; i < count && i < tally->system_count; i++) {
         struct engine_system_view view;
         engine_system_view(engine, i, &view);
-        set_gauges(tally, &tally->systems[i], &view);
+        set_gauges(tally, &tally->systems[i], &view, now);
     }
 }

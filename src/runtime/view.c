@@ -68,7 +68,7 @@ void view_publish(struct worker *worker) {
     size_t systems = engine_system_count(worker->engine);
     size_t connections = net->open.count < RUNTIME_CONNECTIONS_SHOWN ? net->open.count : RUNTIME_CONNECTIONS_SHOWN;
     struct mono now = worker_now(worker).mono;
-    tally_publish(&worker->tally, worker->engine);
+    tally_publish(&worker->tally, worker->engine, now);
     pthread_mutex_lock(&view->lock);
     view->totals = *engine_totals(worker->engine);
     view->totals.connections = net->open.count;

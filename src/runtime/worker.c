@@ -414,7 +414,7 @@ void worker_configure(struct worker *worker, struct generation *generation, stru
         worker_turn(worker);
     }
     if (worker->generation)
-        tally_publish(&worker->tally, worker->engine); /* its counts by listener begin anew */
+        tally_publish(&worker->tally, worker->engine, worker_now(worker).mono); /* its counts by listener begin anew */
     if (worker->input_log)
         input_log_config(worker, generation);
     struct engine_input input = {.kind = INPUT_CONFIG, .plan = generation->plan, .change = change->engine};

@@ -42,7 +42,7 @@ enum metric_unit {
       "Accepted messages that could not be delivered.") \
     X(MESSAGES_DROPPED, COUNTER, "intertie_messages_dropped", NONE, "system", "priority", "reason", \
       "Messages that ended unsent and that nobody asked to keep.") \
-    X(HEARTBEATS, COUNTER, "intertie_heartbeats", NONE, "protocol", NULL, NULL, "Heartbeat messages received.") \
+    X(HEARTBEATS, COUNTER, "intertie_heartbeats", NONE, NULL, NULL, NULL, "Heartbeat messages received.") \
     X(REDELIVERIES, COUNTER, "intertie_redeliveries", NONE, "system", "reason", NULL, \
       "Deliveries begun again after an attempt failed.") \
     X(DELIVERY_DURATION, HISTOGRAM, "intertie_delivery_duration_seconds", SECONDS, "system", NULL, NULL, \

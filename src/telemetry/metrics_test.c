@@ -98,7 +98,7 @@ static void views_sum_the_workers(void **state) {
     struct metrics *sets[3];
     for (int i = 0; i < 3; i++) {
         sets[i] = metrics_new(100);
-        uint32_t counter = METRICS_SERIES(sets[i], METRIC_HEARTBEATS, TEXT("http"));
+        uint32_t counter = METRICS_SERIES(sets[i], METRIC_MESSAGES_RECEIVED, TEXT("http"), TEXT("web"));
         uint32_t gauge = METRICS_SERIES(sets[i], METRIC_QUEUE_DEPTH, TEXT("a"), TEXT("5"));
         uint32_t oldest = METRICS_SERIES(sets[i], METRIC_QUEUE_OLDEST_AGE, TEXT("a"), TEXT("5"));
         uint32_t duration = METRICS_SERIES(sets[i], METRIC_DELIVERY_DURATION, TEXT("a"));
@@ -108,14 +108,14 @@ static void views_sum_the_workers(void **state) {
         metrics_set(sets[i], oldest, i == 1 ? 900 : 7);
         metrics_record(sets[i], duration, 1000, 4);
         if (i == 2)
-            metrics_add(sets[i], METRICS_SERIES(sets[i], METRIC_HEARTBEATS, TEXT("udp")), 1);
+            metrics_add(sets[i], METRICS_SERIES(sets[i], METRIC_MESSAGES_RECEIVED, TEXT("udp"), TEXT("web")), 1);
     }
     struct metrics_view view;
     assert_int_equal(metrics_view_init(&view, sets, 3), STATUS_OK);
     assert_int_equal(view.count, 5);
-    assert_int_equal(view.points[0].metric, METRIC_HEARTBEATS);
-    assert_int_equal(metrics_view_sum(&view, METRIC_HEARTBEATS, (struct slice[]){TEXT("http")}), 30);
-    assert_int_equal(metrics_view_sum(&view, METRIC_HEARTBEATS, NULL), 31);
+    assert_int_equal(view.points[0].metric, METRIC_MESSAGES_RECEIVED);
+    assert_int_equal(metrics_view_sum(&view, METRIC_MESSAGES_RECEIVED, (struct slice[]){TEXT("http"), {NULL, 0}}), 30);
+    assert_int_equal(metrics_view_sum(&view, METRIC_MESSAGES_RECEIVED, NULL), 31);
     assert_int_equal(metrics_view_sum(&view, METRIC_QUEUE_DEPTH, (struct slice[]){{NULL, 0}, TEXT("5")}), 0);
     assert_int_equal(metrics_view_sum(&view, METRIC_QUEUE_OLDEST_AGE, NULL), 900);
     for (size_t i = 0; i < view.count; i++)

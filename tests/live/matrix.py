@@ -9,6 +9,7 @@ import base64
 import functools
 import json
 import re
+import socket
 import subprocess
 import tempfile
 import threading
@@ -176,7 +177,7 @@ class Row:
             return self.got[mark]
 
     def close(self):
-        self.session.close()
+        self.session.socket.shutdown(socket.SHUT_RDWR)  # wakes who reads it
         for router in (self.near, self.middle, self.far):
             router.__exit__(None, None, None)
 

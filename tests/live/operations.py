@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -107,6 +108,29 @@ def counters_count():
             text = r.http("GET", "/metrics", port=r.admin).body.decode()
             return 'reason="no-route"} 1' in text and "process_resident_memory_bytes" in text
         until(seen, "the metric")
+
+
+def metric(router, name):
+    """The value of a series, by its name and labels as they are written; None: it isn't there."""
+    text = router.http("GET", "/metrics", port=router.admin).body.decode()
+    found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.M)
+    return float(found[1]) if found else None
+
+
+@case
+def heartbeats_keys_and_waiting_are_counted():
+    with Router(GUARDED) as r:
+        beat = event("heartbeat", "com.example.alive", source="/systems/crm")
+        same(r.post(beat, Authorization=f"Bearer {KEY}").status, 202, "a heartbeat")
+        same(r.post(beat, Authorization="Bearer itk_" + "x" * 43).status, 401, "a wrong key")
+        same(r.post(event("event", "a.b", {}, source="/systems/crm", target="desk", priority=3),
+                    Authorization=f"Bearer {KEY}").status, 202, "an event for nobody there")
+        until(lambda: metric(r, "intertie_heartbeats_total") == 1, "a heartbeat is counted")
+        until(lambda: metric(r, 'intertie_authentications_total{method="key",result="refused"}') == 1, "a refused key")
+        until(lambda: metric(r, 'intertie_authentications_total{method="key",result="accepted"}') == 2, "accepted keys")
+        until(lambda: (metric(r, 'intertie_queue_oldest_age_seconds{system="desk",priority="3"}') or 0) > 0, "an age")
+        same(metric(r, 'intertie_queue_oldest_age_seconds{system="desk",priority="2"}'), 0.0, "nothing waits there")
+        same(metric(r, "intertie_memory_failures_total"), 0.0, "memory was there")
 
 
 @case
