@@ -205,6 +205,7 @@ static uint64_t run(struct slice input, uint8_t choice, bool cut) {
     chain_pool_done(&w->pool);
     buffer_done(&partial);
     buffer_done(&w->worker.scratch);
+    coding_done(&w->worker.coder);
     free(w);
     return hash;
 }

@@ -201,6 +201,15 @@ static void build_allow(struct build *build, struct config_listener *listener, c
             listener->allow_count++;
 }
 
+static void build_compress(uint8_t *compress, const struct node *list) {
+    size_t count = 0;
+    for (const struct node *item = list ? list->first : NULL; item && count + 1 < CODING_COUNT; item = item->next) {
+        enum coding coding = coding_find(item->text);
+        if (coding != CODING_NONE && !memchr(compress, (int)coding, count))
+            compress[count++] = (uint8_t)coding;
+    }
+}
+
 static void build_listener(struct build *build, struct config_listener *listener, const struct node *node) {
     const struct node *system = node_get(node, SLICE_OF("system"));
     const struct node *defaults = node_get(node, SLICE_OF("defaults"));
@@ -220,6 +229,7 @@ static void build_listener(struct build *build, struct config_listener *listener
         listener->limits.message = build->config->message_max;
     listener->system = system ? index_of(section(build, "systems"), system->text) : CONFIG_NONE;
     build_auth(listener, node_get(node, SLICE_OF("auth")));
+    build_compress(listener->compress, node_get(node, SLICE_OF("compress")));
     build_allow(build, listener, node_get(node, SLICE_OF("allow")));
     listener->defaults = take(build, defaults ? defaults->count : 0, sizeof *listener->defaults);
     for (const struct node *child = defaults && listener->defaults ? defaults->first : NULL; child; child = child->next)
@@ -252,6 +262,7 @@ static void build_system(struct build *build, struct config_system *system, cons
     fill(build, system, &rows_system, node);
     system->name = keep(build, node->key);
     system->accept = accept && accept->kind == NODE_MAP;
+    build_compress(system->compress, node_get(node, SLICE_OF("compress")));
     if (node_get(node, SLICE_OF("batch")) && system->mode == CONFIG_MODE_AUTO)
         system->mode = CONFIG_MODE_BATCH;
     system->source = build_texts(build, source);

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/slice.h"
 #include "message/attribute.h"
+#include "protocol/coding.h"
 
 #define CONFIG_FOREVER INT64_MAX
 #define CONFIG_UNLIMITED UINT64_MAX
@@ -82,6 +83,7 @@ struct config_listener {
     size_t allow_count;
     enum config_format format; /* resolved: AUTO on http, CLOUDEVENTS elsewhere */
     enum config_frame frame;
+    uint8_t compress[CODING_COUNT]; /* enum coding, the dearest first; 0 ends */
     struct config_attribute *defaults; /* for what is wrapped */
     size_t default_count;
     struct {
@@ -155,6 +157,7 @@ struct config_system {
     enum config_format format;
     enum config_mode mode;
     enum config_encoding encoding;
+    uint8_t compress[CODING_COUNT]; /* enum coding, the dearest first; 0 ends */
     enum config_frame frame;
     struct {
         uint64_t max;

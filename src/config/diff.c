@@ -41,7 +41,7 @@ static bool same_listener(const struct config *before, uint32_t left, const stru
     const struct config_listener *a = &before->listeners[left], *b = &after->listeners[right];
     return same_url(&a->url, &b->url) && a->auth == b->auth && a->anonymous == b->anonymous && a->insecure == b->insecure &&
            a->max_priority == b->max_priority && a->format == b->format && a->frame == b->frame &&
-           slice_equal(system_name(before, a->system), system_name(after, b->system)) && same_allow(a, b) &&
+           memcmp(a->compress, b->compress, sizeof a->compress) == 0 && slice_equal(system_name(before, a->system), system_name(after, b->system)) && same_allow(a, b) &&
            a->limits.message == b->limits.message && a->limits.header == b->limits.header && a->limits.fields == b->limits.fields &&
            a->timeouts.head_ns == b->timeouts.head_ns && a->timeouts.auth_ns == b->timeouts.auth_ns && a->timeouts.idle_ns == b->timeouts.idle_ns;
 }
@@ -50,6 +50,7 @@ static bool same_system(const struct config *before, uint32_t left, const struct
     const struct config_system *a = &before->systems[left], *b = &after->systems[right];
     return a->accept == b->accept && a->sessions == b->sessions && a->offline == b->offline && same_texts(&a->source, &b->source) &&
            a->stamp == b->stamp && a->format == b->format && a->mode == b->mode && a->encoding == b->encoding && a->frame == b->frame &&
+           memcmp(a->compress, b->compress, sizeof a->compress) == 0 &&
            a->pool.max == b->pool.max && a->pool.idle_ns == b->pool.idle_ns && a->pool.pipeline == b->pool.pipeline &&
            a->batch.max == b->batch.max && a->batch.wait_ns == b->batch.wait_ns && same_policy(&a->policy, &b->policy);
 }

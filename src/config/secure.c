@@ -62,6 +62,7 @@ static const struct wire_key listener_keys[] = {
     {"timeouts.head", HTTPS_TOO | STREAMS},
     {"timeouts.auth", HTTPS_TOO | STREAMS},
     {"timeouts.idle", HTTPS_TOO | STREAMS},
+    {"compress", HTTPS_TOO},
 };
 
 static const struct wire_key system_keys[] = {
@@ -70,6 +71,7 @@ static const struct wire_key system_keys[] = {
     {"pool", HTTPS_TOO | STREAMS},
     {"pool.pipeline", HTTPS_TOO},
     {"batch", HTTPS_TOO},
+    {"compress", HTTPS_TOO},
 };
 
 static const struct node *below(const struct node *map, const char *path) {
@@ -151,6 +153,17 @@ static void check_twice(struct work *work, const struct node *listeners, const s
     }
 }
 
+/* `false` stands alone, and stream v1 has no gzip. */
+static void check_compress(struct work *work, const struct node *map, unsigned schemes, const struct trail *trail) {
+    const struct node *list = node_get(map, SLICE_OF("compress"));
+    struct trail here = {trail, SLICE_OF("compress")};
+    bool is_list = list && list->kind == NODE_LIST && list->count > 0;
+    if (is_list && list->count > 1 && list_has(list, "false"))
+        work_error(work, list->at, &here, "`false` stands alone");
+    else if (is_list && schemes && !(schemes & ~STREAMS) && !list_has(list, "zstd") && !list_has(list, "deflate") && !list_has(list, "false"))
+        work_error(work, list->at, &here, "streams have `zstd` and `deflate`");
+}
+
 static void check_listener(struct work *work, const struct node *listeners, const struct node *listener, const struct trail *trail) {
     struct config_url url;
     check_format(work, listener, trail);
@@ -159,6 +172,7 @@ static void check_listener(struct work *work, const struct node *listeners, cons
     if (!at)
         return;
     check_open(work, listener, at, &url, trail);
+    check_compress(work, listener, 1u << url.scheme, trail);
     check_wire(work, listener, listener_keys, COUNT_OF(listener_keys), 1u << url.scheme, config_scheme_name(url.scheme), trail);
     check_twice(work, listeners, listener, at, &url, trail);
 }
@@ -211,6 +225,7 @@ void secure_all(struct work *work) {
         if (child->kind != NODE_MAP)
             continue;
         check_batch(work, child, &here);
+        check_compress(work, child, schemes_of(work, child), &here);
         check_wire(work, child, system_keys, COUNT_OF(system_keys), schemes_of(work, child), "the wires of this system", &here);
     }
     check_admin(work);

@@ -54,6 +54,7 @@ void net_done(struct net *net) {
     chain_pool_done(&net->pool);
     memory_free(net->worker.extra.data);
     buffer_done(&net->worker.scratch);
+    coding_done(&net->worker.coder);
     while (net->worker.ring_count)
         memory_free(net->worker.rings[--net->worker.ring_count].entries);
     memory_free(net->slots);

@@ -75,6 +75,7 @@ static enum status listener(struct plan *plan, struct plan_listener *out, const 
     setup->is_loopback = config->url.is_loopback;
     setup->keys_refused = !config->url.is_loopback && !config->insecure;
     setup->format = config->format == CONFIG_FORMAT_AUTO ? PROTOCOL_FORMAT_AUTO : PROTOCOL_FORMAT_CLOUDEVENTS;
+    memcpy(setup->compress, config->compress, sizeof setup->compress);
     setup->answers = config->system != CONFIG_NONE && config->allow_count > 0;
     if (config->system != CONFIG_NONE)
         setup->system = plan->config->systems[config->system].name;
@@ -143,6 +144,7 @@ static enum status endpoint(struct plan *plan, struct plan_endpoint *out, uint32
     setup->pipeline = small(owner->pool.pipeline);
     setup->batch.max = owner->mode == CONFIG_MODE_BATCH ? small(owner->batch.max) : 0;
     setup->batch.wait_ns = owner->batch.wait_ns;
+    memcpy(setup->compress, owner->compress, sizeof setup->compress);
     setup->encoding = owner->encoding == CONFIG_ENCODING_PROTOBUF ? ENCODING_PROTO : ENCODING_JSON;
     return setup->name.data && setup->host.data ? STATUS_OK : no_memory(fault);
 }

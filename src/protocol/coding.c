@@ -145,7 +145,8 @@ enum status coding_pack(struct coder **place, enum coding coding, struct slice b
         return STATUS_NO_MEMORY;
     enum status status = coding == CODING_ZSTD ? pack_zstd(coder, bytes, at, bytes.size - 1, &size)
                                                : pack_zlib(coder, coding, bytes, at, bytes.size - 1, &size);
-    *ret_packed = slice_make(at, size);
+    if (status == STATUS_OK)
+        *ret_packed = slice_make(at, size);
     return status;
 }
 
@@ -306,7 +307,8 @@ enum status coding_unpack(struct coder **place, enum coding coding, struct slice
     u.out = &coder->plain;
     buffer_clear(u.out);
     enum status status = coding == CODING_ZSTD ? unpack_zstd(&u, packed) : unpack_zlib(&u, coding, packed);
-    *ret_bytes = buffer_slice(u.out);
+    if (status == STATUS_OK)
+        *ret_bytes = buffer_slice(u.out);
     *ret_words = u.words;
     return status;
 }

@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "message/message.h"
 #include "message/uuid.h"
+#include "protocol/coding.h"
 
 enum protocol_role {
     PROTOCOL_ACCEPTED, /* we listen */
@@ -162,6 +163,7 @@ struct protocol_setup {
         int64_t attempt_ns;   /* dialled http1: from request to final status */
         int64_t write_ns;     /* the peer takes no byte of what there is for it; 0: never too long */
     } timeouts;
+    uint8_t compress[CODING_COUNT]; /* enum coding, the best first; 0 ends. None: nothing is packed or unpacked */
     /* accepted */
     bool auth;          /* a key is required */
     bool keys_refused;  /* keys in clear text are refused here */
@@ -201,6 +203,7 @@ struct protocol_worker {
     struct message_seen seen;
     struct buffer extra;   /* scratch for decoding; cleared by the protocol before each unit; fixed size */
     struct buffer scratch; /* for encoding where the chain can't be written in place */
+    struct coder *coder;   /* contexts of content codings; NULL until they are needed, then coding_done() */
     int64_t date_second;   /* http1: of `date` */
     char date[32];         /* http1: as in the header; empty before the first */
     struct protocol_ring { /* ndjson: of connections that fell silent */

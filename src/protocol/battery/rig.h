@@ -186,6 +186,7 @@ static inline void rig_done(struct rig *rig) {
     buffer_done(&rig->partial);
     buffer_done(&rig->log);
     buffer_done(&rig->worker.scratch);
+    coding_done(&rig->worker.coder);
     free(rig->worker.extra.data);
 }
 

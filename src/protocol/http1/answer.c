@@ -1,11 +1,12 @@
 /* Answers of the accepted role: each is written whole into the out chain, or the connection ends. */
 #include "base/text.h"
 #include "message/uuid.h"
+#include "protocol/http1/coded.h"
 #include "protocol/http1/date.h"
 #include "protocol/http1/inner.h"
 #include "protocol/http1/problem.h"
 
-#define HEAD_ROOM 256 /* status line, Date, Content-Length, Connection, empty line */
+#define HEAD_ROOM 384 /* status line, Date, Content-Length, Content-Encoding, Vary, Connection, empty line */
 
 /* RFC 9110 section 6.6.1. Formatted once a second and worker. */
 static void add_date(struct protocol_worker *worker, struct now now, struct buffer *out) {
@@ -49,8 +50,10 @@ static bool begin(struct http1 *h, size_t size, struct buffer *out) {
 void answer_write(struct http1 *h, const struct answer *answer, struct now now) {
     struct http1_server *s = &h->server;
     struct buffer out;
-    size_t body = s->is_head ? 0 : answer->body.size;
-    if (!begin(h, HEAD_ROOM + answer->lines.size + answer->content_type.size + body, &out))
+    struct slice body = answer->body;
+    bool varies = coded_varies(h, body.size);
+    enum coding coding = coded_pack(h, (enum coding)s->coding, &body);
+    if (!begin(h, HEAD_ROOM + answer->lines.size + answer->content_type.size + body.size, &out))
         return;
     add_start(h, answer->code, now, &out);
     buffer_add(&out, answer->lines);
@@ -59,13 +62,16 @@ void answer_write(struct http1 *h, const struct answer *answer, struct now now) 
         buffer_add(&out, answer->content_type);
         buffer_add(&out, SLICE_OF("\r\n"));
     }
+    if (varies)
+        buffer_add(&out, SLICE_OF("Vary: Accept-Encoding\r\n"));
+    coded_line(coding, &out);
     if (answer->code >= 200 && answer->code != 204 && answer->code != 304) { /* RFC 9110 section 8.6 */
         buffer_add(&out, SLICE_OF("Content-Length: "));
-        buffer_add_u64(&out, answer->body.size);
+        buffer_add_u64(&out, body.size);
         buffer_add(&out, SLICE_OF("\r\n"));
     }
     buffer_add(&out, SLICE_OF("\r\n"));
-    buffer_add(&out, slice_head(answer->body, body));
+    buffer_add(&out, slice_head(body, s->is_head ? 0 : body.size));
     chain_commit(h->sink->out, out.size);
 }
 
@@ -134,6 +140,7 @@ enum status answer_reply(struct http1 *h, const struct message *message, const s
     enum status status = leave_prepare(&leave, (enum api_mode)h->server.mode, API_BINARY, message, overlay, &h->worker->scratch);
     if (status != STATUS_OK)
         return status;
+    coded_leave(h, (enum coding)h->server.coding, &leave, message);
     size_t size = HEAD_ROOM + leave_size(&leave);
     uint8_t *at = chain_reserve(h->sink->out, size);
     if (!at)

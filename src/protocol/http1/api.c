@@ -125,7 +125,7 @@ enum api_mode api_mode(const struct http1_head *head) {
 }
 
 /* Weight of `;q=`, in thousandths; 1000 when there is none. RFC 9110 section 12.4.2. */
-static unsigned weight(struct slice element) {
+unsigned api_weight(struct slice element) {
     struct slice rest = slice_skip(element, slice_find(element, ';'));
     while (rest.size) {
         rest = slice_skip(rest, 1);
@@ -152,9 +152,9 @@ enum message_encoding api_accepts(struct slice accept) {
                                          : slice_equal_nocase(type, SLICE_OF("application/cloudevents+protobuf"))
                                              ? ENCODING_PROTO
                                              : ENCODING_NONE;
-        if (encoding != ENCODING_NONE && weight(element) > best_weight) {
+        if (encoding != ENCODING_NONE && api_weight(element) > best_weight) {
             best = encoding;
-            best_weight = weight(element);
+            best_weight = api_weight(element);
         }
     }
     return best;

@@ -45,6 +45,8 @@ struct slice api_media(struct slice content_type);
 bool api_is_json(struct slice content_type);
 /* The event format that `Accept` asks for by name; ENCODING_NONE: none. */
 enum message_encoding api_accepts(struct slice accept);
+/* `;q=` of an element of Accept or its like, in thousandths. */
+unsigned api_weight(struct slice element);
 
 /* What the parts of a request say beside the event itself. */
 struct api_hints {

@@ -3,9 +3,9 @@
 
 #include "base/memory.h"
 #include "message/uuid.h"
+#include "protocol/http1/coded.h"
 #include "protocol/http1/date.h"
 #include "protocol/http1/gather.h"
-#include "protocol/http1/inner.h"
 #include "protocol/wrap.h"
 
 void client_open(struct http1 *h, struct now now) {
@@ -67,6 +67,19 @@ static void take_apart(struct http1 *h, unsigned code) {
     current(h)->gather = NULL;
     c->told = true;
     client_split(h, gather);
+}
+
+/* 415 to what was packed: the peer has looked at nothing of it. From now on it goes as it is, this one again too. */
+static bool refuses_coding(const struct http1 *h, unsigned code) {
+    return code == 415 && current(h)->is_packed;
+}
+
+static void again_plainly(struct http1 *h) {
+    h->client.plainly = true;
+    if (current(h)->gather)
+        take_apart(h, 0);
+    else
+        tell(h, (struct protocol_outcome){VERDICT_UNSENT, STATUS_REJECTED, 0});
 }
 
 static void unsent(struct http1 *h, uint64_t first, uint32_t count, enum status status) {
@@ -132,7 +145,10 @@ static enum status decode_reply(struct http1 *h, const struct http1_head *head, 
                               .id = slice_make(id, sizeof id), .source = wrap_source(h->setup, h->setup->system, source, sizeof source),
                               .messagetype = SLICE_OF("response")};
     memcpy(message->receipt, uuid, sizeof uuid);
-    enum status status = api_decode(message, api_mode(head), body, &h->worker->extra, NULL, &hints, fault);
+    enum status status = coded_unpack(h, head, &body, fault);
+    if (status != STATUS_OK)
+        return status;
+    status = api_decode(message, api_mode(head), body, &h->worker->extra, NULL, &hints, fault);
     memcpy(message->receipt, uuid, sizeof uuid);
     message->has_receipt = true;
     return status;
@@ -152,6 +168,7 @@ static void take_reply(struct http1 *h, const struct http1_head *head, struct sl
     }
     h->sink->calls->message(h->sink->user, ++c->tokens, &message, current(h)->first);
     tell(h, (struct protocol_outcome){VERDICT_ACCEPTED, STATUS_OK, 0});
+    coding_rest(h->worker->coder);
 }
 
 /* Only 200 has a reply in its body; 202 promises one for later, elsewhere. */
@@ -260,7 +277,9 @@ static size_t take_head(struct http1 *h, struct slice bytes, bool ended, struct 
     if (has_reply(h, &head))
         return reply_head(h, &head, bytes, ended, now);
     uint32_t retry_ms = date_retry_after(http1_known(&head, HTTP1_RETRY_AFTER), now.wall);
-    if (refuses_batch(h, head.code))
+    if (refuses_coding(h, head.code))
+        again_plainly(h);
+    else if (refuses_batch(h, head.code))
         take_apart(h, head.code);
     else
         tell(h, outcome_of(head.code, retry_ms));

@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
-#include "protocol/http1/inner.h"
+#include "protocol/http1/coded.h"
 #include "protocol/wrap.h"
 
 /* What is wrong with a request before its body is looked at: it is answered now, its body is read past. Whoever waits
@@ -123,6 +123,18 @@ static enum api_mode mode_of(const struct http1 *h, const struct http1_head *hea
     return h->setup->format == PROTOCOL_FORMAT_RAW ? API_PLAIN : api_mode(head);
 }
 
+static bool check_coding(struct http1 *h, const struct http1_head *head, struct now now) {
+    const char *words = coded_objection(h, head);
+    char lines[CODED_ACCEPT_MAX + 1];
+    struct buffer out;
+    if (!words)
+        return true;
+    buffer_init_fixed(&out, lines, CODED_ACCEPT_MAX);
+    coded_accept_line(h, &out); /* RFC 9110 section 15.5.16 */
+    lines[out.size] = '\0';
+    return refuse(h, head, STATUS_UNSUPPORTED_MEDIA, words, lines, now);
+}
+
 static bool check_mode(struct http1 *h, const struct http1_head *head, struct now now) {
     enum api_mode mode = mode_of(h, head);
     if (mode == API_UNKNOWN_FORMAT)
@@ -140,7 +152,7 @@ static bool check_route(struct http1 *h, const struct http1_head *head, struct n
     api_route(head, room, &route);
     switch (route.place) {
     case API_MESSAGES:
-        return check_mode(h, head, now);
+        return check_coding(h, head, now) && check_mode(h, head, now);
     case API_OPTIONS:
         return answer_options(h, head, route.allow, now);
     case API_NO_METHOD:
@@ -174,7 +186,7 @@ bool exchange_check(struct http1 *h, const struct http1_head *head, struct now n
         return check_route(h, head, now);
     if (head->form == HTTP1_ASTERISK_FORM)
         return answer_options(h, head, "GET, HEAD, POST, PUT, DELETE, OPTIONS", now);
-    return true;
+    return check_coding(h, head, now);
 }
 
 /* -- requests that are no messages -- */
@@ -252,6 +264,7 @@ void exchange_begin(struct http1 *h, const struct http1_head *head, struct slice
     struct message_fault fault;
     s->in.phase = PHASE_OPEN;
     s->after = PHASE_HEAD;
+    s->coding = (uint8_t)coded_wanted(h, head);
     h->sink->paused = true;
     h->sink->due = MONO_NEVER;
     if (h->setup->is_admin) {
@@ -269,10 +282,11 @@ void exchange_begin(struct http1 *h, const struct http1_head *head, struct slice
         hints.id = slice_make(id, sizeof id);
         hints.source = wrap_source(h->setup, h->setup->system.size ? h->setup->system : s->system, source, sizeof source);
     }
-    if (!api_ttl(&hints, &fault))
+    if (!api_ttl(&hints, &fault) || coded_unpack(h, head, &body, &fault) != STATUS_OK)
         refuse_event(h, &fault, now);
     else if (mode == API_BATCH_JSON || mode == API_BATCH_PROTO)
         batch_begin(h, mode, body, &hints, now);
     else
         begin_event(h, mode, body, &hints, now);
+    coding_rest(h->worker->coder);
 }

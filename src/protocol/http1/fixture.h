@@ -194,6 +194,7 @@ static inline void world_done(struct world *w) {
     buffer_done(&w->partial);
     buffer_done(&w->out);
     buffer_done(&w->worker.scratch);
+    coding_done(&w->worker.coder);
     test_free(w->extra);
 }
 

@@ -56,6 +56,7 @@ struct http1_server {
     bool has_receipt;
     bool said_hello;
     uint8_t mode; /* enum api_mode: of the reply */
+    uint8_t coding; /* enum coding: that the answer may have */
     uint8_t after; /* phase to go to when the exchange ends */
     uint8_t receipt[16];
     uint64_t tokens; /* given so far */
@@ -74,6 +75,7 @@ struct http1_sent {
     uint64_t first; /* token of its first event */
     uint32_t count; /* of its events */
     bool asks;
+    bool is_packed;
     uint64_t end;   /* out->added behind it */
     struct mono due;
     struct gather *gather; /* a batch: its events, until the answer says that they were understood; else NULL */
@@ -86,6 +88,7 @@ struct http1_client {
     bool shutting;
     bool told;     /* the outcome was given, the rest of the answer is skipped */
     bool singly;   /* the peer does not know batches */
+    bool plainly;  /* nor the coding that we pack with */
     uint8_t interim;
     uint64_t tokens; /* inbound */
     struct http1_sent *sent; /* ring: answers come in the order of requests */

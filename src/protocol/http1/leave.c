@@ -1,6 +1,8 @@
 /* Outgoing content modes. */
 #include "protocol/http1/leave.h"
 
+#include "protocol/http1/coded.h"
+
 static const struct slice media[] = {
     [API_JSON] = SLICE("application/cloudevents+json"),
     [API_PROTO] = SLICE("application/cloudevents+protobuf"),
@@ -62,7 +64,6 @@ static enum status prepare_binary(struct leave *leave, bool plainly, const struc
         return status;
     leave->body = slice_make(NULL, 0);
     leave->body_size = message_data_size(message);
-    add_length(scratch, leave->body_size);
     leave->lines = buffer_slice(scratch);
     return scratch->status;
 }
@@ -79,7 +80,6 @@ static enum status prepare_structured(struct leave *leave, const struct message 
     buffer_add(scratch, SLICE_OF("Content-Type: "));
     buffer_add(scratch, media[leave->mode]);
     buffer_add(scratch, SLICE_OF("\r\n"));
-    add_length(scratch, body_size);
     leave->body = as_it_came ? slice_make(message->wire, body_size) : slice_make(scratch->data, body_size);
     leave->body_size = body_size;
     leave->lines = slice_skip(buffer_slice(scratch), lines_at);
@@ -89,6 +89,8 @@ static enum status prepare_structured(struct leave *leave, const struct message 
 enum status leave_prepare(struct leave *leave, enum api_mode mode, enum api_mode otherwise,
                           const struct message *message, const struct overlay *overlay, struct buffer *scratch) {
     leave->mode = mode;
+    leave->coding = CODING_NONE;
+    leave->varies = false;
     buffer_clear(scratch);
     if (mode == API_BINARY) {
         enum status status = prepare_binary(leave, otherwise != API_BINARY, message, overlay, scratch);
@@ -102,6 +104,10 @@ enum status leave_prepare(struct leave *leave, enum api_mode mode, enum api_mode
 
 void leave_write(const struct leave *leave, const struct message *message, bool only_head, struct buffer *out) {
     buffer_add(out, leave->lines);
+    if (leave->varies)
+        buffer_add(out, SLICE_OF("Vary: Accept-Encoding\r\n"));
+    coded_line(leave->coding, out);
+    add_length(out, leave->body_size);
     buffer_add(out, SLICE_OF("\r\n"));
     if (only_head)
         return;

@@ -6,7 +6,9 @@
 
 struct leave {
     enum api_mode mode;
-    struct slice lines; /* header lines about the body, Content-Length too, each with its CRLF */
+    enum coding coding; /* of the body */
+    bool varies;        /* by what the request accepts */
+    struct slice lines; /* header lines about the body, each with its CRLF; not its length and coding */
     struct slice body;  /* data NULL: it is the message's payload */
     size_t body_size;
 };
@@ -16,12 +18,13 @@ struct leave {
  * API_JSON instead. The slices point into `scratch`, which is cleared first, or into the message. */
 enum status leave_prepare(struct leave *leave, enum api_mode mode, enum api_mode otherwise,
                           const struct message *message, const struct overlay *overlay, struct buffer *scratch);
-/* Appends lines, empty line and, unless `only_head`, the body. */
+/* Appends lines, those about length and coding, empty line and, unless `only_head`, the body. */
 void leave_write(const struct leave *leave, const struct message *message, bool only_head, struct buffer *out);
 /* Content-Type of a structured mode or a batch. */
 struct slice leave_media(enum api_mode mode);
+#define LEAVE_LINES_MAX 128
 static inline size_t leave_size(const struct leave *leave) {
-    return leave->lines.size + 2 + leave->body_size;
+    return leave->lines.size + LEAVE_LINES_MAX + leave->body_size;
 }
 
 #endif

@@ -365,7 +365,8 @@ static int known_candidate(size_t size, uint8_t first) {
     case 12: return first == 'c' ? HTTP1_CONTENT_TYPE : -1;
     case 13: return first == 'a' ? HTTP1_AUTHORIZATION : -1;
     case 14: return first == 'c' ? HTTP1_CONTENT_LENGTH : -1;
-    case 15: return first == 'i' ? HTTP1_IDEMPOTENCY_KEY : -1;
+    case 15: return first == 'i' ? HTTP1_IDEMPOTENCY_KEY : first == 'a' ? HTTP1_ACCEPT_ENCODING : -1;
+    case 16: return first == 'c' ? HTTP1_CONTENT_ENCODING : -1;
     case 17: return first == 't' ? HTTP1_TRANSFER_ENCODING : -1;
     default: return -1;
     }

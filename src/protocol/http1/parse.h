@@ -29,7 +29,9 @@
     X(IDEMPOTENCY_KEY, "idempotency-key", HTTP1_SINGLE) \
     X(USER_AGENT, "user-agent", 0) \
     X(RETRY_AFTER, "retry-after", HTTP1_SINGLE) \
-    X(PREFER, "prefer", 0)
+    X(PREFER, "prefer", 0) \
+    X(CONTENT_ENCODING, "content-encoding", 0) \
+    X(ACCEPT_ENCODING, "accept-encoding", 0)
 
 enum http1_known {
 #define HTTP1_KNOWN_ENUM(NAME, name, flags) HTTP1_##NAME,

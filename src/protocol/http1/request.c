@@ -1,9 +1,9 @@
 /* Requests of the dialled role: one event each, several ahead of their answers, or many events in one. */
 #include "base/memory.h"
+#include "protocol/http1/coded.h"
 #include "protocol/http1/gather.h"
-#include "protocol/http1/inner.h"
 
-#define FIXED_ROOM 320 /* of a request's head beside host, path and what describes the body */
+#define FIXED_ROOM (320 + CODED_ACCEPT_MAX + CODED_LINE_MAX) /* of a request's head beside host, path and what describes the body */
 
 /* -- room -- */
 
@@ -106,6 +106,13 @@ static void write_start(const struct http1 *h, bool asks, struct buffer *out) {
     buffer_add(out, SLICE_OF("\r\nUser-Agent: intertie/" INTERTIE_VERSION "\r\n"));
     if (asks)
         buffer_add(out, SLICE_OF("Prefer: reply\r\n"));
+    if (asks && h->setup->compress[0])
+        coded_accept_line(h, out);
+}
+
+/* What we pack with: the first that `compress` names, until the peer says that it doesn't take that. */
+static enum coding packing(const struct http1 *h) {
+    return h->client.plainly ? CODING_NONE : (enum coding)h->setup->compress[0];
 }
 
 static uint8_t *begin(const struct http1 *h, size_t more, struct buffer *out) {
@@ -125,13 +132,17 @@ static enum status send_one(struct http1 *h, const struct message *message, cons
                                        &h->worker->scratch);
     if (status != STATUS_OK)
         return status;
+    coded_leave(h, packing(h), &leave, message);
     if (!reserve_sent(&h->client) || !begin(h, leave_size(&leave), &out))
         return STATUS_NO_MEMORY;
     write_start(h, options->asks, &out);
     leave_write(&leave, message, false, &out);
     chain_commit(h->sink->out, out.status == STATUS_OK ? out.size : 0);
     if (out.status == STATUS_OK)
-        push_sent(h, (struct http1_sent){.first = options->token, .count = 1, .asks = options->asks}, options->timeout_ns, now);
+        push_sent(h,
+                  (struct http1_sent){.first = options->token, .count = 1, .asks = options->asks,
+                                      .is_packed = leave.coding != CODING_NONE},
+                  options->timeout_ns, now);
     return out.status;
 }
 
@@ -232,41 +243,55 @@ void client_split(struct http1 *h, struct gather *gather) {
 
 /* -- and their requests -- */
 
-static enum status write_events(struct http1 *h, bool asks, struct slice media, struct slice events, bool is_json_batch) {
+/* Packed where that is wanted and smaller: `ret_packed`. */
+static enum status write_events(struct http1 *h, bool asks, struct slice media, struct slice events, bool *ret_packed) {
     struct buffer out;
-    if (!reserve_sent(&h->client) || !begin(h, events.size + 1, &out))
+    enum coding coding = coded_pack(h, packing(h), &events);
+    if (!reserve_sent(&h->client) || !begin(h, events.size, &out))
         return STATUS_NO_MEMORY;
     write_start(h, asks, &out);
     buffer_add(&out, SLICE_OF("Content-Type: "));
     buffer_add(&out, media);
-    buffer_add(&out, SLICE_OF("\r\nContent-Length: "));
-    buffer_add_u64(&out, events.size + is_json_batch);
+    buffer_add(&out, SLICE_OF("\r\n"));
+    coded_line(coding, &out);
+    buffer_add(&out, SLICE_OF("Content-Length: "));
+    buffer_add_u64(&out, events.size);
     buffer_add(&out, SLICE_OF("\r\n\r\n"));
     buffer_add(&out, events);
-    if (is_json_batch)
-        buffer_add_byte(&out, ']');
     chain_commit(h->sink->out, out.status == STATUS_OK ? out.size : 0);
+    *ret_packed = coding != CODING_NONE;
     return out.status;
 }
 
 static enum status request_batch(struct http1 *h, struct now now) {
     struct gather *gather = h->client.line;
     enum api_mode mode = gather->is_proto ? API_BATCH_PROTO : API_BATCH_JSON;
-    enum status status = write_events(h, false, leave_media(mode), buffer_slice(&gather->bytes), !gather->is_proto);
+    bool is_packed;
+    /* Its bracket goes again: should the batch be refused, its events are taken from here. */
+    if (!gather->is_proto)
+        buffer_add_byte(&gather->bytes, ']');
+    if (gather->bytes.status != STATUS_OK)
+        return gather->bytes.status;
+    enum status status = write_events(h, false, leave_media(mode), buffer_slice(&gather->bytes), &is_packed);
+    if (!gather->is_proto)
+        gather->bytes.size--;
     if (status != STATUS_OK)
         return status;
     leave_line(&h->client);
-    push_sent(h, (struct http1_sent){.first = gather->first, .count = gather->count, .gather = gather}, 0, now);
+    push_sent(h, (struct http1_sent){.first = gather->first, .count = gather->count, .is_packed = is_packed, .gather = gather}, 0, now);
     return STATUS_OK;
 }
 
 static enum status request_next(struct http1 *h, struct now now) {
     struct gather *gather = h->client.line;
     struct slice media = leave_media(gather->is_proto ? API_PROTO : API_JSON);
-    enum status status = write_events(h, gather->asks, media, gather_event(gather, gather->gone), false);
+    bool is_packed;
+    enum status status = write_events(h, gather->asks, media, gather_event(gather, gather->gone), &is_packed);
     if (status != STATUS_OK)
         return status;
-    push_sent(h, (struct http1_sent){.first = gather->first + gather->gone, .count = 1, .asks = gather->asks}, 0, now);
+    push_sent(h,
+              (struct http1_sent){.first = gather->first + gather->gone, .count = 1, .asks = gather->asks, .is_packed = is_packed},
+              0, now);
     if (++gather->gone == gather->count)
         gather_free(leave_line(&h->client));
     return STATUS_OK;

@@ -14,6 +14,7 @@ void server_open(struct http1 *h, struct now now) {
 static size_t give_up(struct http1 *h, enum status status, const char *words, struct now now) {
     struct http1_server *s = &h->server;
     s->keep = s->is_head = s->is_old = s->has_receipt = false;
+    s->coding = CODING_NONE;
     s->after = PHASE_OVER;
     answer_problem(h, status, slice_from(words), 0, slice_make(NULL, 0), now);
     answer_end(h, status, now);
@@ -160,6 +161,7 @@ static size_t skip_chunks(struct http1 *h, struct slice bytes, bool ended, struc
 static void note_head(struct http1 *h, const struct http1_head *head) {
     struct http1_server *s = &h->server;
     s->is_old = head->minor == 0;
+    s->coding = CODING_NONE;
     s->is_head = slice_is(head->method, "HEAD");
     /* RFC 9112 section 9.3 */
     s->keep = !head->wants_close && (head->minor >= 1 || head->wants_keep);
