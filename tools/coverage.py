@@ -16,7 +16,8 @@ policy/cesql_lex policy/cesql_parse
 config/expand config/json config/scalar config/url config/yaml
 protocol/http1/api protocol/http1/chunked protocol/http1/decode protocol/http1/parse
 protocol/stream/control protocol/stream/handshake
-protocol/units/codec protocol/units/control_events protocol/units/line protocol/units/units
+protocol/units/bare protocol/units/codec protocol/units/control_events protocol/units/delimited protocol/units/fifo
+protocol/units/frames protocol/units/length protocol/units/line protocol/units/units
 protocol/stream/session protocol/stream/settle protocol/stream/sniff protocol/stream/stream1
 protocol/datagram/datagram
 """.split()

@@ -85,6 +85,7 @@ enum status_class {
     X(UNREACHABLE, AWAY, "unreachable", 503, 14, 0, 0, 0, "Host unreachable") \
     X(RESOLVE_FAILED, AWAY, "resolve-failed", 503, 14, 0, 0, 0, "Name not resolved") \
     X(CONNECT_TIMEOUT, AWAY, "connect-timeout", 503, 14, 0, 0, 0, "No connection in time") \
+    X(BAD_GREETING, AWAY, "bad-greeting", 503, 14, 0, 0, 0, "Greeting not as expected") \
     X(ADDRESS_IN_USE, LOCAL, "address-in-use", 500, 13, 0, 0, 0, "Address in use") \
     X(BAD_CONFIG, CONFIG, "bad-config", 400, 3, 0, 0, 0, "Configuration is not valid") \
     X(NO_MEMORY, LOCAL, "out-of-memory", 503, 8, 12, 1011, 0x97, "Out of memory") \

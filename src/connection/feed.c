@@ -177,6 +177,8 @@ void net_written(struct net *net, uint64_t handle, uint64_t size, uint32_t piece
     if (chain_unsent(&c->out) == 0)
         c->flushed = false;
     connection_touch(c);
+    if (c->protocol->written && c->status == CONNECTION_OPEN && (size || pieces))
+        c->protocol->written(c->state, now);
     if (c->status == CONNECTION_OPEN && (size || pieces))
         net->calls->progress(net->user, c, now);
 }

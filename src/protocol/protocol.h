@@ -8,7 +8,7 @@
  * order, by settle(). Outbound messages are numbered 1, 2, 3.. by the user; each ends exactly once: by sink.outcome()
  * where `terms.acks`, else by the connection, when its last byte was written.
  *
- * Reentrancy. The protocol calls the sink only from within feed, send, settle, cancel, tick, shut, datagram, open. The
+ * Reentrancy. The protocol calls the sink only from within feed, send, settle, cancel, tick, shut, written, datagram, open. The
  * user may call send, settle and cancel of *any* protocol, this one too, from within a sink call; a protocol must
  * therefore have its own state in order before it calls up, and must bear settle() inside message(). Nobody calls
  * done() from inside a sink call. */
@@ -42,6 +42,7 @@ struct protocol_terms {
                         * the token is settled only if there will be none (http1) */
     bool can_reply;   /* a reply may also be sent as a message of its own */
     bool is_intertie; /* the peer says that it is an intertie: hops are counted toward it */
+    bool keep;        /* a message can't be had again from the bytes that were written for it: recover() always fails */
     bool answers_bounded; /* feed() isn't called while more than NET_UNSENT_MAX bytes wait to be sent: who asks on and
                            * on but takes no answers is not read (http1). For those whose peer may not read before it
                            * is read, it would be a deadlock: they have bounds of their own */
@@ -93,8 +94,8 @@ struct protocol_request;
 
 /* Calls up. Every `user` is the one given in the sink. */
 struct protocol_calls {
-    /* One inbound message, borrowed. `reply_to`: the outbound token that it answers on this carrier (dialled http1), or
-     * 0. The user settles `token` now or later. `message->receipt` may be set by the protocol. */
+    /* One inbound message, borrowed. `reply_to`: the outbound token that it answers on this carrier (dialled http1, fifo),
+     * or 0. The user settles `token` now or later. `message->receipt` may be set by the protocol. */
     void (*message)(void *user, uint64_t token, struct message *message, uint64_t reply_to);
     /* An inbound unit that was no valid message: for counters and the log; the protocol has answered it itself. */
     void (*invalid)(void *user, const struct message_fault *fault);
@@ -128,6 +129,7 @@ struct protocol_sink {
     size_t want;     /* feed() makes no progress before so many bytes are there; 0: any */
     struct protocol_terms terms;
     bool paused;     /* feed() must not be called: the protocol waits for settle() (http1: one exchange at a time) */
+    bool greets;     /* dialled: the peer hasn't shown yet that it is who was meant; if it ends so, the dial has failed */
     bool gathers;    /* send() holds something back: flush() is called at the end of each turn that touches it */
     /* Set by the protocol to end: what is in `out` is written, then the connection closes with this reason. */
     bool closing;
@@ -139,6 +141,34 @@ struct protocol_sink {
 
 enum protocol_content_mode { PROTOCOL_MODE_AUTO, PROTOCOL_MODE_BINARY, PROTOCOL_MODE_STRUCTURED, PROTOCOL_MODE_BATCH };
 enum protocol_format { PROTOCOL_FORMAT_AUTO, PROTOCOL_FORMAT_CLOUDEVENTS, PROTOCOL_FORMAT_RAW };
+
+/* Where one unit of a stream ends. */
+enum protocol_framing {
+    PROTOCOL_FRAME_LINE,
+    PROTOCOL_FRAME_CRLF,
+    PROTOCOL_FRAME_LEN16BE,     /* RFC 4571 */
+    PROTOCOL_FRAME_LEN32BE,
+    PROTOCOL_FRAME_VARINT,      /* protobuf's writeDelimitedTo */
+    PROTOCOL_FRAME_OCTET_COUNT, /* RFC 6587 section 3.4.1 */
+    PROTOCOL_FRAME_MLLP,        /* HL7 minimal lower layer protocol */
+    PROTOCOL_FRAME_FIXED,
+    PROTOCOL_FRAME_IDLE,
+    PROTOCOL_FRAME_UNTIL,
+    PROTOCOL_FRAME_COUNT
+};
+struct protocol_frame {
+    enum protocol_framing framing;
+    uint32_t fixed;     /* FIXED: bytes of each */
+    int64_t idle_ns;    /* IDLE: one ends when so long nothing came */
+    struct slice until; /* UNTIL: one ends with these bytes */
+};
+
+/* What is said before the first message on a connection that we dialled. */
+struct protocol_greet {
+    struct slice expect; /* a pattern for the peer's first unit, `*` is anything; empty: none is due */
+    struct slice send;   /* a unit that we send then; empty: none */
+    int64_t within_ns;
+};
 
 /* What an instance is told about its place. Outlives it; shared by all connections of a listener or endpoint. */
 struct protocol_setup {
@@ -160,7 +190,7 @@ struct protocol_setup {
         int64_t auth_ns; /* from opening to HELLO where `auth` */
         int64_t idle_ns; /* nothing at all happens */
         int64_t heartbeat_ns; /* stream v1 hb_ms */
-        int64_t attempt_ns;   /* dialled http1: from request to final status */
+        int64_t attempt_ns;   /* dialled http1, fifo: from request to final status or reply */
         int64_t write_ns;     /* the peer takes no byte of what there is for it; 0: never too long */
     } timeouts;
     uint8_t compress[CODING_COUNT]; /* enum coding, the best first; 0 ends. None: nothing is packed or unpacked */
@@ -174,6 +204,8 @@ struct protocol_setup {
         struct slice value;
     } *defaults;
     size_t default_count;
+    struct protocol_frame frame; /* frames, fifo */
+    struct protocol_greet greet; /* dialled frames, fifo, ndjson */
     struct slice system;   /* dialled: whom we dial. Accepted: all is from this system, or empty */
     bool answers;          /* datagram: this peer may be answered */
     bool is_admin;         /* http1: every request goes to calls->request */
@@ -182,7 +214,7 @@ struct protocol_setup {
     struct slice path; /* http1: request target, query included */
     enum protocol_content_mode mode;
     enum message_encoding encoding; /* of what we send where the peer does not choose */
-    uint32_t pipeline; /* http1: requests on their way at once; 0: one */
+    uint32_t pipeline; /* http1, fifo: requests on their way at once; 0: one */
     struct {
         uint32_t max;    /* http1: events in one request; 0: each has its own */
         int64_t wait_ns; /* so long the first waits for others; 0: to the end of the turn */
@@ -219,12 +251,12 @@ struct protocol_send {
     uint64_t reply_to; /* inbound token that this answers on its own exchange; 0: none */
     uint32_t sub;      /* subscription that it is for; 0: none */
     uint8_t attempt;   /* 1 the first time */
-    int64_t timeout_ns; /* dialled http1: until its final status; 0: timeouts.attempt_ns */
-    bool asks;         /* a reply is due on this carrier (dialled http1: 200's body is the reply) */
+    int64_t timeout_ns; /* dialled http1, fifo: until its final status or reply; 0: timeouts.attempt_ns */
+    bool asks;         /* a reply is due on this carrier (dialled http1: 200's body is the reply; fifo: the next frame) */
 };
 
 struct protocol {
-    const char *name;    /* metric label, config scheme table: "http1", "stream", "ndjson", "datagram" */
+    const char *name;    /* metric label, config scheme table: "http1", "stream", "ndjson", "frames".. */
     size_t state_size;   /* of the instance; zeroed by the connection, which owns it */
     bool is_datagram;
     bool keeps_open;     /* dialled: kept connected also when there is nothing to send */
@@ -248,6 +280,8 @@ struct protocol {
     void (*cancel)(void *state, uint64_t token, struct now now);
     /* The turn ends: writes what send() held back, unless it waits for more. NULL where send() never does. */
     void (*flush)(void *state, struct now now);
+    /* Some of `out` was written. NULL: it needn't know. */
+    void (*written)(void *state, struct now now);
     /* All is written, at the end of a turn: what only messages under way need may go. NULL: nothing does. */
     void (*rest)(void *state);
     /* sink.due has come. */
@@ -270,6 +304,8 @@ extern const struct protocol protocol_http1;
 extern const struct protocol protocol_stream;   /* sniffs: becomes stream v1 or ndjson by the first byte (accepted) */
 extern const struct protocol protocol_stream1;  /* stream v1 alone */
 extern const struct protocol protocol_ndjson;   /* CloudEvents as JSON lines */
+extern const struct protocol protocol_frames;   /* setup->frame, events or data alone */
+extern const struct protocol protocol_fifo;     /* dialled: the same, data alone, and the next frame is the reply to the oldest request */
 extern const struct protocol protocol_datagram;
 
 /* The table; ends with NULL. Adding a protocol is its folder and one line in protocol.c. */

@@ -18,7 +18,17 @@ struct pair {
     const struct protocol *dialled;
     const struct protocol *accepted;
     size_t data_max;
+    struct protocol_frame frame;
+    bool is_raw;  /* data alone comes across, where its frame can say it */
+    bool asks;    /* is_raw: the accepting role takes all for queries */
+    bool is_timed; /* bytes say nothing without time */
 };
+
+#define FRAMES(word, kind, max) {"events, " word, &protocol_frames, &protocol_frames, max, {.framing = PROTOCOL_FRAME_##kind}}
+#define RAW(word, kind, max) \
+    {"raw, " word, &protocol_frames, &protocol_frames, max, {.framing = PROTOCOL_FRAME_##kind}, .is_raw = true}
+#define FIFO(word, kind, max) \
+    {"fifo, " word, &protocol_fifo, &protocol_frames, max, {.framing = PROTOCOL_FRAME_##kind}, .is_raw = true, .asks = true}
 
 static const struct pair pairs[] = {
     {"http1", &protocol_http1, &protocol_http1, 60000},
@@ -27,17 +37,40 @@ static const struct pair pairs[] = {
     {"stream v1, sniffed", &protocol_stream1, &protocol_stream, 60000},
     {"JSON lines, sniffed", &protocol_ndjson, &protocol_stream, 100000},
     {"datagram", &protocol_datagram, &protocol_datagram, 300},
+    FRAMES("line", LINE, 100000),
+    FRAMES("crlf", CRLF, 100000),
+    FRAMES("len16be", LEN16BE, 10000), /* as base64 or escaped it is larger */
+    FRAMES("len32be", LEN32BE, 100000),
+    FRAMES("varint", VARINT, 100000),
+    FRAMES("octet-count", OCTET_COUNT, 100000),
+    FRAMES("mllp", MLLP, 100000),
+    {"events, until", &protocol_frames, &protocol_frames, 100000, {PROTOCOL_FRAME_UNTIL, .until = SLICE("\n\n--\n")}},
+    RAW("line", LINE, 100000),
+    RAW("crlf", CRLF, 100000),
+    RAW("len16be", LEN16BE, 100000),
+    RAW("len32be", LEN32BE, 100000),
+    RAW("varint", VARINT, 100000),
+    RAW("octet-count", OCTET_COUNT, 100000),
+    RAW("mllp", MLLP, 100000),
+    {"raw, until", &protocol_frames, &protocol_frames, 100000, {PROTOCOL_FRAME_UNTIL, .until = SLICE("aa")}, .is_raw = true},
+    {"raw, fixed", &protocol_frames, &protocol_frames, 64, {PROTOCOL_FRAME_FIXED, .fixed = 12}, .is_raw = true},
+    {"raw, idle", &protocol_frames, &protocol_frames, 1000, {PROTOCOL_FRAME_IDLE, .idle_ns = 20 * NS_PER_MS}, .is_raw = true,
+     .is_timed = true},
+    FIFO("line", LINE, 100000),
+    FIFO("len32be", LEN32BE, 100000),
+    FIFO("octet-count", OCTET_COUNT, 100000),
 };
 
 struct vector {
     const char *name;
     const struct protocol *protocol;
+    const struct pair *pair; /* NULL: written by hand */
     enum protocol_role role;
     struct buffer bytes;
     bool asks_first; /* the instance sends a query before it is fed */
 };
 
-#define VECTORS_MAX 64
+#define VECTORS_MAX 96
 static struct vector vectors[VECTORS_MAX];
 static size_t vector_count;
 
@@ -118,7 +151,7 @@ static const struct message *make(struct maker *m, enum message_kind kind, unsig
 }
 
 /* What a message says, independent of its encoding: attributes sorted by name would be nicer, but sums do. */
-static uint64_t meaning(const struct message *message) {
+static uint64_t meaning(const struct pair *pair, const struct message *message) {
     static uint8_t payload[1 << 17];
     static char room[1024];
     struct buffer out;
@@ -136,6 +169,8 @@ static uint64_t meaning(const struct message *message) {
     buffer_init_fixed(&out, payload, sizeof payload);
     message_data_write(message, &out);
     assert_int_equal(out.status, STATUS_OK);
+    if (pair->is_raw)
+        return map_hash(buffer_slice(&out), 2);
     if (message_data_is_json(message)) /* line ends between tokens may become spaces */
         for (size_t i = 0; i < out.size; i++)
             payload[i] = payload[i] == '\r' || payload[i] == '\n' ? ' ' : payload[i];
@@ -152,9 +187,43 @@ static void prepare(struct rig *rig, const struct protocol *protocol, enum proto
         rig->setup.limits.message = 1200;
 }
 
+static void dress(struct rig *rig, const struct pair *pair) {
+    static const struct protocol_default defaults[] = {{SLICE("messagetype"), SLICE("query")}};
+    if (!pair)
+        return;
+    rig->setup.frame = pair->frame;
+    rig->setup.format = pair->is_raw ? PROTOCOL_FORMAT_RAW : PROTOCOL_FORMAT_CLOUDEVENTS;
+    if (pair->asks && rig->setup.role == PROTOCOL_ACCEPTED) {
+        rig->setup.defaults = defaults;
+        rig->setup.default_count = COUNT_OF(defaults);
+    }
+}
+
 static void open_pair(const struct pair *pair, struct rig *client, struct rig *server) {
     prepare(client, pair->dialled, PROTOCOL_DIALLED);
     prepare(server, pair->accepted, PROTOCOL_ACCEPTED);
+    dress(client, pair);
+    dress(server, pair);
+}
+
+/* Bytes to and fro until both are silent, and pauses where those say something. */
+static void exchange(const struct pair *pair, struct rig *client, struct rig *server) {
+    rig_exchange(client, server);
+    for (int i = 0; i < 4 && pair->is_timed; i++) {
+        rig_wait(client, pair->frame.idle_ns);
+        rig_wait(server, pair->frame.idle_ns);
+        rig_exchange(client, server);
+    }
+}
+
+/* What a pair can bring across: of raw ones what their frames can say. */
+static bool send_or_skip(const struct pair *pair, struct rig *rig, const struct message *message) {
+    enum status status = rig_send(rig, message);
+    if (status == STATUS_OK)
+        return true;
+    if (!pair->is_raw || (status != STATUS_NOT_REPRESENTABLE && status != STATUS_TOO_LARGE))
+        fail_msg("%s: %s", pair->name, status_reason(status));
+    return false;
 }
 
 /* A system that answers what asks. */
@@ -185,19 +254,24 @@ static struct buffer *add_vector(const char *name, const struct protocol *protoc
 static void record_client(const struct pair *pair) {
     struct rig client, server;
     struct buffer *bytes = add_vector(pair->name, pair->accepted, PROTOCOL_ACCEPTED);
+    vectors[vector_count - 1].pair = pair;
     open_pair(pair, &client, &server);
     client.setup.encoding = ENCODING_PROTO;
     rig_open(&client);
     rig_open(&server);
     rng_init(&maker.rng, 11);
-    for (unsigned i = 1; i <= 12; i++) {
+    unsigned wanted = 11;
+    for (unsigned i = 1; i <= (pair->is_raw ? 500u : 12u); i++) {
         while (rig_move(&client, &server, bytes) + rig_move(&server, &client, NULL))
             ;
         if (client.sink.room.messages)
-            assert_int_equal(rig_send(&client, make(&maker, KIND_EVENT, i, 1000)), STATUS_OK);
+            send_or_skip(pair, &client, make(&maker, KIND_EVENT, i, pair->data_max < 1000 ? pair->data_max : 1000));
+        if (client.sent > wanted)
+            break;
     }
     rig_move(&client, &server, bytes);
-    assert_true(server.received >= 11);
+    if (server.received < wanted)
+        fail_msg("%s: %u of %u arrived", pair->name, (unsigned)server.received, wanted);
     rig_done(&client);
     rig_done(&server);
 }
@@ -207,6 +281,7 @@ static void record_server(const struct pair *pair) {
     struct rig client, server;
     struct buffer *bytes = add_vector(pair->name, pair->dialled, PROTOCOL_DIALLED);
     struct vector *vector = &vectors[vector_count - 1];
+    vector->pair = pair;
     open_pair(pair, &client, &server);
     server.on_message = answer;
     server.settle_as = STATUS_COUNT;
@@ -270,9 +345,9 @@ static void write_by_hand(void) {
 static int prepare_vectors(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(pairs); i++)
-        if (!pairs[i].dialled->is_datagram) {
+        if (!pairs[i].dialled->is_datagram && !pairs[i].is_timed) {
             record_client(&pairs[i]);
-            if (pairs[i].accepted != &protocol_stream)
+            if (pairs[i].accepted != &protocol_stream && (!pairs[i].is_raw || pairs[i].asks))
                 record_server(&pairs[i]);
         }
     write_by_hand();
@@ -288,6 +363,7 @@ static int drop_vectors(void **state) {
 
 static void open_for(struct rig *rig, const struct vector *vector) {
     prepare(rig, vector->protocol, vector->role);
+    dress(rig, vector->pair);
     rig_open(rig);
     if (vector->asks_first) {
         rng_init(&maker.rng, 12);
@@ -414,6 +490,7 @@ static void random_bytes_do_no_harm(void **state) {
         struct rig rig;
         int64_t live = memory_live();
         prepare(&rig, dialled ? pair->dialled : pair->accepted, dialled ? PROTOCOL_DIALLED : PROTOCOL_ACCEPTED);
+        dress(&rig, pair);
         rig_open(&rig);
         size_t size = (size_t)rng_below(&rng, sizeof bytes);
         for (size_t i = 0; i < size; i++)
@@ -423,7 +500,7 @@ static void random_bytes_do_no_harm(void **state) {
         else
             rig_feed(&rig, slice_make(bytes, size));
         assert_bounded(&rig, live);
-        assert_int_equal(rig.received, 0);
+        assert_true(rig.received == 0 || pair->is_raw); /* any bytes are data there */
         rig_done(&rig);
         assert_int_equal(memory_live(), live);
     }
@@ -432,11 +509,12 @@ static void random_bytes_do_no_harm(void **state) {
 /* -- messages across -- */
 
 static uint64_t expected[RIG_TOKENS];
+static const struct pair *expecting;
 
 static void compare(struct rig *rig, uint64_t token, const struct message *message) {
     if (message->kind == KIND_RESPONSE)
         return;
-    if (meaning(message) != expected[token])
+    if (meaning(expecting, message) != expected[token])
         fail_msg("%s: message %u is not what was sent:\n%s", rig->protocol->name, (unsigned)token, rig_log(rig));
 }
 
@@ -449,25 +527,28 @@ static void messages_come_across_whole(void **state) {
             open_pair(&pairs[i], &client, &server);
             client.setup.encoding = proto ? ENCODING_PROTO : ENCODING_JSON;
             server.on_message = compare;
+            expecting = &pairs[i];
             client.quiet = true;
             rig_open(&client);
             rig_open(&server);
             rig_exchange(&client, &server);
             rng_init(&maker.rng, 100 + i);
             static const enum message_kind kinds[] = {KIND_EVENT, KIND_COMMAND, KIND_NOTIFICATION};
-            unsigned count = 0;
+            unsigned count = 0, refused = 0;
             while (count < 200) {
-                const struct message *message = make(&maker, kinds[count % 3], count, pairs[i].data_max);
-                expected[++count] = meaning(message);
-                enum status status = rig_send(&client, message);
-                if (status != STATUS_OK)
-                    fail_msg("%s: message %u: %s", pairs[i].name, count, status_reason(status));
+                const struct message *message = make(&maker, kinds[(count + refused) % 3], count, pairs[i].data_max);
+                uint64_t means = meaning(&pairs[i], message);
+                if (!send_or_skip(&pairs[i], &client, message)) {
+                    assert_true(++refused < 20000);
+                    continue;
+                }
+                expected[++count] = means;
                 if (!client.sink.room.messages || below(&maker, 3) == 0)
-                    rig_exchange(&client, &server);
+                    exchange(&pairs[i], &client, &server);
                 if (!client.sink.room.messages)
                     fail_msg("%s: no room after %u messages", pairs[i].name, count);
             }
-            rig_exchange(&client, &server);
+            exchange(&pairs[i], &client, &server);
             assert_int_equal(server.received, 200);
             assert_int_equal(server.invalid + client.invalid, 0);
             assert_int_equal(client.settled, client.sink.terms.acks ? 200 : 0);
@@ -483,6 +564,8 @@ static void replies_find_their_way(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(pairs); i++) {
         struct rig client, server;
+        if (pairs[i].is_raw && !pairs[i].asks)
+            continue;
         open_pair(&pairs[i], &client, &server);
         server.on_message = answer;
         server.settle_as = STATUS_COUNT;
@@ -492,7 +575,8 @@ static void replies_find_their_way(void **state) {
         rng_init(&maker.rng, 7);
         for (unsigned n = 1; n <= 20; n++) {
             const struct message *query = make(&maker, KIND_QUERY, n, 100);
-            assert_int_equal(rig_send(&client, query), STATUS_OK);
+            while (!send_or_skip(&pairs[i], &client, query))
+                query = make(&maker, KIND_QUERY, n, 100);
             rig_exchange(&client, &server);
             if (client.received != n || client.last_kind != KIND_RESPONSE)
                 fail_msg("%s: query %u has no answer:\n%s\n%s", pairs[i].name, n, rig_log(&client), rig_log(&server));
@@ -512,6 +596,8 @@ static void settling_in_any_order_is_told_once(void **state) {
         open_pair(&pairs[i], &client, &server);
         server.settle_as = STATUS_COUNT;
         client.quiet = true;
+        if (pairs[i].asks)
+            continue; /* there a question without answer ends the connection */
         rig_open(&client);
         rig_open(&server);
         rig_exchange(&client, &server);
@@ -519,9 +605,9 @@ static void settling_in_any_order_is_told_once(void **state) {
         for (unsigned round = 0; round < 30; round++) {
             unsigned sent = 0, count = 0;
             uint64_t before = server.received;
-            while (client.sink.room.messages && sent < 20) {
-                assert_int_equal(rig_send(&client, make(&maker, KIND_EVENT, ++sent, 100)), STATUS_OK);
-                rig_exchange(&client, &server);
+            while (client.sink.room.messages && !server.sink.paused && sent < 20) {
+                sent += send_or_skip(&pairs[i], &client, make(&maker, KIND_EVENT, sent + 1, 100));
+                exchange(&pairs[i], &client, &server);
             }
             for (uint64_t token = before + 1; token <= server.received; token++)
                 open[count++] = token;
@@ -535,7 +621,7 @@ static void settling_in_any_order_is_told_once(void **state) {
             }
             server.now.mono.ns += NS_PER_S;
             client.now.mono.ns += NS_PER_S;
-            rig_exchange(&client, &server);
+            exchange(&pairs[i], &client, &server);
             if (client.sink.terms.acks && client.settled != client.sent)
                 fail_msg("%s: %u of %u settled", pairs[i].name, (unsigned)client.settled, (unsigned)client.sent);
         }
@@ -605,7 +691,7 @@ static bool survives(const struct pair *pair, int64_t skip) {
         const struct message *message = make(&maker, kind, n, pair->data_max);
         if (client.sink.room.messages && !client.sink.closing)
             rig_send(&client, message);
-        rig_exchange(&client, &server);
+        exchange(pair, &client, &server);
     }
     bool failed = memory_has_failed();
     memory_fail_after(-1);

@@ -292,6 +292,8 @@ static inline void rig_take(struct rig *rig, struct buffer *to) {
             chain_written_pieces(&rig->out, (uint32_t)count);
         else
             chain_written(&rig->out, size);
+        if (rig->protocol->written && !rig->sink.closing)
+            rig->protocol->written(rig->state, rig->now);
     }
 }
 

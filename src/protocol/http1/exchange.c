@@ -224,7 +224,6 @@ static void refuse_event(struct http1 *h, const struct message_fault *fault, str
         h->sink->calls->invalid(h->sink->user, fault);
 }
 
-/* PUBLIC_URL/systems/NAME of who sends, or the listener's where nobody said. */
 static enum api_mode reply_mode(const struct http1_head *head, enum api_mode mode) {
     enum message_encoding wanted = api_accepts(http1_known(head, HTTP1_ACCEPT));
     if (wanted != ENCODING_NONE)

@@ -24,7 +24,8 @@ enum cut {
 
 #define UNIT_WORDS 96
 
-/* What cut() found. Only the fields that its result names are filled; `used`, `want` and `is_text` come in as zero. */
+/* What cut() found. Only the fields that its result names are filled; `words` and `status` alone don't
+ * come in as zero or empty. */
 struct unit {
     size_t used; /* UNIT, CONTROL: bytes of the stream that are done with, at least one. WAIT: those that the carrier took
                   * into memory of its own */
@@ -40,13 +41,18 @@ struct carrier {
     const char *name;
     bool one_line;    /* a payload has no line ends; units of blanks alone are nothing when events are due */
     bool carries_any; /* a payload may have any bytes: protobuf too */
+    bool paces;       /* a pause is what ends a unit: there is one after each that is sent, and whoever is accepted is never
+                       * held back, since what waits unread runs together */
     bool by_varint;   /* events are protobuf unless the peer shows otherwise */
     const char *text_type, *binary_type; /* `type` of what is wrapped */
     size_t after; /* bytes behind a payload */
+    size_t (*behind)(const struct units *s); /* the same where the setup says how many; NULL: `after` */
     /* Once, before anything else. False: no memory. NULL: there is nothing to do. */
     bool (*open)(struct units *s, struct now now);
     /* Looks for one unit at the start of `bytes`, which are at least one; `ended`: nothing will follow. */
     enum cut (*cut)(struct units *s, struct slice bytes, bool ended, struct unit *unit, struct now now);
+    /* Nothing will follow. NULL: cut() knew it from `ended`. */
+    void (*ended)(struct units *s, struct now now);
     /* How many bytes stand before a payload of that size. NULL: none. */
     size_t (*before)(const struct units *s, size_t size);
     /* Whether that payload can be a unit: OK, TOO_LARGE or NOT_REPRESENTABLE. NULL: any can. */
@@ -72,6 +78,9 @@ struct carrier {
 enum cut carrier_refuse(struct unit *unit, enum status status, const char *format, ...)
     __attribute__((cold, format(printf, 3, 4)));
 
-extern const struct carrier carrier_line;
+#define UNITS_UNTIL_MAX 64 /* bytes that end a unit of `until` */
+
+extern const struct carrier carrier_line, carrier_crlf, carrier_len16be, carrier_len32be, carrier_varint, carrier_octet_count,
+    carrier_mllp, carrier_fixed, carrier_idle, carrier_until;
 
 #endif

@@ -29,6 +29,7 @@ static enum status wrap_unit(struct units *s, struct slice payload, bool is_text
                         .default_count = s->setup->default_count,
                         .id = slice_make(id, sizeof id),
                         .source = wrap_source(s->setup, s->setup->system, source, sizeof source),
+                        .messagetype = s->fifo ? SLICE_OF("response") : slice_make("", 0),
                         .type = slice_from(is_text ? s->carrier->text_type : s->carrier->binary_type),
                         .now = now.wall};
     enum status status = wrap_begin(message, payload, extra, &wrap, fault);

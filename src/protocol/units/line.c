@@ -38,7 +38,7 @@ static enum cut line_cut(struct units *s, struct slice bytes, bool ended, struct
 
 static enum status line_fits(const struct units *s, struct slice payload) {
     (void)s;
-    bool breaks = memchr(payload.data, '\n', payload.size) || (payload.size && payload.data[payload.size - 1] == '\r');
+    bool breaks = payload.size && (memchr(payload.data, '\n', payload.size) || payload.data[payload.size - 1] == '\r');
     return breaks ? STATUS_NOT_REPRESENTABLE : STATUS_OK;
 }
 

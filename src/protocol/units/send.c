@@ -4,22 +4,39 @@
 #include "message/encoding.h"
 #include "protocol/units/units.h"
 
+/* Requests that a fifo may still be asked, and what follows them. */
+static uint64_t fifo_room(const struct units *s) {
+    uint64_t span = s->tx_token + 1 - s->tx_low, pipeline = s->setup->pipeline ? s->setup->pipeline : 1;
+    uint64_t left = pipeline > s->calls_open ? pipeline - s->calls_open : 0;
+    return UNITS_INFLIGHT_MAX - span < left ? UNITS_INFLIGHT_MAX - span : left;
+}
+
+static uint64_t acks_room(const struct units *s) {
+    uint64_t span = s->tx_token + 1 - s->tx_low;
+    uint64_t left = s->inflight_max > s->tx_unsettled ? s->inflight_max - s->tx_unsettled : 0;
+    return UNITS_INFLIGHT_MAX - span < left ? UNITS_INFLIGHT_MAX - span : left;
+}
+
+uint32_t units_room(const struct units *s) {
+    uint64_t messages = s->credit - s->tx_token;
+    uint64_t more = s->fifo ? fifo_room(s) : s->sink->terms.acks ? acks_room(s) : UINT64_MAX;
+    bool none = s->sink->closing || s->leaving || s->greeting || s->quiet || (s->peer_ended && !s->asks_open) ||
+                s->sink->terms.inline_reply || (s->setup->auth && !s->is_known && !s->is_dialled);
+    messages = none ? 0 : more < messages ? more : messages;
+    return messages > UINT32_MAX ? UINT32_MAX : (uint32_t)messages;
+}
+
 void units_update_room(struct units *s) {
     struct protocol_room *room = &s->sink->room;
-    uint64_t messages = s->credit - s->tx_token;
-    if (s->sink->terms.acks) {
-        uint64_t span = s->tx_token + 1 - s->tx_low;
-        uint64_t left = s->inflight_max > s->tx_unsettled ? s->inflight_max - s->tx_unsettled : 0;
-        messages = left < messages ? left : messages;
-        messages = UNITS_INFLIGHT_MAX - span < messages ? UNITS_INFLIGHT_MAX - span : messages;
-    }
-    if (s->sink->closing || s->leaving || (s->peer_ended && !s->asks_open) || (s->setup->auth && !s->is_known && !s->is_dialled))
-        messages = 0;
     bool had_none = room->messages == 0;
-    room->messages = messages > UINT32_MAX ? UINT32_MAX : (uint32_t)messages;
+    room->messages = units_room(s);
     room->bytes = UINT64_MAX;
-    if (had_none && messages)
+    if (had_none && room->messages)
         s->sink->calls->room(s->sink->user);
+}
+
+static size_t behind(const struct units *s) {
+    return s->carrier->behind ? s->carrier->behind(s) : s->carrier->after;
 }
 
 static size_t before(const struct units *s, size_t size) {
@@ -33,7 +50,7 @@ static void finish(struct units *s, uint8_t *at, size_t room, size_t size, bool 
     if (head != room)
         memmove(at + head, at + room, size);
     s->carrier->wrap(s, at, size, is_text);
-    chain_commit(s->sink->out, head + size + s->carrier->after);
+    chain_commit(s->sink->out, head + size + behind(s));
 }
 
 enum status units_put(struct units *s, struct slice payload, bool is_text) {
@@ -44,7 +61,7 @@ enum status units_put(struct units *s, struct slice payload, bool is_text) {
     if (carrier->pack)
         carrier->pack(s, payload, is_text, &payload);
     size_t head = before(s, payload.size);
-    uint8_t *at = chain_reserve(s->sink->out, head + payload.size + carrier->after);
+    uint8_t *at = chain_reserve(s->sink->out, head + payload.size + behind(s) + 1);
     if (!at)
         return STATUS_NO_MEMORY;
     if (payload.size)
@@ -77,7 +94,7 @@ static enum status write_message(struct units *s, const struct message *message,
     if (carrier->pack || (!is_exact && bound >= CHAIN_BLOCK_SIZE))
         return write_copy(s, message, overlay);
     size_t room = before(s, bound);
-    uint8_t *at = chain_reserve(out, room + bound + carrier->after);
+    uint8_t *at = chain_reserve(out, room + bound + behind(s) + 1); /* one more: of nothing there would be no place */
     if (!at)
         return STATUS_NO_MEMORY;
     buffer_init_fixed(&payload, at + room, bound);
@@ -92,15 +109,12 @@ static enum status write_message(struct units *s, const struct message *message,
     return STATUS_OK;
 }
 
-enum status units_send(void *state, const struct message *message, const struct overlay *overlay,
-                       const struct protocol_send *options, struct now now) {
-    struct units *s = state;
-    ASSERT(options->token == s->tx_token + 1 && s->sink->room.messages > 0);
-    enum status status = write_message(s, message, overlay);
-    if (status != STATUS_OK)
-        return status;
-    s->tx_token++;
-    s->sink->room.messages -= s->sink->room.messages != UINT32_MAX;
+/* What a sent message leaves behind, where its fate is told by the peer. */
+static void note_sent(struct units *s, const struct message *message, const struct protocol_send *options, struct now now) {
+    if (s->fifo) {
+        units_note_call(s, options, now);
+        return;
+    }
     if (s->sink->terms.acks) {
         uint64_t hash = map_hash(message_text(message, ATTRIBUTE_ID), s->hash_seed);
         s->tx[s->tx_token % UNITS_INFLIGHT_MAX].hash = hash ? hash : 1;
@@ -110,8 +124,39 @@ enum status units_send(void *state, const struct message *message, const struct 
     }
     if (message_kind_asks(message->kind))
         s->calls_open++;
-    else if (message_kind_replies(message->kind) && s->asks_open)
+    else if (message_kind_replies(message->kind) && s->asks_open && !s->sink->terms.inline_reply)
         s->asks_open--;
+}
+
+/* Data alone has no place to say what it answers: a question needs `fifo`, and who was accepted is only answered. */
+static enum status check_sendable(struct units *s, const struct protocol_send *options) {
+    if (s->codec != UNITS_RAW)
+        return STATUS_OK;
+    if (s->fifo)
+        return units_reserve_call(s) ? STATUS_OK : STATUS_NO_MEMORY;
+    if (s->is_dialled)
+        return options->asks ? STATUS_NOT_SUPPORTED : STATUS_OK;
+    return units_may_answer(s, options->reply_to) ? STATUS_OK : STATUS_NOT_SUPPORTED;
+}
+
+enum status units_send(void *state, const struct message *message, const struct overlay *overlay,
+                       const struct protocol_send *options, struct now now) {
+    struct units *s = state;
+    ASSERT(options->token == s->tx_token + 1 && (s->sink->room.messages > 0 || s->sink->terms.inline_reply));
+    enum status status = check_sendable(s, options);
+    if (status == STATUS_OK)
+        status = write_message(s, message, overlay);
+    if (status != STATUS_OK)
+        return status;
+    s->tx_token++;
+    note_sent(s, message, options, now);
+    s->quiet = s->carrier->paces;
+    if (s->fifo || s->quiet)
+        s->sink->room.messages = units_room(s);
+    else
+        s->sink->room.messages -= s->sink->room.messages != UINT32_MAX && s->sink->room.messages > 0;
+    if (s->sink->terms.inline_reply)
+        units_answer(s, options->reply_to);
     units_check_end(s, now);
     return STATUS_OK;
 }

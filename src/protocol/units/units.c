@@ -15,8 +15,8 @@ void units_gone(struct units *s, enum status status) {
     s->sink->room.messages = 0;
 }
 
-static void set_due(struct units *s) {
-    s->sink->due = mono_min(mono_min(s->deadline, s->idle), s->carrier_due);
+void units_set_due(struct units *s) {
+    s->sink->due = mono_min(mono_min(mono_min(s->deadline, s->idle), mono_min(s->carrier_due, s->reply_due)), s->quiet_until);
 }
 
 void units_close(struct units *s, enum status status, const char *words, struct now now) {
@@ -30,7 +30,7 @@ void units_close(struct units *s, enum status status, const char *words, struct 
     s->leaving = true;
     s->shut_status = status;
     s->sink->paused = false; /* its answer must be read */
-    set_due(s);
+    units_set_due(s);
 }
 
 void units_check_end(struct units *s, struct now now) {
@@ -78,16 +78,67 @@ static void refuse_unit(struct units *s, struct slice payload, struct message_fa
     s->sink->calls->invalid(s->sink->user, fault);
 }
 
+/* `*` in the pattern stands for anything, also nothing. */
+static bool matches(struct slice text, struct slice pattern) {
+    size_t at = 0, i = 0, star = SIZE_MAX, resume = 0;
+    while (at < text.size) {
+        if (i < pattern.size && pattern.data[i] == '*') {
+            star = i++;
+            resume = at;
+        } else if (i < pattern.size && pattern.data[i] == text.data[at]) {
+            i++;
+            at++;
+        } else if (star != SIZE_MAX) {
+            i = star + 1;
+            at = ++resume;
+        } else {
+            return false;
+        }
+    }
+    while (i < pattern.size && pattern.data[i] == '*')
+        i++;
+    return i == pattern.size;
+}
+
+/* Nothing is sent before the peer has shown that it is who was meant. */
+static void take_greeting(struct units *s, struct slice payload, struct now now) {
+    const struct protocol_greet *greet = &s->setup->greet;
+    if (!matches(payload, greet->expect)) {
+        units_refuse(s, STATUS_BAD_GREETING, "the peer's greeting is not what `greet.expect` says", slice_make("", 0), now);
+        return;
+    }
+    s->greeting = s->sink->greets = false;
+    s->deadline = MONO_NEVER;
+    enum status status = greet->send.size ? units_put(s, greet->send, true) : STATUS_OK;
+    if (status != STATUS_OK)
+        units_close(s, status, NULL, now);
+    units_set_due(s);
+    units_update_room(s);
+}
+
 void units_take(struct units *s, struct slice payload, bool is_text, struct now now) {
     struct message message;
     struct message_fault fault;
     if (s->leaving || s->sink->closing)
         return;
+    if (s->greeting) {
+        s->count++;
+        take_greeting(s, payload, now);
+        return;
+    }
     if (s->carrier->one_line && s->codec != UNITS_RAW && !slice_trim(payload).size)
         return;
     s->count++;
     if (!units_make_entry(s, now))
         return;
+    if (s->fifo) {
+        units_take_reply(s, payload, is_text, now);
+        return;
+    }
+    if (s->carrier->paces && !s->is_dialled && s->codec == UNITS_RAW && s->asks_open) {
+        units_refuse(s, STATUS_PROTOCOL_ERROR, "a frame came before the last question was answered", slice_make("", 0), now);
+        return;
+    }
     enum status status = units_decode(s, payload, is_text, &message, &fault, now);
     if (status == STATUS_OK && s->codec != UNITS_RAW && units_is_control(&message)) {
         if (!s->is_dialled) {
@@ -116,6 +167,7 @@ static size_t take_unit(struct units *s, struct slice bytes, bool ended, bool *r
     struct unit unit;
     unit.used = unit.want = 0;
     unit.is_text = false;
+    unit.payload = slice_make("", 0);
     enum cut cut = s->carrier->cut(s, bytes, ended, &unit, now);
     *ret_more = cut == CUT_UNIT || cut == CUT_CONTROL;
     switch (cut) {
@@ -147,16 +199,29 @@ size_t units_feed(void *state, struct slice bytes, bool ended, struct now now) {
             units_close(s, STATUS_WRITE_TIMEOUT, NULL, now); /* it sends on, but doesn't read the answers */
     }
     if (ended && used == bytes.size && !s->peer_ended) {
+        if (s->carrier->ended && !s->sink->closing)
+            s->carrier->ended(s, now);
         s->peer_ended = true;
         if (s->leaving)
             units_gone(s, STATUS_PEER_CLOSED);
         units_check_end(s, now);
     }
     if (s->carrier->tick)
-        set_due(s);
+        units_set_due(s);
     return s->sink->closing ? bytes.size : used;
 }
 
+void units_written(void *state, struct now now) {
+    struct units *s = state;
+    if (s->fifo)
+        units_calls_written(s);
+    if (s->quiet && chain_unsent(s->sink->out) == 0) {
+        s->quiet_until = mono_after(now.mono, UNITS_PAUSES * s->setup->frame.idle_ns);
+        units_set_due(s);
+    }
+}
+
+/* A reply that nobody waits for any more still comes in its place. */
 void units_cancel(void *state, uint64_t token, struct now now) {
     (void)state; /* there is no word for it */
     (void)token;
@@ -173,6 +238,24 @@ static uint64_t activity(const struct units *s) {
 static void watch_idle(struct units *s, struct now now) {
     s->seen_at_idle = activity(s);
     s->idle = s->setup->timeouts.idle_ns > 0 ? mono_after(now.mono, s->setup->timeouts.idle_ns) : MONO_NEVER;
+}
+
+static void set_terms(struct units *s) {
+    struct protocol_terms *terms = &s->sink->terms;
+    bool is_raw = s->codec == UNITS_RAW;
+    *terms = (struct protocol_terms){.can_reply = !is_raw, .keep = is_raw, .acks = s->fifo,
+                                     .inline_reply = is_raw && !s->is_dialled,
+                                     .when_full = s->carrier->paces ? PROTOCOL_FULL_DROP : PROTOCOL_FULL_STOP};
+}
+
+static void begin_greeting(struct units *s, struct now now) {
+    const struct protocol_greet *greet = &s->setup->greet;
+    if (greet->expect.size) {
+        s->greeting = s->sink->greets = true;
+        s->deadline = mono_after(now.mono, greet->within_ns);
+    } else if (greet->send.size && units_put(s, greet->send, true) != STATUS_OK) {
+        units_gone(s, STATUS_NO_MEMORY);
+    }
 }
 
 void units_open(struct units *s, const struct carrier *carrier, void *carrier_state, enum units_codec codec,
@@ -192,19 +275,36 @@ void units_open(struct units *s, const struct carrier *carrier, void *carrier_st
     s->inflight_max = UNITS_INFLIGHT_MAX;
     s->hash_seed = rng_next(&worker->ids.rng);
     s->rate_start = now.mono;
-    s->deadline = s->carrier_due = MONO_NEVER;
+    s->deadline = s->carrier_due = s->reply_due = s->quiet_until = MONO_NEVER;
     if (setup->auth && !s->is_dialled && setup->timeouts.auth_ns > 0)
         s->deadline = mono_after(now.mono, setup->timeouts.auth_ns);
     watch_idle(s, now);
-    sink->terms = (struct protocol_terms){.can_reply = true, .when_full = PROTOCOL_FULL_STOP};
-    if (!setup->auth || s->is_dialled)
-        sink->room = (struct protocol_room){UINT32_MAX, UINT64_MAX}; /* the user learns of it when this returns */
-    if (carrier->open && !carrier->open(s, now))
+    set_terms(s);
+    if (carrier->open && !carrier->open(s, now)) {
         units_gone(s, STATUS_NO_MEMORY);
-    set_due(s);
+        return;
+    }
+    if (s->is_dialled)
+        begin_greeting(s, now);
+    sink->room = (struct protocol_room){units_room(s), UINT64_MAX}; /* the user learns of it when this returns */
+    units_set_due(s);
 }
 
 static void tick_session(struct units *s, struct now now) {
+    if (s->greeting && mono_due(s->deadline, now.mono)) {
+        s->deadline = MONO_NEVER;
+        units_refuse(s, STATUS_BAD_GREETING, "the peer's greeting did not come within `greet.within`", slice_make("", 0), now);
+        return;
+    }
+    if (mono_due(s->reply_due, now.mono)) {
+        units_close(s, STATUS_REPLY_TIMEOUT, NULL, now); /* a frame that comes now could be its reply or the next one's */
+        return;
+    }
+    if (mono_due(s->quiet_until, now.mono)) {
+        s->quiet = false;
+        s->quiet_until = MONO_NEVER;
+        units_update_room(s);
+    }
     if (mono_due(s->deadline, now.mono)) {
         s->deadline = MONO_NEVER;
         write_complaint(s, STATUS_AUTH_TIMEOUT, "a key is required here: send intertie.ctl.hello.v1", slice_make(NULL, 0), now);
@@ -234,7 +334,7 @@ void units_tick(void *state, struct now now) {
         s->carrier->tick(s, now);
     }
     if (!s->sink->closing)
-        set_due(s);
+        units_set_due(s);
 }
 
 void units_fail(void *state, enum status status, const char *words, struct now now) {
@@ -257,7 +357,9 @@ void units_done(void *state) {
     if (s->rx)
         units_drop_entries(s);
     memory_free(s->tx);
+    memory_free(s->calls);
     s->tx = NULL;
+    s->calls = NULL;
     if (s->carrier && s->carrier->done)
         s->carrier->done(s);
 }

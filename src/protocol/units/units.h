@@ -16,6 +16,7 @@
 #define UNITS_INFLIGHT_MAX 1024u /* unsettled with a peer that acknowledges */
 #define UNITS_ERROR_RATE 100u    /* malformed units a second */
 #define UNITS_CONTROL_RATE 100u  /* control events a second, but ack and nack */
+#define UNITS_PAUSES 2 /* after a unit of a carrier that paces we send nothing for so many of the pauses that end one */
 #define UNITS_UNREAD_MAX (4u << 20) /* what we answer and the peer doesn't read, beside one message */
 
 /* What a unit's payload is. */
@@ -39,6 +40,8 @@ enum units_entry_flag {
     UNITS_SILENT = 4, /* a reply: errors about it are never told, or two routers could play ball with them */
 };
 
+struct units_call; /* an outbound message of a fifo that isn't settled */
+
 /* An outbound event that the peer will acknowledge by its id. */
 struct units_sent {
     uint64_t hash; /* of the id; 0: settled */
@@ -61,6 +64,9 @@ struct units {
     bool acks_chosen;
     bool shutting;
     bool leaving; /* our goodbye is on its way */
+    bool greeting; /* the peer must still say who it is */
+    bool fifo;     /* the next frame is the reply to the oldest request; set before units_open() */
+    bool quiet;    /* the carrier paces: what was sent must be written, and then nothing for a while */
     bool peer_ended;
 
     uint64_t rx_token;
@@ -78,11 +84,15 @@ struct units {
     uint64_t credit;
     uint64_t hash_seed;
     struct units_sent *tx; /* ring of UNITS_INFLIGHT_MAX by token; NULL unless the peer acknowledges */
+    struct units_call *calls; /* fifo: ring by token */
+    uint32_t call_capacity;
+    struct mono reply_due;   /* fifo: of the oldest request */
+    struct mono quiet_until; /* MONO_NEVER: it isn't written yet */
 
     struct mono rate_start;
     uint32_t error_count;
     uint32_t control_count;
-    struct mono deadline; /* of hello, where a key is required */
+    struct mono deadline; /* of hello, where a key is required; of the greeting */
     struct mono idle;
     uint64_t count;        /* units that came */
     uint64_t seen_at_idle; /* units, and bytes out, when we last looked */
@@ -97,6 +107,7 @@ void units_open(struct units *s, const struct carrier *carrier, void *carrier_st
                 bool codec_is_one, const struct protocol_setup *setup, struct protocol_worker *worker,
                 struct protocol_sink *sink, struct now now);
 size_t units_feed(void *state, struct slice bytes, bool ended, struct now now);
+void units_written(void *state, struct now now);
 void units_cancel(void *state, uint64_t token, struct now now);
 void units_tick(void *state, struct now now);
 void units_fail(void *state, enum status status, const char *words, struct now now);
@@ -108,6 +119,7 @@ void units_close(struct units *s, enum status status, const char *words, struct 
 /* The carrier's goodbye is answered, or won't be. */
 void units_gone(struct units *s, enum status status);
 void units_check_end(struct units *s, struct now now);
+void units_set_due(struct units *s);
 /* One whole unit came in. */
 void units_take(struct units *s, struct slice payload, bool is_text, struct now now);
 /* Says what is wrong with the connection, where there is a form for that, and ends it. */
@@ -122,6 +134,9 @@ void units_rest(void *state);
 /* Room for one more entry. False: it ended. */
 bool units_make_entry(struct units *s, struct now now);
 void units_note_arrival(struct units *s, const struct message *message);
+/* Whether that token is a question without answer; and it is answered. */
+bool units_may_answer(const struct units *s, uint64_t token);
+void units_answer(struct units *s, uint64_t token);
 void units_drop_entries(struct units *s);
 
 /* -- codec.c -- */
@@ -140,9 +155,19 @@ struct slice units_find_id(const struct units *s, struct slice payload);
 enum status units_send(void *state, const struct message *message, const struct overlay *overlay,
                        const struct protocol_send *options, struct now now);
 bool units_recover(void *state, struct slice sent, struct message *ret_message);
+/* Messages that can be sent now. */
+uint32_t units_room(const struct units *s);
 void units_update_room(struct units *s);
 /* One more unit with that payload. */
 enum status units_put(struct units *s, struct slice payload, bool is_text);
+
+/* -- fifo.c -- */
+
+bool units_reserve_call(struct units *s);
+/* The message that has just been written as tx_token. */
+void units_note_call(struct units *s, const struct protocol_send *options, struct now now);
+void units_calls_written(struct units *s);
+void units_take_reply(struct units *s, struct slice payload, bool is_text, struct now now);
 
 /* -- control_events.c: what events say beside messages -- */
 

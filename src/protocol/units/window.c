@@ -16,7 +16,9 @@ static uint64_t window_of(const struct units *s) {
 /* There is no credit that the peer would know of: past the window it isn't read. */
 static void update_pause(struct units *s) {
     uint64_t span = s->rx_token + 1 - s->rx_low;
-    s->sink->paused = s->rx_unsettled >= window_of(s) || span >= UNITS_SPAN_FACTOR * window_of(s);
+    bool waits = s->sink->terms.inline_reply && s->asks_open; /* answers keep the order of the questions */
+    s->sink->paused = !s->carrier->paces && !s->leaving &&
+                      (waits || s->rx_unsettled >= window_of(s) || span >= UNITS_SPAN_FACTOR * window_of(s));
 }
 
 bool units_make_entry(struct units *s, struct now now) {
@@ -69,7 +71,7 @@ void units_note_arrival(struct units *s, const struct message *message) {
         s->asks_open++;
     } else if (message_kind_replies(message->kind)) {
         entry->flags |= UNITS_SILENT;
-        if (s->calls_open)
+        if (s->calls_open && !s->fifo)
             s->calls_open--;
     }
     update_pause(s);
@@ -97,6 +99,26 @@ void units_rest(void *state) {
     s->rx_capacity = 0;
 }
 
+static void advance(struct units *s) {
+    while (s->rx_low <= s->rx_token && (entry_of(s, s->rx_low)->flags & UNITS_SETTLED))
+        s->rx_low++;
+    update_pause(s);
+}
+
+bool units_may_answer(const struct units *s, uint64_t token) {
+    return token >= s->rx_low && token <= s->rx_token && (entry_of(s, token)->flags & (UNITS_ASKS | UNITS_SETTLED)) == UNITS_ASKS;
+}
+
+void units_answer(struct units *s, uint64_t token) {
+    struct units_entry *entry = entry_of(s, token);
+    entry->flags |= UNITS_SETTLED;
+    memory_free(entry->long_id);
+    entry->long_id = NULL;
+    s->rx_unsettled--;
+    s->asks_open--;
+    advance(s);
+}
+
 static void tell(struct units *s, uint64_t token, enum status status, struct slice id, struct now now) {
     char detail[256];
     size_t size = 0;
@@ -111,12 +133,13 @@ static void settle_one(struct units *s, uint64_t token, enum status status, stru
     ASSERT(!(entry->flags & UNITS_SETTLED));
     entry->flags |= UNITS_SETTLED;
     s->rx_unsettled--;
-    if (status != STATUS_OK) {
-        if ((entry->flags & UNITS_ASKS) && s->asks_open)
-            s->asks_open--;
-        if (!(entry->flags & UNITS_SILENT) && !s->sink->closing && !s->leaving)
-            tell(s, token, status, id_of(entry), now);
-    }
+    bool is_raw = s->codec == UNITS_RAW, ends = status != STATUS_OK || is_raw; /* of raw ones only what has no answer */
+    if (ends && (entry->flags & UNITS_ASKS) && s->asks_open)
+        s->asks_open--;
+    if (status != STATUS_OK && is_raw && (entry->flags & UNITS_ASKS))
+        units_close(s, status, NULL, now); /* what it would read next would not be its answer */
+    else if (status != STATUS_OK && !is_raw && !(entry->flags & UNITS_SILENT) && !s->sink->closing && !s->leaving)
+        tell(s, token, status, id_of(entry), now);
     memory_free(entry->long_id);
     entry->long_id = NULL;
 }
@@ -127,8 +150,6 @@ void units_settle(void *state, uint64_t first, uint64_t last, enum status status
     ASSERT(first >= s->rx_low && first <= last && last <= s->rx_token);
     for (uint64_t token = first; token <= last; token++)
         settle_one(s, token, status, now);
-    while (s->rx_low <= s->rx_token && (entry_of(s, s->rx_low)->flags & UNITS_SETTLED))
-        s->rx_low++;
-    update_pause(s);
+    advance(s);
     units_check_end(s, now);
 }
