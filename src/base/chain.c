@@ -208,6 +208,27 @@ int chain_vectors(const struct chain *chain, struct iovec *out, int max) {
     return count;
 }
 
+struct slice chain_from(const struct chain *chain, uint64_t from, uint8_t *scratch, size_t max) {
+    uint64_t start = chain->written;
+    size_t size = 0;
+    ASSERT(from >= start);
+    for (uint32_t i = 0; i < chain->count && size < max; i++) {
+        const struct chain_piece *piece = piece_at(chain, i);
+        uint64_t end = start + piece->size;
+        if (end > from + size) {
+            size_t skip = (size_t)(from + size - start), left = piece->size - skip;
+            const uint8_t *at = piece->block->data + piece->at + skip;
+            if (size == 0 && (left >= max || end == chain->added))
+                return slice_make(at, left < max ? left : max);
+            left = left < max - size ? left : max - size;
+            memcpy(scratch + size, at, left);
+            size += left;
+        }
+        start = end;
+    }
+    return slice_make(scratch, size);
+}
+
 const struct chain_piece *chain_piece(const struct chain *chain, uint32_t index) {
     return index < chain->count ? piece_at(chain, index) : NULL;
 }

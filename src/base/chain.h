@@ -75,6 +75,9 @@ bool chain_add_block(struct chain *chain, struct block *block, struct slice byte
 /* The first pieces as vectors for writev; returns how many of at most `max`. Datagrams: one vector each. */
 int chain_vectors(const struct chain *chain, struct iovec *out, int max);
 const struct chain_piece *chain_piece(const struct chain *chain, uint32_t index); /* NULL past the end */
+/* Bytes from absolute offset `from` on (as `added` counted them; not yet written): what of them is contiguous, at most
+ * `max`, or, where that is less than there is, as many as fit copied into `scratch` of `max` bytes. Empty at the end. */
+struct slice chain_from(const struct chain *chain, uint64_t from, uint8_t *scratch, size_t max);
 /* The first `size` bytes are gone. */
 void chain_written(struct chain *chain, uint64_t size);
 /* Datagrams: the first `count` pieces are gone. */

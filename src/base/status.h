@@ -83,6 +83,11 @@ enum status_class {
     X(RESET, AWAY, "reset", 502, 14, 0, 0, 0, "Connection reset") \
     X(REFUSED, AWAY, "refused", 503, 14, 0, 0, 0, "Connection refused") \
     X(UNREACHABLE, AWAY, "unreachable", 503, 14, 0, 0, 0, "Host unreachable") \
+    X(HANDSHAKE_FAILED, PEER, "handshake-failed", 502, 14, 0, 0, 0, "TLS handshake failed") \
+    X(HANDSHAKE_TIMEOUT, PEER, "handshake-timeout", 503, 14, 0, 0, 0, "No TLS handshake in time") \
+    X(CERTIFICATE_REFUSED, DENIED, "certificate-refused", 502, 16, 0, 0, 0, "Certificate refused") \
+    X(CERTIFICATE_MISSING, DENIED, "certificate-missing", 401, 16, 0, 0, 0, "No client certificate") \
+    X(TRUNCATED, AWAY, "truncated", 502, 14, 0, 0, 0, "Cut off without an end") \
     X(RESOLVE_FAILED, AWAY, "resolve-failed", 503, 14, 0, 0, 0, "Name not resolved") \
     X(CONNECT_TIMEOUT, AWAY, "connect-timeout", 503, 14, 0, 0, 0, "No connection in time") \
     X(BAD_GREETING, AWAY, "bad-greeting", 503, 14, 0, 0, 0, "Greeting not as expected") \

@@ -99,13 +99,7 @@ static bool feed_partial(struct connection *c, struct now now) {
     return !c->partial;
 }
 
-void net_bytes(struct net *net, uint64_t handle, struct slice bytes, struct now now) {
-    net->now = now;
-    struct connection *c = net_find(net, handle);
-    if (!c || c->status == CONNECTION_DIALLING)
-        return;
-    c->bytes_in += bytes.size;
-    connection_touch(c);
+void net_take(struct connection *c, struct slice bytes, struct now now) {
     if (c->status != CONNECTION_OPEN || c->sink.closing)
         return;
     /* Top up a begun unit by what it lacks, so that only that unit is copied and the rest is fed in place. */
@@ -123,6 +117,19 @@ void net_bytes(struct net *net, uint64_t handle, struct slice bytes, struct now 
         return;
     size_t used = !c->partial ? feed_all(c, bytes, now) : 0;
     keep(c, slice_skip(bytes, used));
+}
+
+void net_bytes(struct net *net, uint64_t handle, struct slice bytes, struct now now) {
+    net->now = now;
+    struct connection *c = net_find(net, handle);
+    if (!c || c->status == CONNECTION_DIALLING)
+        return;
+    c->bytes_in += bytes.size;
+    connection_touch(c);
+    if (c->filtered)
+        filtered_bytes(c, bytes, now);
+    else
+        net_take(c, bytes, now);
 }
 
 void net_resume(struct connection *c, struct now now) {
@@ -151,8 +158,18 @@ void net_ended(struct net *net, uint64_t handle, struct now now) {
     struct connection *c = net_find(net, handle);
     if (!c)
         return;
+    if (c->filtered && c->filtered->filter->shut && !c->filtered->sink.ended && c->status <= CONNECTION_OPEN) {
+        /* Anyone on the way can make it look so: the end of what was said must be said as well (RFC 8446 section 6.1). */
+        connection_close(c, c->status == CONNECTION_OPEN ? STATUS_TRUNCATED : STATUS_HANDSHAKE_FAILED);
+        return;
+    }
+    if (!c->peer_ended)
+        net_take_end(c, now);
+}
+
+void net_take_end(struct connection *c, struct now now) {
     c->peer_ended = true;
-    if (c->status == CONNECTION_DIALLING) {
+    if (c->status < CONNECTION_OPEN) {
         connection_close(c, STATUS_PEER_CLOSED);
         return;
     }
@@ -172,9 +189,11 @@ void net_written(struct net *net, uint64_t handle, uint64_t size, uint32_t piece
         c->taken = now.mono;
     if (c->out.datagrams)
         chain_written_pieces(&c->out, pieces);
+    else if (c->filtered)
+        filtered_written(c, size, now);
     else
         chain_written(&c->out, size);
-    if (chain_unsent(&c->out) == 0)
+    if (chain_unsent(connection_wire(c)) == 0)
         c->flushed = false;
     connection_touch(c);
     if (c->protocol->written && c->status == CONNECTION_OPEN && (size || pieces))

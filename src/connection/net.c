@@ -33,6 +33,7 @@ static void free_connection(struct net *net, struct connection *c) {
     if (c->state)
         c->protocol->done(c->state);
     memory_free(c->state);
+    filtered_free(c);
     chain_done(&c->out);
     net_forget_partial(c);
     uint32_t slot = (uint32_t)c->handle;
@@ -52,6 +53,7 @@ void net_done(struct net *net) {
         free_connection(net, c);
     }
     chain_pool_done(&net->pool);
+    memory_free(net->plain);
     memory_free(net->worker.extra.data);
     buffer_done(&net->worker.scratch);
     coding_done(&net->worker.coder);
@@ -131,7 +133,7 @@ static struct connection *new_connection(struct net *net, const struct protocol 
     return c;
 }
 
-static void open_protocol(struct connection *c, struct now now) {
+void net_open_protocol(struct connection *c, struct now now) {
     c->status = CONNECTION_OPEN;
     c->was_open = true;
     c->opened = now.mono;
@@ -139,6 +141,13 @@ static void open_protocol(struct connection *c, struct now now) {
     c->protocol->open(c->state, c->setup, &c->net->worker, &c->sink, &c->peer, now);
     c->net->calls->opened(c->net->user, c, now);
     connection_touch(c);
+}
+
+static void connected(struct connection *c, struct now now) {
+    if (c->setup->filter_count && !c->net->bare)
+        filtered_begin(c, now);
+    else
+        net_open_protocol(c, now);
 }
 
 struct connection *net_accept(struct net *net, const struct protocol *protocol, const struct protocol_setup *setup,
@@ -150,7 +159,7 @@ struct connection *net_accept(struct net *net, const struct protocol *protocol, 
     c->listener = listener;
     if (peer)
         c->peer = *peer;
-    open_protocol(c, now);
+    connected(c, now);
     return c;
 }
 
@@ -181,7 +190,7 @@ void net_connected(struct net *net, uint64_t handle, const struct address *peer,
         return;
     if (peer)
         c->peer = *peer;
-    open_protocol(c, now);
+    connected(c, now);
 }
 
 void net_lost(struct net *net, uint64_t handle, enum status status, struct now now) {
@@ -213,7 +222,7 @@ void connection_close(struct connection *c, enum status status) {
 void connection_end(struct connection *c, enum status status) {
     if (c->status >= CONNECTION_CLOSING)
         return;
-    if (c->status == CONNECTION_DIALLING) {
+    if (c->status < CONNECTION_OPEN) {
         connection_close(c, status);
         return;
     }
@@ -226,7 +235,7 @@ void connection_end(struct connection *c, enum status status) {
 }
 
 void connection_shut(struct connection *c, enum status status, int64_t grace_ns) {
-    if (c->status == CONNECTION_DIALLING) {
+    if (c->status < CONNECTION_OPEN) {
         connection_close(c, status);
         return;
     }
@@ -341,9 +350,10 @@ void net_tick(struct net *net, struct now now) {
     while ((deadline = deadlines_take(&net->deadlines, now.mono))) {
         struct connection *c = LIST_ENTRY(deadline, struct connection, deadline);
         if (mono_due(c->until, now.mono)) {
-            enum status status = c->status == CONNECTION_DIALLING ? STATUS_CONNECT_TIMEOUT
-                                 : c->reason != STATUS_OK         ? c->reason
-                                                                  : STATUS_WRITE_TIMEOUT;
+            enum status status = c->status == CONNECTION_DIALLING   ? STATUS_CONNECT_TIMEOUT
+                                 : c->status == CONNECTION_SECURING ? STATUS_HANDSHAKE_TIMEOUT
+                                 : c->reason != STATUS_OK           ? c->reason
+                                                                    : STATUS_WRITE_TIMEOUT;
             connection_close(c, status);
             continue;
         }
@@ -355,6 +365,8 @@ void net_tick(struct net *net, struct now now) {
         }
         if (mono_due(c->rate_until, now.mono))
             look_at_rate(c, now);
+        if (c->filtered)
+            filtered_tick(c, now);
         connection_touch(c);
     }
 }
@@ -377,7 +389,9 @@ static void look_after(struct connection *c, struct now now) {
         connection_end(c, status);
         list_remove(&net->dirty, &c->dirty); /* it is looked after here and now */
     }
-    uint64_t unsent = chain_unsent(&c->out);
+    if (c->filtered)
+        filtered_seal(c, now);
+    uint64_t unsent = c->filtered ? filtered_unsent(c) : chain_unsent(&c->out);
     if (c->status == CONNECTION_CLOSING && unsent == 0) {
         connection_close(c, c->reason);
         return;
@@ -390,6 +404,8 @@ static void look_after(struct connection *c, struct now now) {
     }
     if (unsent == 0 && c->status == CONNECTION_OPEN) {
         chain_rest(&c->out);
+        if (c->filtered)
+            chain_rest(&c->filtered->wire);
         if (c->protocol->rest)
             c->protocol->rest(c->state);
         if (net->calls->rested)
@@ -404,6 +420,8 @@ static void look_after(struct connection *c, struct now now) {
     }
     watch_peer(c, now);
     struct mono due = c->status == CONNECTION_OPEN ? mono_min(mono_min(c->sink.due, c->until), c->rate_until) : c->until;
+    if (c->filtered)
+        due = mono_min(due, c->filtered->sink.due);
     due = mono_min(due, c->write_until);
     if (due.ns != c->deadline.at.ns)
         deadlines_set(&net->deadlines, &c->deadline, due);

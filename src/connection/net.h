@@ -8,12 +8,13 @@
 
 #include "base/deadline.h"
 #include "base/list.h"
-#include "protocol/protocol.h"
+#include "protocol/filter.h"
 
 #define NET_UNSENT_MAX (128u << 10) /* a connection takes no further message while so much is unsent */
 
 enum connection_state {
     CONNECTION_DIALLING,
+    CONNECTION_SECURING, /* connected; its filters aren't ready, its protocol isn't open */
     CONNECTION_OPEN,
     CONNECTION_CLOSING, /* writes what it has, then closes */
     CONNECTION_CLOSED,  /* freed at the end of the turn */
@@ -28,6 +29,7 @@ struct connection {
     void *owner; /* the user's */
     struct protocol_sink sink;
     struct chain out;
+    struct filtered *filtered; /* NULL: what the protocol writes is what goes out */
     struct buffer *partial; /* bytes read that the protocol did not use yet; NULL: none, as with all that are idle */
     struct deadline deadline;
     struct address peer;
@@ -53,6 +55,25 @@ struct connection {
     uint64_t bytes_in;
     struct list_node node;  /* in net->open */
     struct list_node dirty; /* in net->dirty: look at it in net_finish() */
+};
+
+#define FILTERED_MARKS 16
+
+/* What a connection has only where filters stand between it and the wire. `out` then is what the protocol wrote; it
+ * counts as written when the wire bytes that carry it are. */
+struct filtered {
+    const struct filter *filter;
+    void *state;
+    struct filter_sink sink;
+    struct chain wire;
+    uint64_t sealed; /* of out, as out.added counts: these bytes are in the wire chain, or were */
+    size_t index;    /* of the filter, in setup->filters */
+    struct filtered_mark {
+        uint64_t wire;  /* when so much of the wire chain is written.. */
+        uint64_t plain; /* ..so much of `out` is */
+    } marks[FILTERED_MARKS]; /* ring */
+    uint32_t mark_first, mark_count;
+    bool shut; /* the peer was told that nothing more comes */
 };
 
 struct net_calls {
@@ -104,6 +125,8 @@ struct net {
     uint32_t action_capacity;
     struct now now; /* of the current call */
     uint64_t bytes; /* of connections and what they keep of begun units */
+    uint8_t *plain; /* for filters: what a read carried, or what is sealed next; NULL before the first needs it */
+    bool bare;      /* filters are left out: in a virtual world that has nobody to hide from */
     bool is_short;  /* set by the user: no memory for more of a begun unit; the admin's are exempt */
 };
 
@@ -131,7 +154,7 @@ void net_bytes(struct net *net, uint64_t handle, struct slice bytes, struct now 
 void net_datagram(struct net *net, uint64_t handle, struct slice bytes, const struct address *from, struct now now);
 /* The peer ended its side. */
 void net_ended(struct net *net, uint64_t handle, struct now now);
-/* The first `size` bytes (datagrams: `pieces` pieces) of the chain are written. `size` 0: the socket is full; the world
+/* The first `size` bytes (datagrams: `pieces` pieces) of connection_wire() are written. `size` 0: the socket is full; the world
  * will go on by itself; with `pieces` of a stream: the peer took some of what was written before. */
 void net_written(struct net *net, uint64_t handle, uint64_t size, uint32_t pieces, struct now now);
 /* The world lost it: reset, refused, timed out... */
@@ -144,9 +167,16 @@ void net_settle(struct net *net, struct now now);
 /* Ends a turn: resumes what was paused, frees the dead, lists what to do. The list lives until the next net_finish(). */
 const struct net_action *net_finish(struct net *net, struct now now, uint32_t *ret_count);
 
+/* The bytes that the world writes. */
+static inline const struct chain *connection_wire(const struct connection *c) {
+    return c->filtered ? &c->filtered->wire : &c->out;
+}
+
 /* -- for the user -- */
 
 struct connection *net_find(const struct net *net, uint64_t handle); /* NULL when closed */
+/* What its filters know about the peer; NULL: there are none, or they know nothing. */
+const struct filter_facts *connection_facts(const struct connection *c);
 /* Room for a message now: open, its protocol has room, its chain is short. */
 static inline bool connection_has_room(const struct connection *c) {
     return c->status == CONNECTION_OPEN && c->sink.room.messages > 0 && chain_unsent(&c->out) < NET_UNSENT_MAX;

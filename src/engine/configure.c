@@ -100,7 +100,7 @@ static void retire(struct engine *engine, struct endpoint *e) {
     for (struct list_node *node = list_first(&engine->net.open); node;) {
         struct connection *c = LIST_ENTRY(node, struct connection, node);
         node = list_next(&engine->net.open, node);
-        bool dialling = c->status == CONNECTION_DIALLING && c->owner == e;
+        bool dialling = c->status < CONNECTION_OPEN && c->owner == e;
         const struct session *s = c->was_open ? c->owner : NULL;
         if (dialling || (s && s->endpoint == e))
             connection_shut(c, STATUS_GOING_AWAY, engine->plan->config->drain.grace_ns);

@@ -130,8 +130,9 @@ void session_closed(void *user, struct connection *c, struct now now) {
     struct session *s = c->owner;
     if (c->status == CONNECTION_CLOSED && engine->options.calls && engine->options.calls->connection)
         engine->options.calls->connection(engine->options.user, c, false);
-    if (!c->was_open) { /* the dial failed */
-        endpoint_closed(engine, c->owner, c);
+    if (!c->was_open) { /* the dial failed, or the handshake */
+        if (c->owner)
+            endpoint_closed(engine, c->owner, c);
         return;
     }
     if (!s)

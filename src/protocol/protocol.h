@@ -192,8 +192,11 @@ struct protocol_setup {
         int64_t heartbeat_ns; /* stream v1 hb_ms */
         int64_t attempt_ns;   /* dialled http1, fifo: from request to final status or reply */
         int64_t write_ns;     /* the peer takes no byte of what there is for it; 0: never too long */
+        int64_t filters_ns;   /* from being connected until all filters are ready; 0: ten seconds */
     } timeouts;
     uint8_t compress[CODING_COUNT]; /* enum coding, the best first; 0 ends. None: nothing is packed or unpacked */
+    const struct filter_use *filters; /* between the wire and the protocol, from the wire up; see filter.h */
+    size_t filter_count;
     /* accepted */
     bool auth;          /* a key is required */
     bool keys_refused;  /* keys in clear text are refused here */
@@ -236,6 +239,7 @@ struct protocol_worker {
     struct buffer extra;   /* scratch for decoding; cleared by the protocol before each unit; fixed size */
     struct buffer scratch; /* for encoding where the chain can't be written in place */
     struct coder *coder;   /* contexts of content codings; NULL until they are needed, then coding_done() */
+    void *tls;             /* struct tls_worker; NULL: none */
     int64_t date_second;   /* http1: of `date` */
     char date[32];         /* http1: as in the header; empty before the first */
     struct protocol_ring { /* ndjson: of connections that fell silent */

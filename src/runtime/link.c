@@ -212,7 +212,7 @@ static void write_stream(struct link *link) {
     size_t total = 0;
     while (total < WRITE_TURN_MAX) {
         const struct connection *c = net_find(engine_net(worker->engine), link->connection);
-        int count = c ? chain_vectors(&c->out, vectors, VECTORS_MAX) : 0;
+        int count = c ? chain_vectors(connection_wire(c), vectors, VECTORS_MAX) : 0;
         if (count == 0) {
             set_full(link, false);
             return;

@@ -48,6 +48,7 @@ static bool reserve_connections(struct view *view, size_t count) {
 
 static struct slice state_of(const struct connection *c) {
     return c->status == CONNECTION_DIALLING ? SLICE_OF("dialling")
+           : c->status == CONNECTION_SECURING ? SLICE_OF("securing")
            : c->status == CONNECTION_OPEN   ? SLICE_OF("open")
                                             : SLICE_OF("closing");
 }

@@ -157,7 +157,7 @@ static bool is_quiet(struct worker *worker) {
     struct net *net = engine_net(worker->engine);
     for (struct list_node *node = list_first(&net->open); node; node = list_next(&net->open, node)) {
         const struct connection *c = LIST_ENTRY(node, struct connection, node);
-        if (c->listener == ENGINE_ADMIN_LISTENER || c->status == CONNECTION_DIALLING)
+        if (c->listener == ENGINE_ADMIN_LISTENER || c->status < CONNECTION_OPEN)
             continue;
         if (chain_unsent(&c->out) > 0 || (c->partial && !may_cut))
             return false;

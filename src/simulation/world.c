@@ -308,7 +308,7 @@ static void flush(struct world *world, struct link *link, int side) {
     }
     uint64_t written = 0;
     struct iovec vectors[16];
-    int count = chain_vectors(&c->out, vectors, 16);
+    int count = chain_vectors(connection_wire(c), vectors, 16);
     for (int i = 0; i < count; i++) {
         const uint8_t *at = vectors[i].iov_base;
         size_t left = vectors[i].iov_len;
@@ -336,7 +336,7 @@ static void flush(struct world *world, struct link *link, int side) {
         if (left)
             break;
     }
-    end->full = written == 0 || chain_unsent(&c->out) > written;
+    end->full = written == 0 || chain_unsent(connection_wire(c)) > written;
     if (written) {
         struct engine_input input = {.kind = INPUT_WRITTEN, .connection = end->connection, .size = written};
         end->party->calls->input(end->party, &input, world->now);
