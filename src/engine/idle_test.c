@@ -116,7 +116,7 @@ static void chunks_leave_nothing_behind(void **state) {
 
 static void connections_of_lines_hold_little(void **state) {
     (void)state;
-    with_engine(1, line, sizeof line - 1, 850, 880);
+    with_engine(1, line, sizeof line - 1, 850, 960);
 }
 
 int main(void) {
