@@ -62,7 +62,7 @@ static const struct wire_key listener_keys[] = {
     {"timeouts.head", HTTPS_TOO | STREAMS},
     {"timeouts.auth", HTTPS_TOO | STREAMS},
     {"timeouts.idle", HTTPS_TOO | STREAMS},
-    {"compress", HTTPS_TOO},
+    {"compress", HTTPS_TOO | STREAMS},
 };
 
 static const struct wire_key system_keys[] = {

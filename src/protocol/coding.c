@@ -23,6 +23,7 @@ struct coder {
     z_stream *unpack;             /* of both */
     struct buffer packed;
     struct buffer plain;
+    struct buffer recovered;
 };
 
 static const struct slice names[CODING_COUNT] = {
@@ -47,6 +48,7 @@ static struct coder *coder_of(struct coder **place) {
     if (!*place && (*place = memory_new(sizeof **place))) {
         buffer_init(&(*place)->packed, SIZE_MAX / 2);
         buffer_init(&(*place)->plain, SIZE_MAX / 2);
+        buffer_init(&(*place)->recovered, SIZE_MAX / 2);
     }
     return *place;
 }
@@ -145,6 +147,8 @@ enum status coding_pack(struct coder **place, enum coding coding, struct slice b
         return STATUS_NO_MEMORY;
     enum status status = coding == CODING_ZSTD ? pack_zstd(coder, bytes, at, bytes.size - 1, &size)
                                                : pack_zlib(coder, coding, bytes, at, bytes.size - 1, &size);
+    if (status == STATUS_OK && bytes.size > CODING_RATIO_FROM && bytes.size / CODING_RATIO >= size)
+        return STATUS_TOO_LARGE;
     if (status == STATUS_OK)
         *ret_packed = slice_make(at, size);
     return status;
@@ -294,22 +298,34 @@ static enum status unpack_zlib(struct unpacking *u, enum coding coding, struct s
     }
 }
 
-enum status coding_unpack(struct coder **place, enum coding coding, struct slice packed, size_t max,
-                          struct slice *ret_bytes, const char **ret_words) {
-    struct coder *coder = coder_of(place);
+static enum status unpack(struct coder *coder, enum coding coding, struct slice packed, size_t max, struct buffer *out,
+                          const char **ret_words) {
     size_t honest = packed.size > SIZE_MAX / CODING_RATIO ? SIZE_MAX / 4 : packed.size * CODING_RATIO;
     if (honest < CODING_RATIO_FROM)
         honest = CODING_RATIO_FROM;
-    struct unpacking u = {.coder = coder, .max = honest < max ? honest : max, .by_ratio = honest < max, .words = ""};
-    *ret_words = "";
-    if (!coder)
-        return STATUS_NO_MEMORY;
-    u.out = &coder->plain;
-    buffer_clear(u.out);
+    struct unpacking u = {.coder = coder, .out = out, .max = honest < max ? honest : max, .by_ratio = honest < max, .words = ""};
+    buffer_clear(out);
     enum status status = coding == CODING_ZSTD ? unpack_zstd(&u, packed) : unpack_zlib(&u, coding, packed);
-    if (status == STATUS_OK)
-        *ret_bytes = buffer_slice(u.out);
     *ret_words = u.words;
+    return status;
+}
+
+enum status coding_unpack(struct coder **place, enum coding coding, struct slice packed, size_t max,
+                          struct slice *ret_bytes, const char **ret_words) {
+    struct coder *coder = coder_of(place);
+    *ret_words = "";
+    enum status status = coder ? unpack(coder, coding, packed, max, &coder->plain, ret_words) : STATUS_NO_MEMORY;
+    if (status == STATUS_OK)
+        *ret_bytes = buffer_slice(&coder->plain);
+    return status;
+}
+
+enum status coding_recover(struct coder **place, enum coding coding, struct slice packed, size_t max, struct slice *ret_bytes) {
+    struct coder *coder = coder_of(place);
+    const char *words;
+    enum status status = coder ? unpack(coder, coding, packed, max, &coder->recovered, &words) : STATUS_NO_MEMORY;
+    if (status == STATUS_OK)
+        *ret_bytes = buffer_slice(&coder->recovered);
     return status;
 }
 
@@ -320,6 +336,8 @@ void coding_rest(struct coder *coder) {
         buffer_done(&coder->packed);
     if (coder && coder->plain.capacity > KEPT_MAX)
         buffer_done(&coder->plain);
+    if (coder && coder->recovered.capacity > KEPT_MAX)
+        buffer_done(&coder->recovered);
 }
 
 void coding_done(struct coder **place) {
@@ -338,6 +356,7 @@ void coding_done(struct coder **place) {
     memory_free(coder->unpack);
     buffer_done(&coder->packed);
     buffer_done(&coder->plain);
+    buffer_done(&coder->recovered);
     memory_free(coder);
     *place = NULL;
 }

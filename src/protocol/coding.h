@@ -34,14 +34,17 @@ struct slice coding_name(enum coding coding);
 /* Without regard to case; `x-gzip` is gzip (RFC 9110 section 8.4.1.3). CODING_NONE: unknown, or "identity". */
 enum coding coding_find(struct slice name);
 
-/* STATUS_OK with `bytes` in that coding and smaller than they were; TOO_LARGE: they don't get smaller; NO_MEMORY. The
- * result lives until the next coding_pack(). */
+/* STATUS_OK with `bytes` in that coding and smaller than they were; TOO_LARGE: they don't get smaller, or so much smaller
+ * that coding_unpack() would take it for a bomb; NO_MEMORY. The result lives until the next coding_pack(). */
 enum status coding_pack(struct coder **coder, enum coding coding, struct slice bytes, struct slice *ret_packed);
 /* The bytes that `packed` stands for, all members of it. TOO_LARGE: more than `max`, or a ratio that no honest sender
  * has; MALFORMED_EVENT: damaged, cut short, or with something behind it; NO_MEMORY. `ret_words` says which. The result
  * lives until the next coding_unpack() or coding_rest(). */
 enum status coding_unpack(struct coder **coder, enum coding coding, struct slice packed, size_t max,
                           struct slice *ret_bytes, const char **ret_words);
+/* The same into a place of its own, for who is called while another body is still being read. It lives until the next of
+ * these. */
+enum status coding_recover(struct coder **coder, enum coding coding, struct slice packed, size_t max, struct slice *ret_bytes);
 /* Gives memory back that only large bodies needed. */
 void coding_rest(struct coder *coder);
 void coding_done(struct coder **coder);

@@ -162,22 +162,47 @@ static struct slice pack(struct fixture *f, enum coding coding, const uint8_t *b
 }
 
 static void test_a_bomb_is_refused_by_its_ratio(void **state) {
-    enum { SIZE = 4 << 20 };
+    /* 65536 zeros, up to where any ratio will do, and one more. */
+    static const char *const just[CODING_COUNT] = {[CODING_ZSTD] = "28b52ffd04585500001000000100fb7f1d6001a41557f1", [CODING_GZIP] = "1f8b0800000000000203edc101010000008090feafee080a0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000006aeb8e97d700000100",
+        [CODING_DEFLATE] = "78daedc101010000008090feafee080a0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000006a000f0001"};
+    static const char *const more[CODING_COUNT] = {[CODING_ZSTD] = "28b52ffd04585500001000000100fc7f1d6001f3b3ecf6", [CODING_GZIP] = "1f8b0800000000000203edc101010000008220ffafae2140010000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000c00df3430de501000100",
+        [CODING_DEFLATE] = "78daedc101010000008220ffafae2140010000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000c00d00100001"};
     struct fixture f = {0};
+    (void)state;
+    for (enum coding coding = CODING_ZSTD; coding < CODING_COUNT; coding++) {
+        assert_int_equal(unpack_hex(&f, coding, just[coding], 4 << 20), STATUS_OK);
+        assert_int_equal(f.bytes.size, CODING_RATIO_FROM);
+        assert_int_equal(unpack_hex(&f, coding, more[coding], 4 << 20), STATUS_TOO_LARGE);
+        assert_non_null(strstr(f.words, "100 times"));
+    }
+    assert_int_equal(unpack_hex(&f, CODING_ZSTD, ZSTD_ZEROS, 4 << 20), STATUS_TOO_LARGE);
+    coding_done(&f.coder);
+}
+
+static void test_what_would_be_taken_for_a_bomb_is_not_packed(void **state) {
+    enum { SIZE = 1 << 20 };
+    struct fixture f = {0};
+    struct slice packed;
     uint8_t *zeros = test_calloc(1, SIZE);
     (void)state;
     for (enum coding coding = CODING_ZSTD; coding < CODING_COUNT; coding++) {
-        struct slice packed = pack(&f, coding, zeros, SIZE);
-        assert_int_equal(unpack(&f, coding, packed, SIZE), STATUS_TOO_LARGE);
-        assert_non_null(strstr(f.words, "100 times"));
-        packed = pack(&f, coding, zeros, CODING_RATIO_FROM); /* up to there any ratio will do */
+        assert_int_equal(coding_pack(&f.coder, coding, slice_make(zeros, SIZE), &packed), STATUS_TOO_LARGE);
+        packed = pack(&f, coding, zeros, CODING_RATIO_FROM);
         assert_int_equal(unpack(&f, coding, packed, SIZE), STATUS_OK);
-        assert_int_equal(f.bytes.size, CODING_RATIO_FROM);
-        packed = pack(&f, coding, zeros, CODING_RATIO_FROM + 1);
-        assert_int_equal(unpack(&f, coding, packed, SIZE), STATUS_TOO_LARGE);
     }
-    assert_int_equal(unpack_hex(&f, CODING_ZSTD, ZSTD_ZEROS, SIZE), STATUS_TOO_LARGE);
     test_free(zeros);
+    coding_done(&f.coder);
+}
+
+static void test_a_recovered_body_leaves_the_other_alone(void **state) {
+    struct fixture f = {0};
+    struct slice again;
+    uint8_t bytes[256];
+    (void)state;
+    assert_int_equal(unpack_hex(&f, CODING_ZSTD, ZSTD, MAX), STATUS_OK);
+    assert_int_equal(coding_recover(&f.coder, CODING_GZIP, slice_make(bytes, unhex(GZIP_HELLO GZIP_WORLD, bytes)), MAX, &again), STATUS_OK);
+    assert_true(slice_is(again, "hello world"));
+    assert_true(slice_is(f.bytes, plain));
     coding_done(&f.coder);
 }
 
@@ -309,6 +334,8 @@ int main(void) {
         cmocka_unit_test(test_what_is_damaged_or_not_that_coding_is_refused),
         cmocka_unit_test(test_more_than_allowed_is_refused_and_just_as_much_is_not),
         cmocka_unit_test(test_a_bomb_is_refused_by_its_ratio),
+        cmocka_unit_test(test_what_would_be_taken_for_a_bomb_is_not_packed),
+        cmocka_unit_test(test_a_recovered_body_leaves_the_other_alone),
         cmocka_unit_test(test_members_without_end_are_refused),
         cmocka_unit_test(test_round_trip_at_every_kind_of_size),
         cmocka_unit_test(test_what_does_not_get_smaller_is_left_alone),

@@ -131,16 +131,21 @@ static void a_coding_that_is_not_taken_is_415_and_says_what_is(void **state) {
 
 static void a_bomb_is_413_and_damage_is_400_and_the_connection_goes_on(void **state) {
     enum { SIZE = 3 << 20 };
+    static const size_t sizes[] = {SIZE, 65536, 1000};
     struct world w;
-    struct slice body;
-    uint8_t *zeros = test_calloc(1, SIZE);
+    uint8_t *text = test_calloc(1, SIZE), *twice = test_malloc(1 << 20);
     (void)state;
     begin(&w, PROTOCOL_ACCEPTED, "gzip");
     for (unsigned i = 0; i < 3; i++) {
         struct coder *coder = NULL;
-        static const size_t sizes[] = {SIZE, 200000, 1000};
-        assert_int_equal(coding_pack(&coder, CODING_GZIP, slice_make(zeros, sizes[i]), &body), STATUS_OK);
-        body.size -= i == 2;
+        struct slice body;
+        for (size_t k = 0; k < SIZE; k++)
+            text[k] = i == 0 && k % 100 == 0 ? (uint8_t)(k * 2654435761u >> 13) : 0;
+        assert_int_equal(coding_pack(&coder, CODING_GZIP, slice_make(text, sizes[i]), &body), STATUS_OK);
+        assert_true(body.size < 1 << 19);
+        memcpy(twice, body.data, body.size); /* another member of the same */
+        memcpy(twice + body.size, body.data, body.size);
+        body = slice_make(twice, 2 * body.size - (i == 2));
         post(&w, "Content-Type: text/plain\r\nContent-Encoding: gzip\r\n", body);
         world_check(&w, i == 2 ? 400 : 413);
         CHECK_HAS(&w, i == 2 ? "cut short" : i == 0 ? "limits.message" : "100 times");
@@ -151,7 +156,8 @@ static void a_bomb_is_413_and_damage_is_400_and_the_connection_goes_on(void **st
     }
     assert_int_equal(w.messages, 0);
     assert_int_equal(w.invalids, 3);
-    test_free(zeros);
+    test_free(text);
+    test_free(twice);
     world_done(&w);
 }
 

@@ -24,6 +24,31 @@ static void write_limits(struct stream1 *s, struct json_write *json) {
     json_write_member_u64(json, "expiry_ms", 0); /* no session outlives its connection */
 }
 
+/* Of a stream: gzip is zlib with more around it. */
+static bool is_for_streams(enum coding coding) {
+    return coding == CODING_ZSTD || coding == CODING_DEFLATE;
+}
+
+/* The coding of that name that `compress` has; CODING_NONE: none. */
+static enum coding our_coding(const struct stream1 *s, struct slice name) {
+    for (size_t i = 0; i < CODING_COUNT && s->setup->compress[i]; i++) {
+        enum coding coding = (enum coding)s->setup->compress[i];
+        if (is_for_streams(coding) && slice_equal(name, coding_name(coding)))
+            return coding;
+    }
+    return CODING_NONE;
+}
+
+static void write_offer(struct stream1 *s, struct json_write *json) {
+    json_write_name(json, SLICE_OF("comp"));
+    json_write_array(json);
+    for (size_t i = 0; i < CODING_COUNT && s->setup->compress[i]; i++)
+        if (is_for_streams((enum coding)s->setup->compress[i]))
+            json_write_string(json, coding_name((enum coding)s->setup->compress[i]));
+    json_write_string(json, SLICE_OF("none"));
+    json_write_array_end(json);
+}
+
 static void write_hello(struct stream1 *s) {
     const struct protocol_setup *setup = s->setup;
     bool proto_first = setup->encoding == ENCODING_PROTO;
@@ -39,7 +64,7 @@ static void write_hello(struct stream1 *s) {
         json_write_member(json, "token", setup->own_key);
     json_write_object_end(json);
     json_write_member_raw(json, "enc", proto_first ? SLICE_OF("[\"proto\",\"json\"]") : SLICE_OF("[\"json\",\"proto\"]"));
-    json_write_member_raw(json, "comp", SLICE_OF("[\"none\"]"));
+    write_offer(s, json);
     write_limits(s, json);
     stream1_writer_send(s, &writer, FRAME_HELLO);
 }
@@ -55,7 +80,7 @@ static void write_welcome(struct stream1 *s, struct slice system, struct now now
     json_write_member(json, "node", s->setup->node);
     json_write_member(json, "system", system);
     json_write_member_text(json, "enc", s->encoding == ENCODING_PROTO ? "proto" : "json");
-    json_write_member_text(json, "comp", "none");
+    json_write_member(json, "comp", s->coding == CODING_NONE ? SLICE_OF("none") : coding_name((enum coding)s->coding));
     write_limits(s, json);
     json_write_member(json, "session", slice_make(session, size));
     json_write_member_bool(json, "resumed", false);
@@ -139,6 +164,21 @@ static bool choose_encoding(struct stream1 *s, const struct control *control) {
     return list->type == CONTROL_ABSENT || proto_at != json_at;
 }
 
+/* The first of the client's list that we take. Without a list nothing is packed. */
+static bool choose_coding(struct stream1 *s, const struct control *control) {
+    const struct control_value *list = CONTROL(control, COMP);
+    size_t best = SIZE_MAX, at;
+    control_list_has(list, SLICE_OF("none"), &best);
+    for (size_t i = 0; i < CODING_COUNT && s->setup->compress[i]; i++) {
+        enum coding coding = (enum coding)s->setup->compress[i];
+        if (is_for_streams(coding) && control_list_has(list, coding_name(coding), &at) && at < best) {
+            s->coding = (uint8_t)coding;
+            best = at;
+        }
+    }
+    return list->type == CONTROL_ABSENT || best != SIZE_MAX;
+}
+
 static void become_open(struct stream1 *s, struct now now) {
     s->phase = STREAM1_OPEN;
     s->rate_count = 0;
@@ -147,7 +187,7 @@ static void become_open(struct stream1 *s, struct now now) {
 }
 
 void stream1_read_hello(struct stream1 *s, const struct control *control, struct now now) {
-    const struct control_value *comp = CONTROL(control, COMP), *ack = CONTROL(control, ACK);
+    const struct control_value *ack = CONTROL(control, ACK);
     struct protocol_hello hello = {0};
     struct message_fault fault;
     if (control_identity(control, s->setup, &hello, &fault) != STATUS_OK) {
@@ -158,8 +198,9 @@ void stream1_read_hello(struct stream1 *s, const struct control *control, struct
         stream1_fail(s, STATUS_UNSUPPORTED_ENCODING, "`enc` must have \"proto\" or \"json\"");
         return;
     }
-    if (comp->type != CONTROL_ABSENT && !control_list_has(comp, SLICE_OF("none"), NULL)) {
-        stream1_fail(s, STATUS_UNSUPPORTED_ENCODING, "compression is not supported yet; `comp` must have \"none\"");
+    if (!choose_coding(s, control)) {
+        stream1_fail(s, STATUS_UNSUPPORTED_ENCODING, s->setup->compress[0] ? "`comp` has nothing that this listener takes, nor \"none\""
+                                                                           : "no compression here; `comp` must have \"none\"");
         return;
     }
     if (ack->type == CONTROL_TEXT) {
@@ -205,7 +246,8 @@ void stream1_read_welcome(struct stream1 *s, const struct control *control, stru
         stream1_fail(s, STATUS_UNSUPPORTED_ENCODING, "`enc` must be \"proto\" or \"json\"");
         return;
     }
-    if (comp.size && !slice_is(comp, "none")) {
+    s->coding = (uint8_t)our_coding(s, comp);
+    if (comp.size && !slice_is(comp, "none") && s->coding == CODING_NONE) {
         stream1_fail(s, STATUS_UNSUPPORTED_ENCODING, "`comp` was not offered");
         return;
     }

@@ -12,6 +12,13 @@ static enum status decode(struct stream1 *s, struct message *message, struct sli
                                          : message_decode_json(message, event, extra, &s->rules, fault);
 }
 
+/* What is larger than allowed, or has a ratio that no honest sender has, is one message's fault, not the connection's. */
+static enum status unpack(struct stream1 *s, struct slice *event, struct message_fault *fault) {
+    const char *words;
+    enum status status = coding_unpack(&s->worker->coder, (enum coding)s->coding, *event, s->setup->limits.message, event, &words);
+    return status == STATUS_OK ? STATUS_OK : control_fault(fault, status, "%s", words);
+}
+
 /* Why a MSG frame breaks the protocol, or NULL. */
 static const char *msg_error(const struct stream1 *s, unsigned flags, struct slice payload, enum status *ret_status) {
     *ret_status = STATUS_PROTOCOL_ERROR;
@@ -21,7 +28,7 @@ static const char *msg_error(const struct stream1 *s, unsigned flags, struct sli
         return "MSG is too short";
     if (flags & ~(unsigned)(MSG_NOACK | MSG_COMPRESSED | MSG_REDELIVERED | MSG_SYNC))
         return "MSG has unknown flags";
-    if (flags & MSG_COMPRESSED)
+    if ((flags & MSG_COMPRESSED) && s->coding == CODING_NONE)
         return "compression was not agreed on";
     if (payload.data[13] | payload.data[14] | payload.data[15])
         return "reserved bytes of MSG are not 0";
@@ -67,7 +74,14 @@ static void read_msg(struct stream1 *s, unsigned flags, struct slice payload) {
     struct message message;
     struct message_fault fault;
     fault.attribute[0] = fault.text[0] = '\0';
-    status = decode(s, &message, slice_skip(payload, FRAME_MSG_HEADER), &fault);
+    struct slice event = slice_skip(payload, FRAME_MSG_HEADER);
+    status = flags & MSG_COMPRESSED ? unpack(s, &event, &fault) : STATUS_OK;
+    if (status == STATUS_NO_MEMORY) {
+        stream1_fail(s, status, NULL);
+        return;
+    }
+    if (status == STATUS_OK)
+        status = decode(s, &message, event, &fault);
     if (status == STATUS_OK && (flags & MSG_SYNC))
         status = control_fault(&fault, STATUS_NOT_SUPPORTED, "flag SYNC is not supported yet");
     s->rx_seq++;
@@ -75,6 +89,8 @@ static void read_msg(struct stream1 *s, unsigned flags, struct slice payload) {
     if (status == STATUS_OK) {
         note_arrival(s, &message, flags, payload.size);
         s->sink->calls->message(s->sink->user, s->rx_token, &message, 0);
+        if (flags & MSG_COMPRESSED)
+            coding_rest(s->worker->coder);
         if (s->rx_seq == s->granted || s->rx_bytes >= s->granted_bytes)
             stream1_grant(s);
         return;
@@ -189,16 +205,47 @@ static uint8_t *reserve_event(struct stream1 *s, const struct message *message, 
     return at;
 }
 
+/* The same for an event that is large enough to be packed. It is, if that makes it smaller: `ret_flags`. */
+static uint8_t *reserve_packed(struct stream1 *s, const struct message *message, const struct overlay *overlay,
+                               size_t *ret_size, uint8_t *ret_flags, enum status *ret_status) {
+    const size_t head = FRAME_HEADER + FRAME_MSG_HEADER;
+    struct buffer *scratch = &s->worker->scratch;
+    struct slice event = slice_make(message->wire, message->wire_size);
+    *ret_status = STATUS_OK;
+    if (message->encoding != s->encoding || !overlay_is_empty(overlay)) {
+        buffer_clear(scratch);
+        *ret_status = s->encoding == ENCODING_PROTO ? message_encode_proto(message, overlay, scratch)
+                                                    : message_encode_json(message, overlay, scratch);
+        event = buffer_slice(scratch);
+    }
+    if (*ret_status == STATUS_OK && event.size + FRAME_MSG_HEADER > s->peer_max_frame)
+        *ret_status = STATUS_TOO_LARGE; /* unpacked it must fit too */
+    if (*ret_status != STATUS_OK)
+        return NULL;
+    if (event.size >= CODING_LEAST && coding_pack(&s->worker->coder, (enum coding)s->coding, event, &event) == STATUS_OK)
+        *ret_flags |= MSG_COMPRESSED;
+    uint8_t *at = chain_reserve(s->sink->out, head + event.size);
+    *ret_status = at ? STATUS_OK : STATUS_NO_MEMORY;
+    *ret_size = event.size;
+    if (at)
+        memcpy(at + head, event.data, event.size);
+    return at;
+}
+
 static enum status stream1_send(void *state, const struct message *message, const struct overlay *overlay,
                                 const struct protocol_send *options, struct now now) {
     struct stream1 *s = state;
     const size_t head = FRAME_HEADER + FRAME_MSG_HEADER;
     size_t size = message->wire_size;
     enum status status = STATUS_OK;
-    uint8_t *at;
+    uint8_t *at, flags = 0;
     (void)now;
     ASSERT(options->token == s->tx_seq + 1 && s->sink->room.messages > 0);
-    if (message->encoding == s->encoding && overlay_is_empty(overlay) && head + size <= CHAIN_BLOCK_SIZE) {
+    if (s->coding != CODING_NONE && size >= CODING_LEAST) {
+        at = reserve_packed(s, message, overlay, &size, &flags, &status);
+        if (!at)
+            return status;
+    } else if (message->encoding == s->encoding && overlay_is_empty(overlay) && head + size <= CHAIN_BLOCK_SIZE) {
         at = chain_reserve(s->sink->out, head + size);
         if (!at)
             return STATUS_NO_MEMORY;
@@ -208,7 +255,8 @@ static enum status stream1_send(void *state, const struct message *message, cons
         if (!at)
             return status;
     }
-    uint8_t flags = s->sink->terms.acks ? 0 : MSG_NOACK;
+    if (!s->sink->terms.acks)
+        flags |= MSG_NOACK;
     if (options->attempt > 1)
         flags |= MSG_REDELIVERED;
     frame_put_header(at, (uint32_t)(FRAME_MSG_HEADER + size), FRAME_MSG, flags);
@@ -245,7 +293,11 @@ static bool stream1_recover(void *state, struct slice sent, struct message *ret_
     if (sent.size < FRAME_HEADER + FRAME_MSG_HEADER || sent.data[4] != FRAME_MSG ||
         frame_get32(sent.data) != sent.size - FRAME_HEADER)
         return false;
-    return decode(s, ret_message, slice_skip(sent, FRAME_HEADER + FRAME_MSG_HEADER), &fault) == STATUS_OK;
+    struct slice event = slice_skip(sent, FRAME_HEADER + FRAME_MSG_HEADER);
+    if ((sent.data[5] & MSG_COMPRESSED) &&
+        coding_recover(&s->worker->coder, (enum coding)s->coding, event, SIZE_MAX, &event) != STATUS_OK)
+        return false;
+    return decode(s, ret_message, event, &fault) == STATUS_OK;
 }
 
 static void stream1_done(void *state) {

@@ -42,6 +42,7 @@ struct stream1 {
     struct message_rules rules;
     uint8_t phase;    /* enum stream1_phase */
     uint8_t encoding; /* enum message_encoding, of both directions */
+    uint8_t coding;   /* enum coding, of both directions */
     bool is_dialled;
     bool acks_chosen; /* HELLO or a SUBSCRIBE said whether the peer acknowledges */
     bool got_goaway;
