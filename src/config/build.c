@@ -210,12 +210,27 @@ static void build_compress(uint8_t *compress, const struct node *list) {
     }
 }
 
+/* `frame` as a map: the one key that it has. */
+static enum config_frame build_cut(struct build *build, struct config_cut *cut, const struct node *node, enum config_frame frame) {
+    const struct node *until = find(node, "frame.until");
+    if (find(node, "frame.fixed"))
+        return CONFIG_FRAME_FIXED;
+    if (find(node, "frame.idle"))
+        return CONFIG_FRAME_IDLE;
+    if (!until)
+        return frame;
+    if (!scalar_until(until->text, &cut->until, &build->why))
+        build->failed = true;
+    return CONFIG_FRAME_UNTIL;
+}
+
 static void build_listener(struct build *build, struct config_listener *listener, const struct node *node) {
     const struct node *system = node_get(node, SLICE_OF("system"));
     const struct node *defaults = node_get(node, SLICE_OF("defaults"));
     const struct node *url = node_get(node, SLICE_OF("url"));
     fill(build, listener, &rows_listener, node);
     listener->name = keep(build, node->key);
+    listener->frame = build_cut(build, &listener->cut, node, listener->frame);
     if (!url || !build_url(build, &listener->url, url->text, URL_LISTENER))
         build->failed = true;
     bool is_http = listener->url.scheme == CONFIG_SCHEME_HTTP || listener->url.scheme == CONFIG_SCHEME_HTTPS;
@@ -262,6 +277,9 @@ static void build_system(struct build *build, struct config_system *system, cons
     fill(build, system, &rows_system, node);
     system->name = keep(build, node->key);
     system->accept = accept && accept->kind == NODE_MAP;
+    system->frame = build_cut(build, &system->cut, node, system->frame);
+    if (system->frame == CONFIG_FRAME_VARINT && !node_get(node, SLICE_OF("encoding")))
+        system->encoding = CONFIG_ENCODING_PROTOBUF; /* as protobuf's writeDelimitedTo */
     build_compress(system->compress, node_get(node, SLICE_OF("compress")));
     if (node_get(node, SLICE_OF("batch")) && system->mode == CONFIG_MODE_AUTO)
         system->mode = CONFIG_MODE_BATCH;

@@ -61,7 +61,20 @@ struct config_attribute { /* an attribute with a value: `defaults` of a listener
 };
 
 enum config_format { CONFIG_FORMAT_AUTO, CONFIG_FORMAT_CLOUDEVENTS, CONFIG_FORMAT_RAW, CONFIG_FORMAT_REST };
-enum config_frame { CONFIG_FRAME_AUTO, CONFIG_FRAME_LINE };
+enum config_frame {
+    CONFIG_FRAME_AUTO,
+    CONFIG_FRAME_LINE,
+    CONFIG_FRAME_CRLF,
+    CONFIG_FRAME_LEN16BE,
+    CONFIG_FRAME_LEN32BE,
+    CONFIG_FRAME_VARINT,
+    CONFIG_FRAME_OCTET_COUNT,
+    CONFIG_FRAME_MLLP,
+    CONFIG_FRAME_FIXED,
+    CONFIG_FRAME_IDLE,
+    CONFIG_FRAME_UNTIL,
+};
+enum config_reply { CONFIG_REPLY_NONE, CONFIG_REPLY_FIFO };
 enum config_mode { CONFIG_MODE_AUTO, CONFIG_MODE_BINARY, CONFIG_MODE_STRUCTURED, CONFIG_MODE_BATCH };
 enum config_encoding { CONFIG_ENCODING_JSON, CONFIG_ENCODING_PROTOBUF };
 enum config_offline { CONFIG_OFFLINE_HOLD, CONFIG_OFFLINE_REFUSE };
@@ -70,6 +83,19 @@ enum config_log_level { CONFIG_LOG_DEBUG, CONFIG_LOG_INFO, CONFIG_LOG_WARN, CONF
 enum config_log_format { CONFIG_LOG_AUTO, CONFIG_LOG_JSON, CONFIG_LOG_TEXT };
 
 enum { CONFIG_AUTH_KEY = 1, CONFIG_AUTH_CERTIFICATE = 2, CONFIG_AUTH_JWT = 4 };
+
+#define CONFIG_UNTIL_MAX 64
+struct config_until {
+    uint8_t size;
+    uint8_t bytes[CONFIG_UNTIL_MAX];
+};
+
+/* What `frame` is where it is a map. */
+struct config_cut {
+    uint64_t fixed;
+    int64_t idle_ns;
+    struct config_until until;
+};
 
 struct config_listener {
     struct slice name;
@@ -83,6 +109,7 @@ struct config_listener {
     size_t allow_count;
     enum config_format format; /* resolved: AUTO on http, CLOUDEVENTS elsewhere */
     enum config_frame frame;
+    struct config_cut cut;
     uint8_t compress[CODING_COUNT]; /* enum coding, the dearest first; 0 ends */
     struct config_attribute *defaults; /* for what is wrapped */
     size_t default_count;
@@ -159,10 +186,17 @@ struct config_system {
     enum config_encoding encoding;
     uint8_t compress[CODING_COUNT]; /* enum coding, the dearest first; 0 ends */
     enum config_frame frame;
+    struct config_cut cut;
+    enum config_reply reply;
+    struct {
+        struct slice expect; /* empty: nothing */
+        struct slice send;
+        int64_t within_ns;
+    } greet;
     struct {
         uint64_t max;
         int64_t idle_ns;
-        uint64_t pipeline; /* http: requests on their way on one connection */
+        uint64_t pipeline; /* http: requests on their way on one connection; fifo too */
     } pool; /* per endpoint and worker */
     struct {
         uint64_t max; /* events */

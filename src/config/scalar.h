@@ -48,6 +48,8 @@ bool scalar_word(const char **at, struct slice *ret_word, bool *ret_planned);
 void scalar_print_duration(struct buffer *out, int64_t ns);
 void scalar_print_size(struct buffer *out, uint64_t bytes);
 
+/* frames.c: text, or `hex 1c0d`. */
+bool scalar_until(struct slice text, struct config_until *ret_until, struct scalar_why *why);
 __attribute__((format(printf, 2, 3))) bool scalar_refuse(struct scalar_why *why, const char *format, ...);
 
 /* A text, cut so that a message stays readable: for "%.*s". */

@@ -69,7 +69,9 @@ static const struct wire_key system_keys[] = {
     {"frame", ON(TCP) | ON(TLS)},
     {"mode", HTTPS_TOO},
     {"pool", HTTPS_TOO | STREAMS},
-    {"pool.pipeline", HTTPS_TOO},
+    {"pool.pipeline", HTTPS_TOO | ON(TCP) | ON(TLS)},
+    {"reply", ON(TCP) | ON(TLS)},
+    {"greet", ON(TCP) | ON(TLS)},
     {"batch", HTTPS_TOO},
     {"compress", HTTPS_TOO},
 };
@@ -92,24 +94,6 @@ static void check_wire(struct work *work, const struct node *map, const struct w
         if (node && schemes && !(keys[i].schemes & schemes))
             work_error(work, node->key_at, &here, "means nothing on %s", what);
     }
-}
-
-/* What other listeners than http will wrap comes later; what is never wrapped needs no defaults. */
-static void check_format(struct work *work, const struct node *listener, const struct trail *trail) {
-    const struct node *url = node_get(listener, SLICE_OF("url"));
-    const struct node *format = node_get(listener, SLICE_OF("format"));
-    const struct node *defaults = node_get(listener, SLICE_OF("defaults"));
-    struct trail at_format = {trail, SLICE_OF("format")}, at_defaults = {trail, SLICE_OF("defaults")};
-    if (!url || url->kind != NODE_SCALAR || url->unknown)
-        return;
-    bool is_http = slice_starts(url->text, SLICE_OF("http:")) || slice_starts(url->text, SLICE_OF("https:"));
-    bool wraps = format && format->kind == NODE_SCALAR && (slice_is(format->text, "raw") || slice_is(format->text, "auto"));
-    if (!is_http && wraps)
-        work_error(work, format->at, &at_format, "`%.*s` is not supported yet on this kind of listener in " CONFIG_VERSION, SLICE_ARG(format->text));
-    if (!is_http && defaults)
-        work_error(work, defaults->key_at, &at_defaults, "not supported yet on this kind of listener in " CONFIG_VERSION);
-    if (is_http && defaults && format && !wraps)
-        work_error(work, defaults->key_at, &at_defaults, "means nothing with `format: cloudevents`: nothing is wrapped");
 }
 
 /* The value of `messagetype`, `priority` and `target` in defaults. */
@@ -166,13 +150,13 @@ static void check_compress(struct work *work, const struct node *map, unsigned s
 
 static void check_listener(struct work *work, const struct node *listeners, const struct node *listener, const struct trail *trail) {
     struct config_url url;
-    check_format(work, listener, trail);
     check_defaults(work, listener, trail);
     const struct node *at = url_of(work, listener, URL_LISTENER, "listeners.*.url", &url);
     if (!at)
         return;
     check_open(work, listener, at, &url, trail);
     check_compress(work, listener, 1u << url.scheme, trail);
+    frames_listener(work, listener, 1u << url.scheme, trail);
     check_wire(work, listener, listener_keys, COUNT_OF(listener_keys), 1u << url.scheme, config_scheme_name(url.scheme), trail);
     check_twice(work, listeners, listener, at, &url, trail);
 }
@@ -225,6 +209,7 @@ void secure_all(struct work *work) {
         if (child->kind != NODE_MAP)
             continue;
         check_batch(work, child, &here);
+        frames_system(work, child, schemes_of(work, child), &here);
         check_compress(work, child, schemes_of(work, child), &here);
         check_wire(work, child, system_keys, COUNT_OF(system_keys), schemes_of(work, child), "the wires of this system", &here);
     }

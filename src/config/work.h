@@ -53,6 +53,9 @@ void refer_all(struct work *work);
 /* Names a name that nobody has: nearest of the keys of `map` with its line. `noun`: "system". */
 void refer_unknown(struct work *work, struct config_place at, const struct trail *trail, const char *noun, struct slice name,
                    const struct node *map);
+/* frames.c: how streams are cut and what is in their units. `scheme`, `schemes`: bits of enum config_scheme, 0 unknown. */
+void frames_listener(struct work *work, const struct node *listener, unsigned scheme, const struct trail *trail);
+void frames_system(struct work *work, const struct node *system, unsigned schemes, const struct trail *trail);
 /* secure.c: rule 0.9, and what a listener's wire can't do. */
 void secure_all(struct work *work);
 /* warn.c: what is allowed and probably not meant. Needs the built result. */

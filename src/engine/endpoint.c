@@ -82,8 +82,7 @@ void endpoint_opened(struct engine *engine, struct endpoint *e) {
     e->next_dial = (struct mono){0};
 }
 
-void endpoint_closed(struct engine *engine, struct endpoint *e, const struct connection *c) {
-    bool was_open = c->was_open;
+void endpoint_closed(struct engine *engine, struct endpoint *e, const struct connection *c, bool was_open) {
     e->connections--;
     if (was_open)
         e->open--;

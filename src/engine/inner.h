@@ -246,6 +246,7 @@ struct session {
     uint32_t system;             /* whom it acts as; CONFIG_NONE */
     uint32_t identity;           /* index, or SECURITY_NONE: anonymous */
     bool serving;
+    bool is_there; /* dialled: it greeted, where that is due */
     struct session_work *work; /* engine->no_work while it holds nothing */
     struct list members;
     uint64_t settled_first, settled_last; /* tokens accepted, not yet told; 0: none */
@@ -464,7 +465,8 @@ uint64_t endpoint_takes(const struct endpoint *endpoint);
 void endpoint_want(struct engine *engine, struct system *system);
 void endpoint_start(struct engine *engine, struct endpoint *endpoint);
 void endpoint_opened(struct engine *engine, struct endpoint *endpoint);
-void endpoint_closed(struct engine *engine, struct endpoint *endpoint, const struct connection *connection);
+/* `was_open`: it was opened; else the dial failed, by a greeting or before. */
+void endpoint_closed(struct engine *engine, struct endpoint *endpoint, const struct connection *connection, bool was_open);
 void endpoint_redial(struct engine *engine, struct endpoint *endpoint);
 void endpoint_free(struct engine *engine, struct endpoint *endpoint);
 void fail_askers(struct engine *engine, struct system *system);

@@ -43,6 +43,8 @@ static void refuse(struct engine *engine, struct session *s, uint64_t token, con
     else if (status == STATUS_MANY_TARGETS)
         snprintf(engine->detail, sizeof engine->detail, "a %.*s goes to one system; this one would go to several",
                  SLICE_ARG(message_kind_name((enum message_kind)message->kind)));
+    else if (status == STATUS_NOT_SUPPORTED)
+        snprintf(engine->detail, sizeof engine->detail, "who is asked can't answer: its `format` is raw, without `reply: fifo`");
     ending_tell(engine, message, NULL, from, status == STATUS_EXPIRED ? ENDING_EXPIRED : ENDING_REJECTED, status, 1, 0);
     session_refuse(engine, s, token, status, status_row(status)->http == 503 ? 1000 : 0);
     engine->detail[0] = '\0';

@@ -20,7 +20,7 @@ static struct member *straight(const struct engine *engine, struct recipient *r,
 static enum status place(struct engine *engine, struct recipient *r, const struct message *message,
                          struct message **kept, uint32_t from, struct mono received, int64_t attempt_ns) {
     struct member *m = straight(engine, r, message);
-    if (m && m->session && !m->session->connection->sink.terms.acks) {
+    if (m && m->session && !m->session->connection->sink.terms.acks && !m->session->connection->sink.terms.keep) {
         engine->totals.cut_through++;
         enum status status = member_send(engine, m, message, NULL, 1, from);
         if (status == STATUS_OK)
@@ -154,9 +154,19 @@ static enum offer check_room(struct engine *engine, const struct message *messag
     return OFFER_TAKEN;
 }
 
+/* Data alone has no place for what it answers, unless its order says it. */
+static bool can_answer(const struct engine *engine, uint32_t index) {
+    const struct system *system = engine_system(engine, index);
+    return !system || system->config->format != CONFIG_FORMAT_RAW || system->config->reply == CONFIG_REPLY_FIFO || system->config->accept;
+}
+
 enum offer offer_message(struct engine *engine, struct session *s, uint64_t token, const struct message *message,
                          const struct routing *routing, uint32_t from, struct mono received,
                          struct recipient **ret_full, enum status *ret_status) {
+    if (message_kind_asks(message->kind) && !can_answer(engine, routing->targets[0].system)) {
+        *ret_status = STATUS_NOT_SUPPORTED;
+        return OFFER_REFUSED;
+    }
     enum offer room = check_room(engine, message, routing, ret_full, ret_status);
     if (room != OFFER_TAKEN)
         return room;

@@ -22,6 +22,30 @@ const struct protocol *plan_protocol(enum config_scheme scheme, enum protocol_ro
     return NULL;
 }
 
+/* Where lines are spoken on plain streams, other frames and data alone may be, too. */
+static const struct protocol *framed(const struct protocol *row, enum config_frame frame, enum config_format format,
+                                     enum config_reply reply) {
+    bool is_plain = row == protocol_find(SLICE_OF("stream")) || row == protocol_find(SLICE_OF("ndjson"));
+    if (!is_plain || frame == CONFIG_FRAME_AUTO)
+        return row;
+    if (format == CONFIG_FORMAT_RAW)
+        return protocol_find(reply == CONFIG_REPLY_FIFO ? SLICE_OF("fifo") : SLICE_OF("frames"));
+    return protocol_find(frame == CONFIG_FRAME_LINE ? SLICE_OF("ndjson") : SLICE_OF("frames"));
+}
+
+static enum protocol_format format_of(enum config_format format) {
+    return format == CONFIG_FORMAT_AUTO  ? PROTOCOL_FORMAT_AUTO
+           : format == CONFIG_FORMAT_RAW ? PROTOCOL_FORMAT_RAW
+                                         : PROTOCOL_FORMAT_CLOUDEVENTS;
+}
+
+/* The words of both are in the same order, of which `auto` has no framing. */
+static struct protocol_frame frame_of(enum config_frame frame, const struct config_cut *cut) {
+    enum protocol_framing framing = frame == CONFIG_FRAME_AUTO ? PROTOCOL_FRAME_LINE
+                                                               : (enum protocol_framing)(frame - CONFIG_FRAME_LINE);
+    return (struct protocol_frame){framing, (uint32_t)cut->fixed, cut->idle_ns, slice_make(cut->until.bytes, cut->until.size)};
+}
+
 uint32_t plan_system(const struct plan *plan, struct slice name) {
     const struct plan_target *target = map_get(&plan->system_names, name);
     return target ? target->system : CONFIG_NONE;
@@ -56,7 +80,7 @@ static enum status listener(struct plan *plan, struct plan_listener *out, const 
                             struct fault *fault) {
     struct protocol_setup *setup = &out->setup;
     out->config = config;
-    out->protocol = plan_protocol(config->url.scheme, PROTOCOL_ACCEPTED);
+    out->protocol = framed(plan_protocol(config->url.scheme, PROTOCOL_ACCEPTED), config->frame, config->format, CONFIG_REPLY_NONE);
     if (!out->protocol)
         return fault_set(fault, STATUS_NOT_SUPPORTED, 0, "listeners.%.*s: %s is not supported yet",
                          SLICE_ARG(config->name), config_scheme_name(config->url.scheme));
@@ -74,7 +98,8 @@ static enum status listener(struct plan *plan, struct plan_listener *out, const 
     setup->auth = config->auth != 0;
     setup->is_loopback = config->url.is_loopback;
     setup->keys_refused = !config->url.is_loopback && !config->insecure;
-    setup->format = config->format == CONFIG_FORMAT_AUTO ? PROTOCOL_FORMAT_AUTO : PROTOCOL_FORMAT_CLOUDEVENTS;
+    setup->format = format_of(config->format);
+    setup->frame = frame_of(config->frame, &config->cut);
     memcpy(setup->compress, config->compress, sizeof setup->compress);
     setup->answers = config->system != CONFIG_NONE && config->allow_count > 0;
     if (config->system != CONFIG_NONE)
@@ -125,7 +150,7 @@ static enum status endpoint(struct plan *plan, struct plan_endpoint *out, uint32
     struct protocol_setup *setup = &out->setup;
     out->config = config;
     out->system = system;
-    out->protocol = plan_protocol(config->url.scheme, PROTOCOL_DIALLED);
+    out->protocol = framed(plan_protocol(config->url.scheme, PROTOCOL_DIALLED), owner->frame, owner->format, owner->reply);
     if (!out->protocol)
         return fault_set(fault, STATUS_NOT_SUPPORTED, 0, "systems.%.*s: %s is not supported yet", SLICE_ARG(owner->name),
                          config_scheme_name(config->url.scheme));
@@ -141,6 +166,9 @@ static enum status endpoint(struct plan *plan, struct plan_endpoint *out, uint32
     setup->host = host_and_port(plan, &config->url);
     setup->path = config->url.path.size ? config->url.path : SLICE_OF("/");
     setup->mode = (enum protocol_content_mode)owner->mode;
+    setup->format = format_of(owner->format);
+    setup->frame = frame_of(owner->frame, &owner->cut);
+    setup->greet = (struct protocol_greet){owner->greet.expect, owner->greet.send, owner->greet.within_ns};
     setup->pipeline = small(owner->pool.pipeline);
     setup->batch.max = owner->mode == CONFIG_MODE_BATCH ? small(owner->batch.max) : 0;
     setup->batch.wait_ns = owner->batch.wait_ns;

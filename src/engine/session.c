@@ -6,6 +6,12 @@
 
 #define SUBSCRIPTIONS_MAX 16 /* of one connection */
 
+/* The endpoint that we dialled is who was meant. */
+static void session_is_there(struct engine *engine, struct session *s) {
+    s->is_there = true;
+    endpoint_opened(engine, s->endpoint);
+}
+
 void session_opened(void *user, struct connection *c, struct now now) {
     struct engine *engine = user;
     engine->now = now;
@@ -31,7 +37,8 @@ void session_opened(void *user, struct connection *c, struct now now) {
     if (s->endpoint) {
         struct system *system = s->endpoint->system;
         s->system = system->index;
-        endpoint_opened(engine, s->endpoint);
+        if (!c->sink.greets)
+            session_is_there(engine, s);
         if (!member_new(engine, s, &system->recipient, s->endpoint, 0, (uint32_t)system->config->policy.limits.in_flight))
             connection_close(c, STATUS_NO_MEMORY);
         return;
@@ -55,6 +62,8 @@ void session_progress(void *user, struct connection *c, struct now now) {
 void session_room(void *connection) {
     struct connection *c = connection;
     struct session *s = c->owner;
+    if (s && s->endpoint && !s->is_there && !c->sink.greets)
+        session_is_there(s->engine, s);
     if (s)
         session_look(s->engine, s);
 }
@@ -132,7 +141,7 @@ void session_closed(void *user, struct connection *c, struct now now) {
         engine->options.calls->connection(engine->options.user, c, false);
     if (!c->was_open) { /* the dial failed, or the handshake */
         if (c->owner)
-            endpoint_closed(engine, c->owner, c);
+            endpoint_closed(engine, c->owner, c, false);
         return;
     }
     if (!s)
@@ -159,7 +168,7 @@ void session_closed(void *user, struct connection *c, struct now now) {
     while (s->members.count)
         member_leave(engine, LIST_ENTRY(list_first(&s->members), struct member, session_node));
     if (s->endpoint)
-        endpoint_closed(engine, s->endpoint, c);
+        endpoint_closed(engine, s->endpoint, c, s->is_there);
     memory_free(s->flights);
     if (s->work != &engine->no_work)
         memory_free(s->work);
