@@ -82,3 +82,26 @@ enum status wrap_finish(struct message *message, struct buffer *extra, struct sl
                         struct message_fault *fault) {
     return message_http_finish(message, extra, content_type, fault);
 }
+
+enum status wrap_payload(const struct protocol_setup *setup, struct protocol_worker *worker, struct slice payload,
+                         struct slice type, struct slice messagetype, struct slice media, struct message *message,
+                         struct message_fault *fault, struct now now) {
+    char id[UUID_TEXT_SIZE], source[WRAP_SOURCE_MAX];
+    uint8_t receipt[16];
+    uuid_make(&worker->ids, now.wall, receipt);
+    uuid_text(receipt, id);
+    struct wrap wrap = {.declared = setup->declared,
+                        .defaults = setup->defaults,
+                        .default_count = setup->default_count,
+                        .id = slice_make(id, sizeof id),
+                        .source = wrap_source(setup, setup->system, source, sizeof source),
+                        .type = type,
+                        .messagetype = messagetype,
+                        .now = now.wall};
+    enum status status = wrap_begin(message, payload, &worker->extra, &wrap, fault);
+    if (status == STATUS_OK)
+        status = wrap_finish(message, &worker->extra, wrap_content_type(&wrap, slice_make(NULL, 0), media), fault);
+    memcpy(message->receipt, receipt, sizeof receipt);
+    message->has_receipt = true;
+    return status;
+}

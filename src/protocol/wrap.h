@@ -30,4 +30,10 @@ struct slice wrap_content_type(const struct wrap *wrap, struct slice own, struct
 enum status wrap_finish(struct message *message, struct buffer *extra, struct slice content_type,
                         struct message_fault *fault);
 
+/* All of it, where the bytes are all that came: from setup->system, with a receipt as id. `type` and `media` unless
+ * defaults say; `messagetype` whatever they say, unless it is empty. */
+enum status wrap_payload(const struct protocol_setup *setup, struct protocol_worker *worker, struct slice payload,
+                         struct slice type, struct slice messagetype, struct slice media, struct message *message,
+                         struct message_fault *fault, struct now now);
+
 #endif

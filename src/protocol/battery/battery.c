@@ -37,6 +37,7 @@ static const struct pair pairs[] = {
     {"stream v1, sniffed", &protocol_stream1, &protocol_stream, 60000},
     {"JSON lines, sniffed", &protocol_ndjson, &protocol_stream, 100000},
     {"datagram", &protocol_datagram, &protocol_datagram, 300},
+    {"datagram, raw", &protocol_datagram, &protocol_datagram, 1000, {0}, .is_raw = true},
     FRAMES("line", LINE, 100000),
     FRAMES("crlf", CRLF, 100000),
     FRAMES("len16be", LEN16BE, 10000), /* as base64 or escaped it is larger */

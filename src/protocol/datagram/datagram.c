@@ -1,6 +1,7 @@
-/* CloudEvents in datagrams: one event, JSON batch or protobuf event each. */
+/* CloudEvents in datagrams: one event, JSON batch or protobuf event each; or data alone. */
 #include "protocol/datagram/peers.h"
 #include "protocol/protocol.h"
+#include "protocol/wrap.h"
 
 #include "base/assert.h"
 #include "base/memory.h"
@@ -139,6 +140,10 @@ static enum status decode(struct datagram *d, struct slice event, bool is_proto,
     return status;
 }
 
+static bool is_raw(const struct datagram *d) {
+    return d->setup->format == PROTOCOL_FORMAT_RAW;
+}
+
 static void deliver(struct datagram *d, struct message *message, const struct address *from) {
     if (answers(d) && message_kind_asks(message->kind) && !add_ask(d, from, message->encoding)) {
         refuse(d, STATUS_OVERLOADED, "too many requests wait for an answer");
@@ -151,6 +156,18 @@ static void read_event(struct datagram *d, struct slice bytes, const struct addr
     struct message message;
     struct message_fault fault;
     if (decode(d, bytes, bytes.data[0] != '{', &message, &fault) == STATUS_OK)
+        deliver(d, &message, from);
+    else
+        d->sink->calls->invalid(d->sink->user, &fault);
+}
+
+static void read_raw(struct datagram *d, struct slice bytes, const struct address *from, struct now now) {
+    struct message message;
+    struct message_fault fault = {0};
+    buffer_clear(&d->worker->extra);
+    fault.status = wrap_payload(d->setup, d->worker, bytes, SLICE_OF("intertie.udp.datagram.v1"), slice_make("", 0),
+                                SLICE_OF("application/octet-stream"), &message, &fault, now);
+    if (fault.status == STATUS_OK)
         deliver(d, &message, from);
     else
         d->sink->calls->invalid(d->sink->user, &fault);
@@ -178,7 +195,6 @@ static void read_batch(struct datagram *d, struct slice bytes, const struct addr
 
 static void datagram_datagram(void *state, struct slice bytes, const struct address *from, struct now now) {
     struct datagram *d = state;
-    (void)now;
     if (d->sink->closing || d->shutting || bytes.size == 0)
         return;
     if (d->is_dialled ? d->peer.family != ADDRESS_NONE && !address_equal(from, &d->peer) : is_bad_source(from)) {
@@ -195,7 +211,9 @@ static void datagram_datagram(void *state, struct slice bytes, const struct addr
     }
     if (answers(d))
         peers_heard(&d->peers, from, bytes.size); /* if that fails, it gets no answer */
-    if (bytes.data[0] == '[')
+    if (is_raw(d))
+        read_raw(d, bytes, from, now);
+    else if (bytes.data[0] == '[')
         read_batch(d, bytes, from);
     else if (bytes.data[0] == ENVELOPE_FIRST)
         refuse(d, STATUS_NOT_SUPPORTED, "envelopes are not supported yet");
@@ -212,17 +230,28 @@ static size_t datagram_feed(void *state, struct slice bytes, bool ended, struct 
 
 /* -- out -- */
 
+static enum status write_payload(const struct datagram *d, const struct message *message, const struct overlay *overlay,
+                                 unsigned encoding, struct buffer *out) {
+    if (is_raw(d)) {
+        message_data_write(message, out);
+        return out->status;
+    }
+    return encoding == ENCODING_PROTO ? message_encode_proto(message, overlay, out)
+                                      : message_encode_json(message, overlay, out);
+}
+
 /* Encodes into one datagram of at most `max` bytes; STATUS_OK: reserved, not committed. */
 static enum status encode(struct datagram *d, const struct message *message, const struct overlay *overlay,
                           unsigned encoding, size_t max, size_t *ret_size) {
     struct chain *out = d->sink->out;
     struct buffer buffer;
+    if (is_raw(d) && message_data_size(message) == 0)
+        return STATUS_NOT_REPRESENTABLE; /* a datagram of nothing says nothing */
     uint8_t *at = chain_reserve(out, max);
     if (!at)
         return STATUS_NO_MEMORY;
     buffer_init_fixed(&buffer, at, max);
-    enum status status = encoding == ENCODING_PROTO ? message_encode_proto(message, overlay, &buffer)
-                                                    : message_encode_json(message, overlay, &buffer);
+    enum status status = write_payload(d, message, overlay, encoding, &buffer);
     *ret_size = buffer.size;
     if (status != STATUS_OK)
         chain_commit(out, 0);
@@ -284,6 +313,8 @@ static void datagram_settle(void *state, uint64_t first, uint64_t last, enum sta
 
 static bool datagram_recover(void *state, struct slice sent, struct message *ret_message) {
     struct message_fault fault;
+    if (is_raw(state))
+        return false;
     return sent.size && decode(state, sent, sent.data[0] != '{', ret_message, &fault) == STATUS_OK;
 }
 
@@ -308,7 +339,7 @@ static void datagram_open(void *state, const struct protocol_setup *setup, struc
         d->peer = *peer;
     peers_init(&d->peers, rng_next(&worker->ids.rng));
     sink->terms = (struct protocol_terms){
-        .inline_reply = answers(d), .can_reply = d->is_dialled, .when_full = PROTOCOL_FULL_DROP};
+        .inline_reply = answers(d), .can_reply = d->is_dialled && !is_raw(d), .keep = is_raw(d), .when_full = PROTOCOL_FULL_DROP};
     sink->room = (struct protocol_room){d->is_dialled ? UINT32_MAX : 0, d->is_dialled ? setup->limits.message : 0};
     sink->due = MONO_NEVER;
 }

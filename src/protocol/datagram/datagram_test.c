@@ -97,6 +97,50 @@ static void some_sources_are_never_listened_to(void **state) {
     }
 }
 
+static struct slice wrapped_source, wrapped_type;
+
+static void note_wrapped(struct rig *rig, uint64_t token, const struct message *m) {
+    static char texts[2][64];
+    (void)rig;
+    (void)token;
+    struct slice source = message_text(m, ATTRIBUTE_SOURCE), type = message_text(m, ATTRIBUTE_TYPE);
+    memcpy(texts[0], source.data, source.size);
+    memcpy(texts[1], type.data, type.size);
+    wrapped_source = slice_make(texts[0], source.size);
+    wrapped_type = slice_make(texts[1], type.size);
+}
+
+static void raw_ones_are_data_alone(void **state) {
+    (void)state;
+    static const struct protocol_default defaults[] = {{SLICE("messagetype"), SLICE("query")}};
+    struct rig rig;
+    rig_setup(&rig, &protocol_datagram, PROTOCOL_ACCEPTED);
+    rig.settle_as = STATUS_COUNT;
+    rig.setup.format = PROTOCOL_FORMAT_RAW;
+    rig.setup.system = SLICE_OF("beacons");
+    rig.setup.answers = true;
+    rig.setup.defaults = defaults;
+    rig.setup.default_count = 1;
+    rig.on_message = note_wrapped;
+    rig_open(&rig);
+    assert_true(rig.sink.terms.keep);
+    from(&rig, "10.0.0.1:5000", SLICE_OF("[\xf5{"));
+    assert_int_equal(rig.last_kind, KIND_QUERY);
+    assert_true(slice_is(wrapped_source, "/systems/beacons") && slice_is(wrapped_type, "intertie.udp.datagram.v1"));
+    assert_int_equal(rig_send_to(&rig, made(KIND_RESPONSE, 0), 0, 1), STATUS_NOT_REPRESENTABLE);
+    assert_int_equal(rig_send_to(&rig, made(KIND_RESPONSE, 2), 0, 1), STATUS_OK);
+    assert_int_equal(chain_unsent(&rig.out), 2);
+    rig_done(&rig);
+    rig_setup(&rig, &protocol_datagram, PROTOCOL_DIALLED);
+    rig.setup.format = PROTOCOL_FORMAT_RAW;
+    rig.setup.limits.message = 1200;
+    rig_open(&rig);
+    assert_int_equal(rig_send(&rig, made(KIND_EVENT, 1201)), STATUS_TOO_LARGE);
+    assert_int_equal(rig_send(&rig, made(KIND_EVENT, 1200)), STATUS_OK);
+    assert_int_equal(chain_unsent(&rig.out), 1200);
+    rig_done(&rig);
+}
+
 static void too_large_ones_are_refused(void **state) {
     (void)state;
     static uint8_t big[1201];
@@ -236,6 +280,7 @@ int main(void) {
         cmocka_unit_test(the_first_byte_says_the_encoding),
         cmocka_unit_test(what_is_no_event_is_invalid_as_a_whole),
         cmocka_unit_test(some_sources_are_never_listened_to),
+        cmocka_unit_test(raw_ones_are_data_alone),
         cmocka_unit_test(too_large_ones_are_refused),
         cmocka_unit_test(without_leave_nothing_is_answered),
         cmocka_unit_test(a_reply_goes_to_who_asked),

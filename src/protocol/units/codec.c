@@ -19,27 +19,9 @@ static struct slice guess_type(struct slice payload, bool is_text) {
 
 static enum status wrap_unit(struct units *s, struct slice payload, bool is_text, struct message *message,
                              struct message_fault *fault, struct now now) {
-    struct buffer *extra = &s->worker->extra;
-    char id[UUID_TEXT_SIZE], source[WRAP_SOURCE_MAX];
-    uint8_t receipt[16];
-    uuid_make(&s->worker->ids, now.wall, receipt);
-    uuid_text(receipt, id);
-    struct wrap wrap = {.declared = s->setup->declared,
-                        .defaults = s->setup->defaults,
-                        .default_count = s->setup->default_count,
-                        .id = slice_make(id, sizeof id),
-                        .source = wrap_source(s->setup, s->setup->system, source, sizeof source),
-                        .messagetype = s->fifo ? SLICE_OF("response") : slice_make("", 0),
-                        .type = slice_from(is_text ? s->carrier->text_type : s->carrier->binary_type),
-                        .now = now.wall};
-    enum status status = wrap_begin(message, payload, extra, &wrap, fault);
-    if (status == STATUS_OK) {
-        struct slice type = wrap_content_type(&wrap, slice_make(NULL, 0), guess_type(payload, is_text));
-        status = wrap_finish(message, extra, type, fault);
-    }
-    memcpy(message->receipt, receipt, sizeof receipt);
-    message->has_receipt = true;
-    return status;
+    const char *type = is_text ? s->carrier->text_type : s->carrier->binary_type;
+    return wrap_payload(s->setup, s->worker, payload, slice_from(type), s->fifo ? SLICE_OF("response") : slice_make("", 0),
+                        guess_type(payload, is_text), message, fault, now);
 }
 
 enum status units_decode(struct units *s, struct slice payload, bool is_text, struct message *message,
