@@ -36,7 +36,7 @@ struct cli_options {
     /* validate */
     bool strict, no_files, print, schema, reference;
     /* send, call, listen */
-    const char *to, *type, *kind, *source, *subject, *priority, *ttl, *content_type, *data, *as, *url, *frame, *batch;
+    const char *to, *type, *kind, *source, *subject, *priority, *ttl, *content_type, *data, *as, *url, *frame, *format, *batch;
     const char *when, *group, *reply, *key_file;
     const char *attributes[CLI_ATTRIBUTES_MAX];
     size_t attribute_count;

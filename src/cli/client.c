@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/memory.h"
 #include "cli/control.h"
+#include "config/scalar.h"
 #include "config/url.h"
 #include "platform/clock.h"
 #include "platform/entropy.h"
@@ -280,6 +281,8 @@ static void on_signal(void *user, int number) {
 }
 
 static const struct protocol *choose(const struct client_place *place) {
+    if (place->url.scheme == CONFIG_SCHEME_TCP && place->is_framed)
+        return place->is_raw && place->asks ? &protocol_fifo : &protocol_frames;
     if (place->url.scheme == CONFIG_SCHEME_TCP)
         return place->wants_stream ? &protocol_stream1 : &protocol_ndjson;
     if (place->url.scheme == CONFIG_SCHEME_INTERTIE)
@@ -288,7 +291,10 @@ static const struct protocol *choose(const struct client_place *place) {
 }
 
 static void set_up(struct client *client) {
+    static const struct protocol_default text[] = {{SLICE("datacontenttype"), SLICE("text/plain; charset=utf-8")}};
     struct protocol_setup *setup = &client->setup;
+    setup->defaults = text; /* of raw ones; what is no UTF-8 is shown as bytes all the same */
+    setup->default_count = COUNT_OF(text);
     setup->role = PROTOCOL_DIALLED;
     setup->name = setup->node = SLICE_OF("intertie-cli");
     setup->limits.message = client->protocol->is_datagram ? 1200 : 16u << 20;
@@ -300,7 +306,10 @@ static void set_up(struct client *client) {
     setup->timeouts.idle_ns = 24 * 3600 * NS_PER_S;
     setup->timeouts.heartbeat_ns = 15 * NS_PER_S;
     setup->timeouts.attempt_ns = 3600 * NS_PER_S;
-    setup->encoding = ENCODING_JSON;
+    setup->frame = client->options.place.frame;
+    setup->frame.until.data = client->options.place.until;
+    setup->format = client->options.place.is_raw ? PROTOCOL_FORMAT_RAW : PROTOCOL_FORMAT_CLOUDEVENTS;
+    setup->encoding = setup->frame.framing == PROTOCOL_FRAME_VARINT ? ENCODING_PROTO : ENCODING_JSON;
     setup->answers = true;
     setup->own_client = SLICE_OF("intertie-cli/" INTERTIE_VERSION);
     setup->own_system = client->options.system;
@@ -413,6 +422,70 @@ int client_url(const struct cli_options *options, const char *text, struct clien
     if (ret->url.scheme != CONFIG_SCHEME_HTTP && !choose(ret))
         return cli_fail(options, CLI_FAILED, "not-supported", "--url: %s is not supported yet in " INTERTIE_VERSION,
                         config_scheme_name(ret->url.scheme));
+    return CLI_DONE;
+}
+
+/* The value of `{KEY: VALUE}`, the braces and blanks left out; empty when it is none of that key. */
+static struct slice frame_value(struct slice text, const char *key) {
+    if (text.size > 1 && text.data[0] == '{' && text.data[text.size - 1] == '}')
+        text = slice_trim(slice_make(text.data + 1, text.size - 2));
+    size_t colon = slice_find(text, ':');
+    if (colon == text.size || !slice_is(slice_trim(slice_head(text, colon)), key))
+        return slice_make("", 0);
+    struct slice value = slice_trim(slice_skip(text, colon + 1));
+    bool quoted = value.size > 1 && (value.data[0] == '"' || value.data[0] == '\'') && value.data[value.size - 1] == value.data[0];
+    return quoted ? slice_make(value.data + 1, value.size - 2) : value;
+}
+
+/* The grammar of the configuration: a word, or {fixed: 64}, {idle: 20ms}, {until: "hex 1c0d"}. */
+static bool read_frame(struct slice text, struct client_place *place, struct scalar_why *why) {
+    struct slice fixed = frame_value(text, "fixed"), idle = frame_value(text, "idle"), until = frame_value(text, "until");
+    struct config_until bytes;
+    uint64_t size = 0;
+    uint32_t index;
+    bool planned;
+    if (fixed.size) {
+        place->frame.framing = PROTOCOL_FRAME_FIXED;
+        bool fine = scalar_count(fixed, &size, why);
+        place->frame.fixed = (uint32_t)size;
+        return fine && ((size > 0 && size <= 16u << 20) || scalar_refuse(why, "`%llu` is no size from 1 to 16777216", (unsigned long long)size));
+    }
+    if (idle.size) {
+        place->frame.framing = PROTOCOL_FRAME_IDLE;
+        return scalar_duration(idle, &place->frame.idle_ns, why) &&
+               (place->frame.idle_ns >= NS_PER_MS || scalar_refuse(why, "a pause of less than 1ms can't be seen"));
+    }
+    if (until.size) {
+        place->frame.framing = PROTOCOL_FRAME_UNTIL;
+        if (!scalar_until(until, &bytes, why))
+            return false;
+        memcpy(place->until, bytes.bytes, bytes.size);
+        place->frame.until.size = bytes.size;
+        return true;
+    }
+    if (!scalar_enum(text, "line|crlf|len16be|len32be|varint|octet-count|mllp", &index, &planned, why))
+        return false;
+    place->frame.framing = (enum protocol_framing)index;
+    return true;
+}
+
+int client_frame(const struct cli_options *options, struct client_place *place) {
+    struct scalar_why why;
+    struct slice format = slice_from(options->format ? options->format : "cloudevents");
+    bool is_tcp = place->url.scheme == CONFIG_SCHEME_TCP, is_udp = place->url.scheme == CONFIG_SCHEME_UDP;
+    place->is_raw = slice_is(format, "raw");
+    if (!place->is_raw && !slice_is(format, "cloudevents"))
+        return cli_fail(options, CLI_USAGE, "usage", "--format: cloudevents or raw");
+    if (options->frame && !is_tcp)
+        return cli_fail(options, CLI_USAGE, "usage", "--frame means nothing but on tcp");
+    if (place->is_raw && !is_tcp && !is_udp)
+        return cli_fail(options, CLI_USAGE, "usage", "--format raw is for tcp and udp");
+    if (options->frame && !read_frame(slice_trim(slice_from(options->frame)), place, &why))
+        return cli_fail(options, CLI_USAGE, "usage", "--frame: %s", why.text);
+    bool by_size = place->frame.framing == PROTOCOL_FRAME_FIXED || place->frame.framing == PROTOCOL_FRAME_IDLE;
+    if (by_size && !place->is_raw)
+        return cli_fail(options, CLI_USAGE, "usage", "--frame %s needs --format raw", options->frame);
+    place->is_framed = is_tcp && (place->is_raw || (options->frame && place->frame.framing != PROTOCOL_FRAME_LINE));
     return CLI_DONE;
 }
 

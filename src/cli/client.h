@@ -4,6 +4,7 @@
 #define CLI_CLIENT_H
 
 #include "cli/cli.h"
+#include "config/config.h"
 #include "connection/net.h"
 
 struct client;
@@ -17,6 +18,11 @@ struct client_calls {
 struct client_place {
     struct config_url url;
     bool wants_stream; /* tcp: speak stream v1 instead of JSON lines (a router's listener takes both) */
+    bool is_framed;    /* tcp: `frame`, and not by JSON lines */
+    bool is_raw;       /* tcp, udp: data alone */
+    bool asks;         /* tcp, is_raw: the next frame is the reply */
+    struct protocol_frame frame;
+    uint8_t until[CONFIG_UNTIL_MAX];
 };
 
 struct client_options {
@@ -50,6 +56,8 @@ bool client_is_flushed(const struct client *client);
 
 /* Parses --url; CLI_USAGE (told) when it is none that can be dialled. */
 int client_url(const struct cli_options *options, const char *text, struct client_place *ret_place);
+/* Reads --frame and --format into `place`; CLI_USAGE (told) when they are none, or mean nothing there. */
+int client_frame(const struct cli_options *options, struct client_place *place);
 /* The listener of the running router that fits: `streams` first tcp or intertie, else http first. NULL text: told.
  * The text is the caller's to memory_free(). */
 char *client_find_listener(const struct cli_options *options, bool streams, int *ret_code);

@@ -109,7 +109,9 @@ int cli_event_make(struct cli_event *event, const struct cli_options *options, c
     struct uuid_source ids;
     buffer_init(&event->data, DATA_MAX + 65536);
     buffer_init(&event->extra, 256u << 10);
-    if (!options->type)
+    bool is_raw = options->format && strcmp(options->format, "raw") == 0; /* then nobody reads it */
+    const char *event_type = options->type ? options->type : is_raw ? "intertie.cli.raw.v1" : NULL;
+    if (!event_type)
         return cli_fail(options, CLI_USAGE, "usage", "--type is missing, such as --type com.example.alarm.raised");
     if (options->data) {
         int code = cli_read_data(options, options->data, &event->data);
@@ -135,7 +137,7 @@ int cli_event_make(struct cli_event *event, const struct cli_options *options, c
                                              : "text/plain; charset=utf-8";
     message_init(&event->message, buffer_slice(&event->data));
     if (!add(event, ATTRIBUTE_ID, id, &fault) || !add(event, ATTRIBUTE_SOURCE, options->source ? options->source : source, &fault) ||
-        !add(event, ATTRIBUTE_TYPE, options->type, &fault) || !add(event, ATTRIBUTE_SUBJECT, options->subject, &fault) ||
+        !add(event, ATTRIBUTE_TYPE, event_type, &fault) || !add(event, ATTRIBUTE_SUBJECT, options->subject, &fault) ||
         !add(event, ATTRIBUTE_TARGET, options->to, &fault) || !add(event, ATTRIBUTE_DATACONTENTTYPE, type, &fault) ||
         !add(event, ATTRIBUTE_MESSAGETYPE, options->kind ? options->kind : kind, &fault) ||
         !add(event, ATTRIBUTE_PRIORITY, digit[0] ? digit : NULL, &fault) || !add_times(event, options, &fault) ||

@@ -101,6 +101,28 @@ static int work(struct listener *listener, const struct client_options *how) {
                     status_reason(status));
 }
 
+/* To whom knows nothing of us: connects and prints what it sends. */
+static int listen_plain(const struct cli_options *options) {
+    struct listener listener = {.options = options};
+    struct client_options how = {.calls = &calls, .user = &listener};
+    if (!options->url)
+        return cli_fail(options, CLI_USAGE, "usage", "--frame and --format need --url");
+    if (options->as || options->when || options->reply)
+        return cli_fail(options, CLI_USAGE, "usage", "with --frame or --format we only listen: no --as, --when, --reply");
+    int code = client_url(options, options->url, &how.place);
+    if (code == CLI_DONE)
+        code = client_frame(options, &how.place);
+    if (code == CLI_DONE && how.place.url.scheme != CONFIG_SCHEME_TCP)
+        code = cli_fail(options, CLI_FAILED, "not-supported", "listen --frame needs a tcp URL in " INTERTIE_VERSION);
+    buffer_init(&listener.line, 32u << 20);
+    buffer_init(&listener.reply, 16u << 20);
+    if (code == CLI_DONE)
+        code = work(&listener, &how);
+    buffer_done(&listener.line);
+    buffer_done(&listener.reply);
+    return code;
+}
+
 int cmd_listen(const struct cli_command *command, const struct cli_options *options) {
     struct listener listener = {.options = options};
     struct client_options how = {.calls = &calls, .user = &listener, .subscribes = true};
@@ -109,6 +131,8 @@ int cmd_listen(const struct cli_command *command, const struct cli_options *opti
     uint64_t seed = 0;
     int code = CLI_DONE;
     (void)command;
+    if (options->frame || options->format)
+        return listen_plain(options);
     if (!options->as && !options->when)
         return cli_fail(options, CLI_USAGE, "usage", "say --as SYSTEM, or --when CESQL");
     buffer_init(&listener.line, 32u << 20);

@@ -220,10 +220,12 @@ static int over_wire(const struct cli_options *options, const struct client_plac
 static int find_place(const struct cli_options *options, struct client_place *ret, char **ret_text) {
     int code = CLI_DONE;
     *ret_text = NULL;
-    if (options->frame && strcmp(options->frame, "line") != 0)
-        return cli_fail(options, CLI_FAILED, "not-supported", "--frame %s is not supported yet in " INTERTIE_VERSION, options->frame);
-    if (options->url)
-        return client_url(options, options->url, ret);
+    if ((options->frame || options->format) && !options->url)
+        return cli_fail(options, CLI_USAGE, "usage", "--frame and --format need --url");
+    if (options->url) {
+        code = client_url(options, options->url, ret);
+        return code == CLI_DONE ? client_frame(options, ret) : code;
+    }
     *ret_text = client_find_listener(options, false, &code);
     if (!*ret_text)
         return code;
@@ -295,6 +297,9 @@ static int exchange(const struct cli_options *options, const char *kind, bool as
         code = cli_fail(options, CLI_USAGE, "usage", "only a request or a query is answered; use `intertie send` for others");
     if (code == CLI_DONE)
         code = find_place(options, &place, &text);
+    place.asks = asks;
+    if (code == CLI_DONE && asks && place.is_raw && place.url.scheme == CONFIG_SCHEME_UDP)
+        code = cli_fail(options, CLI_USAGE, "usage", "a raw datagram has no place for what it answers: use `intertie send`");
     if (code == CLI_DONE && options->verbose)
         cli_say("to %s", text ? text : options->url);
     if (code == CLI_DONE)

@@ -10,11 +10,9 @@
 static enum cut cut_sized(const struct units *s, struct slice bytes, bool ended, size_t head, uint64_t size,
                           struct unit *unit) {
     uint32_t max = s->setup->limits.message;
-    if (size > max) {
-        unit->payload = slice_skip(bytes, head);
+    if (size > max) /* what is there of it depends on how it came: its id isn't looked for */
         return carrier_refuse(unit, STATUS_TOO_LARGE, "a frame of %llu bytes is announced, the limit is %u",
                               (unsigned long long)size, max);
-    }
     size_t need = head + (size_t)size;
     if (bytes.size < need && ended)
         return carrier_refuse(unit, STATUS_PROTOCOL_ERROR, "the stream ends within a frame");
