@@ -45,11 +45,12 @@ static void common(struct protocol_setup *setup, enum protocol_role role) {
     setup->timeouts.attempt_ns = 60 * NS_PER_S;
 }
 
-static void open_story(struct story *story, bool with_pricing) {
+/* A node, the system that it calls (NULL: nobody is there), and who calls it. */
+static void open_world(struct story *story, const char *text, const struct actor_script *pricing) {
     struct fault fault;
     *story = (struct story){0};
     buffer_init(&story->text, 1u << 20);
-    if (!node_config_load(&story->config, slice_from(yaml), &fault))
+    if (!node_config_load(&story->config, slice_from(text), &fault))
         fail_msg("%s", fault.text);
     struct world_options options = {.seed = 1, .narrative = &story->text,
                                     .faults = {.delay_min_ns = NS_PER_MS, .delay_max_ns = NS_PER_MS, .window = 65536}};
@@ -57,12 +58,8 @@ static void open_story(struct story *story, bool with_pricing) {
     struct node_options node = {.config = &story->config, .calls = &node_calls, .user = story, .workers = 1,
                                 .cut_through = true, .memo = true};
     struct party *first = node_new(story->world, &node);
-    if (with_pricing) {
-        struct actor_script script = {.name = "pricing", .protocol = protocol_find(SLICE_OF("ndjson")),
-                                      .address = SLICE_OF("127.0.0.1:7101"), .answers = true};
-        common(&script.setup, PROTOCOL_ACCEPTED);
-        story->pricing = actor_new(story->world, &script);
-    }
+    if (pricing)
+        story->pricing = actor_new(story->world, pricing);
     world_poke(story->world, first);
     struct actor_script script = {.name = "caller", .protocol = protocol_find(SLICE_OF("http1")),
                                   .address = SLICE_OF("127.0.0.1:8080")};
@@ -71,6 +68,13 @@ static void open_story(struct story *story, bool with_pricing) {
     script.setup.path = SLICE_OF("/v1/messages");
     script.setup.mode = PROTOCOL_MODE_STRUCTURED;
     story->caller = actor_new(story->world, &script);
+}
+
+static void open_story(struct story *story, bool with_pricing) {
+    struct actor_script script = {.name = "pricing", .protocol = protocol_find(SLICE_OF("ndjson")),
+                                  .address = SLICE_OF("127.0.0.1:7101"), .answers = true};
+    common(&script.setup, PROTOCOL_ACCEPTED);
+    open_world(story, yaml, with_pricing ? &script : NULL);
 }
 
 static void close_story(struct story *story) {
@@ -126,11 +130,59 @@ static void a_message_to_nobody_is_refused_with_its_reason(void **state) {
     close_story(&story);
 }
 
+/* -- a system that speaks plain lines -- */
+
+static const char lines_yaml[] =
+    "listeners: {web: http://127.0.0.1:8080}\n"
+    "systems: {pricing: {url: tcp://127.0.0.1:7101, frame: line, format: raw, reply: fifo, timeouts: {attempt: 500ms}}}\n";
+
+static void open_lines(struct story *story, bool mute) {
+    static const struct protocol_default defaults[] = {{SLICE("messagetype"), SLICE("query")}};
+    struct actor_script script = {.name = "pricing", .protocol = protocol_find(SLICE_OF("frames")),
+                                  .address = SLICE_OF("127.0.0.1:7101"), .answers = !mute, .mute = mute};
+    common(&script.setup, PROTOCOL_ACCEPTED);
+    script.setup.format = PROTOCOL_FORMAT_RAW;
+    script.setup.defaults = defaults;
+    script.setup.default_count = 1;
+    open_world(story, lines_yaml, &script);
+    actor_send_new(story->caller, "query", "com.example.price.get", "pricing", "q1", 0, NULL, "{\"sku\":\"A-1\"}");
+    world_poke(story->world, &story->caller->party);
+    world_run(story->world, (struct mono){30 * NS_PER_S}, 10000);
+    buffer_add_byte(&story->text, 0);
+}
+
+static void a_query_is_answered_by_the_next_line_of_a_system_that_knows_nothing_of_us(void **state) {
+    struct story story;
+    (void)state;
+    open_lines(&story, false);
+    assert_non_null(strstr((const char *)story.text.data, "    0.000 ms  caller dials 127.0.0.1:8080\n"
+                                                          "    2.000 ms  node dials 127.0.0.1:7101\n"
+                                                          "    4.000 ms  pricing gets query intertie.tcp.frame.v1 "));
+    assert_non_null(strstr((const char *)story.text.data, "    6.000 ms  caller gets response intertie.tcp.frame.v1 "));
+    assert_int_equal(story.caller->got_replies, 1);
+    close_story(&story);
+}
+
+/* The query is asked anew, since it may be; each time on a connection that nothing is left on. */
+static void a_line_that_does_not_come_closes_the_connection(void **state) {
+    struct story story;
+    (void)state;
+    open_lines(&story, true);
+    assert_non_null(strstr((const char *)story.text.data, "    4.000 ms  pricing gets query intertie.tcp.frame.v1 "));
+    assert_non_null(strstr((const char *)story.text.data, " 1003.000 ms  node dials 127.0.0.1:7101\n"
+                                                          " 1005.000 ms  pricing gets query intertie.tcp.frame.v1 "));
+    assert_int_equal(story.caller->got_replies, 0);
+    assert_int_equal(story.caller->refused, 1);
+    close_story(&story);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_query_over_http_is_answered_by_a_system_that_speaks_json_lines),
         cmocka_unit_test(a_query_to_nobody_is_answered_at_once_when_every_dial_failed),
         cmocka_unit_test(a_message_to_nobody_is_refused_with_its_reason),
+        cmocka_unit_test(a_query_is_answered_by_the_next_line_of_a_system_that_knows_nothing_of_us),
+        cmocka_unit_test(a_line_that_does_not_come_closes_the_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
