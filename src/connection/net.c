@@ -163,6 +163,20 @@ struct connection *net_accept(struct net *net, const struct protocol *protocol, 
     return c;
 }
 
+struct connection *net_virtual(struct net *net, const struct protocol *protocol, const struct protocol_setup *setup,
+                               uint32_t listener, const struct address *peer, struct now now) {
+    net->now = now;
+    struct connection *c = new_connection(net, protocol, setup);
+    if (!c)
+        return NULL;
+    c->is_virtual = true;
+    c->listener = listener;
+    if (peer)
+        c->peer = *peer;
+    net_open_protocol(c, now);
+    return c;
+}
+
 struct connection *net_dial(struct net *net, const struct protocol *protocol, const struct protocol_setup *setup,
                             uint64_t place, int64_t timeout_ns, void *owner, struct now now) {
     net->now = now;
@@ -216,7 +230,7 @@ void connection_close(struct connection *c, enum status status) {
     if (list_node_is_linked(&c->dirty))
         list_remove(&net->dirty, &c->dirty);
     list_add(&net->dead, &c->node);
-    c->close_told = net_act(net, (struct net_action){.kind = NET_CLOSE, .connection = c->handle, .linger = c->linger});
+    c->close_told = c->is_virtual || net_act(net, (struct net_action){.kind = NET_CLOSE, .connection = c->handle, .linger = c->linger});
 }
 
 void connection_end(struct connection *c, enum status status) {
@@ -411,7 +425,7 @@ static void look_after(struct connection *c, struct now now) {
         if (net->calls->rested)
             net->calls->rested(net->user, c, now);
     }
-    bool off = !connection_reads(c) && c->status == CONNECTION_OPEN;
+    bool off = !connection_reads(c) && c->status == CONNECTION_OPEN && !c->is_virtual;
     if (off != c->reads_off) {
         if (net_act(net, (struct net_action){.kind = NET_READ, .connection = c->handle, .on = !off}))
             c->reads_off = off;

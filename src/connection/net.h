@@ -44,6 +44,7 @@ struct connection {
     bool was_open : 1; /* it got past dialling */
     bool linger : 1;     /* of its close */
     bool close_told : 1; /* the world knows of its close */
+    bool is_virtual : 1; /* the world knows nothing of it: net_virtual() */
     struct mono opened;
     struct mono until; /* dialling or closing: when we give up */
     struct mono write_until; /* when to look whether the peer takes what we write; MONO_NEVER: not armed */
@@ -147,6 +148,10 @@ struct connection *net_accept(struct net *net, const struct protocol *protocol, 
 /* Begins to dial `place` (the user's number for an endpoint); gives up after timeout_ns. NULL as above. */
 struct connection *net_dial(struct net *net, const struct protocol *protocol, const struct protocol_setup *setup,
                             uint64_t place, int64_t timeout_ns, void *owner, struct now now);
+/* A connection without a socket: what it is sent leaves by others, as its protocol arranges. It writes nothing into its
+ * chain. NULL as above. */
+struct connection *net_virtual(struct net *net, const struct protocol *protocol, const struct protocol_setup *setup,
+                               uint32_t listener, const struct address *peer, struct now now);
 /* The dial succeeded. */
 void net_connected(struct net *net, uint64_t handle, const struct address *peer, struct now now);
 /* Bytes arrived; they are borrowed for the call. Unknown handles are ignored here and below: it was closed meanwhile. */

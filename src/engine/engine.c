@@ -13,6 +13,7 @@ static const struct net_calls calls = {
             .subscribe = session_subscribe,
             .unsubscribe = session_unsubscribe,
             .request = session_request,
+            .pull = poll_request,
             .detail = session_detail,
         },
     .opened = session_opened,
@@ -28,6 +29,8 @@ struct engine *engine_new(const struct engine_options *options) {
     engine->options = *options;
     rng_init(&engine->rng, options->seed);
     list_init(&engine->subscriptions);
+    list_init(&engine->polls);
+    list_init(&engine->asks);
     list_init(&engine->pumps);
     list_init(&engine->settles);
     list_init(&engine->memos);
@@ -53,6 +56,7 @@ void engine_free(struct engine *engine) {
         struct connection *c = LIST_ENTRY(list_first(&engine->net.open), struct connection, node);
         connection_close(c, STATUS_SHUTDOWN);
     }
+    ask_done(engine);
     while (engine->subscriptions.count) {
         struct recipient *r = LIST_ENTRY(list_first(&engine->subscriptions), struct recipient, node);
         member_leave(engine, LIST_ENTRY(list_first(&r->members), struct member, recipient_node));
@@ -153,7 +157,7 @@ static void take_datagrams(struct engine *engine, const struct engine_input *inp
  * answers. */
 static void let_go(struct connection *c, bool all, int64_t grace) {
     const struct session *s = c->owner;
-    if (all || !s || s->members.count == 0) {
+    if (all || !s || s->members.count == 0 || c->is_virtual) {
         connection_shut(c, STATUS_GOING_AWAY, grace);
         return;
     }
@@ -240,6 +244,9 @@ static void ring(struct engine *engine) {
             break;
         case TIMER_ACKS:
             flight_acks_late(engine, LIST_ENTRY(timer, struct session_work, acks)->session);
+            break;
+        case TIMER_ASK:
+            ask_ring(engine, timer);
             break;
         }
     }

@@ -161,6 +161,27 @@ static inline void fx_row_cancel(void *state, uint64_t token, struct now now) {
     (void)state, (void)token, (void)now;
 }
 
+static inline void fx_row_answer(void *state, uint64_t token, const struct protocol_answer *answer, struct now now) {
+    struct fixture_peer *p = ((struct fixture_state *)state)->peer;
+    (void)now;
+    if (answer->problem != STATUS_OK)
+        fx_note(&p->told, "%s:%d", status_reason(answer->problem), (int)token);
+    else
+        fx_note(&p->told, "%u:%d", answer->code, (int)token);
+    buffer_clear(&p->wire);
+    buffer_add(&p->wire, answer->body);
+    buffer_add_byte(&p->wire, 0);
+}
+
+static inline void fx_row_stream(void *state, uint64_t token, struct slice bytes, bool last, struct now now) {
+    struct fixture_peer *p = ((struct fixture_state *)state)->peer;
+    (void)token, (void)now;
+    buffer_add(&p->got, bytes);
+    chain_add(p->sink->out, bytes);
+    if (last)
+        fx_note(&p->told, "end");
+}
+
 static inline void fx_row_tick(void *state, struct now now) {
     (void)state, (void)now;
 }
@@ -192,6 +213,8 @@ static const struct protocol fixture_row = {.name = "fake",
                                             .send = fx_row_send,
                                             .settle = fx_row_settle,
                                             .cancel = fx_row_cancel,
+                                            .answer = fx_row_answer,
+                                            .stream = fx_row_stream,
                                             .tick = fx_row_tick,
                                             .shut = fx_row_shut,
                                             .recover = fx_row_recover,

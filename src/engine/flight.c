@@ -113,7 +113,7 @@ enum status flight_send(struct engine *engine, struct member *m, const struct me
     m->in_flight++;
     m->recipient->in_flight++;
     engine->totals.in_flight++;
-    if (c->sink.terms.acks && s->work->acks.deadline.at.ns == INT64_MAX && system)
+    if (c->sink.terms.acks && !c->sink.terms.times_acks && s->work->acks.deadline.at.ns == INT64_MAX && system)
         timer_set(engine, &s->work->acks, mono_after(engine->now.mono, system->config->policy.timeouts.ack_ns));
     return STATUS_OK;
 }
@@ -311,6 +311,16 @@ static void untaken(struct engine *engine, struct session *s, struct flight *f, 
     give_back(engine, s, f, true);
 }
 
+/* It was given to the peer, who may have taken it. */
+static void silent(struct engine *engine, struct session *s, struct flight *f, enum status status) {
+    if (f->over)
+        return;
+    enum status reason = s->connection->reason;
+    s->connection->reason = status; /* what it is told to be repeated for */
+    give_back(engine, s, f, false);
+    s->connection->reason = reason;
+}
+
 void flight_outcome(void *connection, uint64_t first, uint64_t last, struct protocol_outcome outcome) {
     struct connection *c = connection;
     struct session *s = c->owner;
@@ -328,6 +338,8 @@ void flight_outcome(void *connection, uint64_t first, uint64_t last, struct prot
             delivered(engine, f, recipient);
         else if (outcome.verdict == VERDICT_UNSENT)
             untaken(engine, s, f, recipient, outcome.status);
+        else if (outcome.verdict == VERDICT_UNKNOWN)
+            silent(engine, s, f, outcome.status);
         else
             refused(engine, f, recipient, outcome);
         engine->taker = NULL;
@@ -344,6 +356,8 @@ void flight_forget(struct session *s, struct delivery *d) {
         if (f->delivery == d) {
             f->delivery = NULL;
             f->over = true;
+            if (s->connection->sink.terms.times_acks)
+                connection_cancel(s->connection, s->flight_base + i);
         }
     }
 }

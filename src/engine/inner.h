@@ -11,9 +11,11 @@
 
 struct recipient;
 struct session;
+struct poll_wait;
+struct ask;
 
 /* What a deadline of the engine belongs to. */
-enum timer_kind { TIMER_DELIVERY, TIMER_WAITER, TIMER_SWEEP, TIMER_REDIAL, TIMER_ACKS };
+enum timer_kind { TIMER_DELIVERY, TIMER_WAITER, TIMER_SWEEP, TIMER_REDIAL, TIMER_ACKS, TIMER_ASK };
 struct timer {
     struct deadline deadline;
     uint8_t kind; /* enum timer_kind */
@@ -231,6 +233,7 @@ struct session_work {
     struct list answers; /* replies that wait for room on it */
     struct list foreign; /* other workers' deliveries for it that wait for room */
     struct list waiters;
+    struct poll_wait *wait; /* its open exchange waits for messages; NULL: it does not */
     struct timer acks;   /* when the oldest flight has waited too long for its ack */
 };
 
@@ -271,6 +274,9 @@ struct engine {
     struct list subscriptions;
     uint64_t subscription_reads;
     bool subscription_memo_ok;
+    struct list polls; /* peers that fetch: poll.h */
+    struct list asks;  /* acks that other workers look at */
+    uint64_t asked;    /* so many */
     struct list pumps;
     struct list settles;
     struct list memos; /* those of nobody first, then in the order of their last check */
@@ -423,6 +429,8 @@ void session_request(void *connection, uint64_t token, const struct protocol_req
 size_t session_detail(void *connection, uint64_t token, enum status status, char *out, size_t room);
 void session_settle_all(struct engine *engine);
 void session_look(struct engine *engine, struct session *session);
+/* Offers the session as an endpoint of its system. */
+enum status session_serve(struct engine *engine, struct session *session, uint32_t window);
 
 void subscription_end(struct engine *engine, struct recipient *recipient);
 void subscription_reads(struct engine *engine);
@@ -458,6 +466,20 @@ void mail_outcome(struct engine *engine, struct delivery *delivery, enum engine_
 void mail_reply(struct engine *engine, const struct delivery *delivery, const struct message *reply);
 bool mail_seek(struct engine *engine, const struct message *reply, uint32_t from, uint32_t hops);
 void mail_read(struct engine *engine, uint32_t from, struct slice parcel);
+
+/* `limit` 0: the session takes nothing for now, and what others have sent for it goes back to them. */
+void mail_pause(struct engine *engine, struct session *session, uint32_t limit);
+
+/* poll.c */
+void poll_request(void *connection, uint64_t token, const struct pull *pull);
+void poll_closed(struct engine *engine, struct session *session);
+void poll_cancel(struct engine *engine, struct poll_wait *wait);
+void poll_progress(struct engine *engine, struct poll_wait *wait);
+bool poll_is_idle(const struct session *session); /* nobody waits at the moment */
+
+/* ask.c */
+void ask_ring(struct engine *engine, struct timer *timer);
+void ask_done(struct engine *engine);
 
 /* endpoint.c */
 struct endpoint *endpoint_new(struct system *system, const struct plan_endpoint *plan);

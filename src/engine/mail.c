@@ -2,7 +2,7 @@
  * pick it like any taker and hand messages over (DELIVER), at most a window of them, and keep each until they are told
  * what became of it (NEWS, REPLY). Messages with a partition key go to the key's home worker first (HOME). A reply that
  * finds no request here is passed round (SEEK). One parcel per turn and destination; first in, first out. */
-#include "engine/parcel.h"
+#include "engine/poll.h"
 
 /* What may be under way to one session of another worker. Where the peer acknowledges, its own limit is shared; else the
  * window only has to cover what happens until the news of its arrival is back. */
@@ -78,6 +78,45 @@ static void absent(struct engine *engine, uint32_t from, const struct letter *le
         m = find_remote(&LIST_ENTRY(node, struct recipient, node)->members, from, letter->handle, letter->sub);
     if (m)
         member_leave(engine, m);
+}
+
+/* What waits for it here goes back to its owners, the newest first: so it stands at the heads of their lanes in order. */
+static void return_foreign(struct engine *engine, struct session *s) {
+    struct list *foreign = &s->work->foreign;
+    while (foreign->count) {
+        struct delivery *d = LIST_ENTRY(foreign->head.previous, struct delivery, node);
+        list_remove(foreign, &d->node);
+        mail_outcome(engine, d, ENDING_DEAD, STATUS_OVERLOADED, true);
+        delivery_free(engine, d);
+    }
+}
+
+void mail_pause(struct engine *engine, struct session *s, uint32_t limit) {
+    struct list_node *node = list_first(&s->members);
+    if (engine->options.workers < 2 || !node)
+        return;
+    const struct member *m = LIST_ENTRY(node, struct member, session_node);
+    uint32_t window = window_of(engine, m);
+    struct letter letter = {.kind = LETTER_PAUSE, .sub = m->sub, .limit = limit < window ? limit : window,
+                            .handle = s->connection->handle};
+    struct slice texts[4] = {m->recipient->name, slice_make("", 0), slice_make("", 0), slice_make("", 0)};
+    for (uint32_t i = 0; i < engine->options.workers; i++) {
+        if (i == engine->options.worker)
+            continue;
+        parcel_flush_news(engine, i); /* what came back while it was paused is told before it is no longer */
+        parcel_write(engine, i, &letter, texts, NULL);
+    }
+    if (limit == 0)
+        return_foreign(engine, s);
+}
+
+static void pause_remote(struct engine *engine, uint32_t from, const struct letter *letter, const struct slice texts[4]) {
+    struct system *system = engine_system(engine, plan_system(engine->plan, texts[0]));
+    struct member *m = system ? find_remote(&system->recipient.members, from, letter->handle, letter->sub) : NULL;
+    if (!m)
+        return;
+    m->limit = letter->limit;
+    member_look(engine, m);
 }
 
 /* -- handing over -- */
@@ -246,6 +285,10 @@ static bool straight_on(struct engine *engine, uint32_t from, struct member *m, 
 static void take_delivery(struct engine *engine, uint32_t from, const struct letter *letter, const struct slice texts[4],
                           struct message *message) {
     struct member *m = member_of(engine, letter);
+    if (m && poll_is_idle(m->session)) { /* it was on its way when nobody waited any longer */
+        mail_tell(engine, from, letter->id, ENDING_DEAD, STATUS_OVERLOADED, true);
+        return;
+    }
     if (m && straight_on(engine, from, m, letter, texts, message))
         return;
     struct delivery *d = m ? adopt(engine, from, m->recipient, letter, texts, message) : NULL;
@@ -287,6 +330,8 @@ static void take_news(struct engine *engine, struct news news) {
     if (again) {
         /* Its worker knows no such session: whether that was told or lost, nothing goes there again. */
         struct member *gone = news.verdict == NEWS_UNSENT && status == STATUS_PEER_CLOSED ? d->member : NULL;
+        if (news.verdict == NEWS_UNSENT && status == STATUS_OVERLOADED && d->member)
+            d->member->limit = 0; /* paused, even if that letter was lost */
         mail_forget(engine, d);
         list_remove(&r->asked, &d->node);
         d->attempt = (uint8_t)(d->attempt + (news.verdict == NEWS_UNKNOWN));
@@ -304,16 +349,6 @@ static void take_news(struct engine *engine, struct news news) {
         delivery_end(engine, d, ENDING_EXPIRED, status);
     else
         delivery_end(engine, d, drops ? ENDING_DROPPED : ENDING_DEAD, status);
-}
-
-/* That worker had no memory to tell what became of some: of none that it has is known any more whether it arrived. */
-static void take_lost(struct engine *engine, uint32_t from) {
-    const struct post *post = engine->post;
-    for (uint32_t i = 0; i < post->remote_count; i++) {
-        const struct remote *remote = &post->remotes[i];
-        if (remote->delivery && remote->delivery->worker == from)
-            take_news(engine, (struct news){remote->delivery->mail_id, STATUS_OUTCOME_UNKNOWN, NEWS_UNKNOWN});
-    }
 }
 
 void mail_landed(struct engine *engine, struct delivery *d) {
@@ -344,9 +379,6 @@ static void read_letter(struct engine *engine, uint32_t from, const struct lette
     case LETTER_HOME:
         take_home(engine, from, letter, texts, &message);
         break;
-    case LETTER_LOST:
-        take_lost(engine, from);
-        break;
     case LETTER_NEWS:
         for (uint32_t i = 0; i < letter->count; i++)
             take_news(engine, parcel_news(bytes, i));
@@ -357,6 +389,15 @@ static void read_letter(struct engine *engine, uint32_t from, const struct lette
             reply_give(engine, mine, &message);
         else
             ending_tell(engine, &message, NULL, plan_system(engine->plan, texts[0]), ENDING_DROPPED, STATUS_LATE_REPLY, 1, 0);
+        break;
+    case LETTER_PAUSE:
+        pause_remote(engine, from, letter, texts);
+        break;
+    case LETTER_ACK:
+        ask_read(engine, from, letter, texts);
+        break;
+    case LETTER_ACKED:
+        ask_answered(engine, letter, texts);
         break;
     case LETTER_SEEK:
         if (!reply_take(engine, NULL, &message, 0, plan_system(engine->plan, texts[0])) &&

@@ -31,8 +31,8 @@ void session_opened(void *user, struct connection *c, struct now now) {
     s->flight_base = s->flight_next = 1;
     list_init(&s->members);
     s->work = &engine->no_work;
-    engine->totals.connections++;
-    if (engine->options.calls && engine->options.calls->connection)
+    engine->totals.connections += !c->is_virtual;
+    if (!c->is_virtual && engine->options.calls && engine->options.calls->connection)
         engine->options.calls->connection(engine->options.user, c, true);
     if (s->endpoint) {
         struct system *system = s->endpoint->system;
@@ -56,6 +56,8 @@ void session_progress(void *user, struct connection *c, struct now now) {
     if (!s)
         return;
     flight_progress(engine, s);
+    if (s->work->wait)
+        poll_progress(engine, s->work->wait);
     session_look(engine, s);
 }
 
@@ -94,7 +96,7 @@ bool session_work(struct session *s) {
 static bool works(const struct session *s) {
     const struct session_work *work = s->work;
     return s->members.count || work->asked.count || work->answers.count || work->foreign.count || work->waiters.count ||
-           s->flight_count;
+           s->flight_count || work->wait;
 }
 
 /* All was written: what was only for messages under way goes back, so that thousands of silent connections are cheap. */
@@ -137,7 +139,9 @@ void session_closed(void *user, struct connection *c, struct now now) {
     struct engine *engine = user;
     engine->now = now;
     struct session *s = c->owner;
-    if (c->status == CONNECTION_CLOSED && engine->options.calls && engine->options.calls->connection)
+    if (c->is_virtual && s)
+        poll_closed(engine, s);
+    if (!c->is_virtual && c->status == CONNECTION_CLOSED && engine->options.calls && engine->options.calls->connection)
         engine->options.calls->connection(engine->options.user, c, false);
     if (!c->was_open) { /* the dial failed, or the handshake */
         if (c->owner)
@@ -146,7 +150,9 @@ void session_closed(void *user, struct connection *c, struct now now) {
     }
     if (!s)
         return;
-    engine->totals.connections--;
+    if (s->work->wait)
+        poll_cancel(engine, s->work->wait);
+    engine->totals.connections -= !c->is_virtual;
     c->owner = NULL;
     deadlines_clear(&engine->deadlines, &s->work->acks.deadline);
     if (list_node_is_linked(&s->settle_node))
@@ -183,12 +189,12 @@ static uint32_t sessions_elsewhere(const struct system *system) {
     uint32_t count = 0;
     const struct list *members = &system->recipient.members;
     for (struct list_node *node = list_first(members); node; node = list_next(members, node))
-        count += LIST_ENTRY(node, struct member, recipient_node)->session == NULL;
+        count += LIST_ENTRY(node, struct member, recipient_node)->session == NULL && LIST_ENTRY(node, struct member, recipient_node)->limit;
     return count;
 }
 
 /* Offers the session as an endpoint of its system. */
-static enum status serve(struct engine *engine, struct session *s, uint32_t window) {
+enum status session_serve(struct engine *engine, struct session *s, uint32_t window) {
     struct system *system = engine_system(engine, s->system);
     if (!system)
         return STATUS_UNKNOWN_TARGET;
@@ -221,7 +227,7 @@ enum status session_hello(void *connection, const struct protocol_hello *hello, 
     }
     if (engine_system(engine, s->system))
         *ret_system = engine_system(engine, s->system)->name;
-    return hello->serves ? serve(engine, s, hello->window) : STATUS_OK;
+    return hello->serves ? session_serve(engine, s, hello->window) : STATUS_OK;
 }
 
 /* -- what it takes -- */
@@ -318,7 +324,7 @@ enum status session_subscribe(void *connection, const struct protocol_subscripti
     struct engine *engine = s->engine;
     *fault = (struct message_fault){.status = STATUS_OK};
     if (sub->filter.size == 0) {
-        enum status status = serve(engine, s, sub->max_inflight);
+        enum status status = session_serve(engine, s, sub->max_inflight);
         if (status == STATUS_FORBIDDEN)
             snprintf(fault->text, sizeof fault->text, "this system does not accept sessions");
         else if (status == STATUS_UNKNOWN_TARGET)
@@ -417,6 +423,8 @@ void session_cancelled(void *connection, uint64_t token) {
     struct connection *c = connection;
     struct session *s = c->owner;
     struct engine *engine = s->engine;
+    if (s->work->wait)
+        poll_cancel(engine, s->work->wait);
     for (struct list_node *node = list_first(&s->work->asked); node; node = list_next(&s->work->asked, node)) {
         struct delivery *d = LIST_ENTRY(node, struct delivery, asker_node);
         if (d->asker_token != token)

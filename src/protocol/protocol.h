@@ -21,6 +21,7 @@
 #include "message/message.h"
 #include "message/uuid.h"
 #include "protocol/coding.h"
+#include "protocol/pull.h"
 
 enum protocol_role {
     PROTOCOL_ACCEPTED, /* we listen */
@@ -38,6 +39,7 @@ enum protocol_full {
 /* Filled by the protocol in open(), changed before later messages when the peer negotiates. */
 struct protocol_terms {
     bool acks;        /* the peer settles what we send; else it is delivered when its last byte is written */
+    bool times_acks;  /* and the protocol itself says when it has been silent for too long (VERDICT_UNKNOWN) */
     bool inline_reply; /* an inbound request's exchange stays open: the reply is sent with `reply_to` = its token, and
                         * the token is settled only if there will be none (http1) */
     bool can_reply;   /* a reply may also be sent as a message of its own */
@@ -63,6 +65,7 @@ enum protocol_verdict {
     VERDICT_UNSENT, /* the peer has not taken it and never will here: send it again, at once where it can be. With a
                      * status other than OK the peer refused it together with others: that was an attempt. Tokens that
                      * end so in one run come newest first */
+    VERDICT_UNKNOWN, /* the peer was given it and is silent: sent again where its kind may be */
 };
 
 struct protocol_outcome {
@@ -113,6 +116,8 @@ struct protocol_calls {
     void (*unsubscribe)(void *user, uint32_t sub);
     /* A request that is no message (admin, GET): answered now or later by http1_answer(token). */
     void (*request)(void *user, uint64_t token, const struct protocol_request *request);
+    /* The peer fetches, or says what became of what it fetched: answered now or later by protocol->answer(token). */
+    void (*pull)(void *user, uint64_t token, const struct pull *pull);
     /* Words for the peer about why inbound `token` is settled with `status`, such as "no system `lmap`; did you mean
      * `lamp`?". Asked for from within settle(). Returns their size; 0, or the call being NULL: the status title says it. */
     size_t (*detail)(void *user, uint64_t token, enum status status, char *out, size_t room);
@@ -298,6 +303,11 @@ struct protocol {
     /* The whole answer for a peer that is not let in: no instance was opened for it. Returns its size, 0: it doesn't fit.
      * NULL where the protocol has no form for that. */
     size_t (*refusal)(enum status status, char *out, size_t room);
+    /* Answers a calls->pull token, from within that call or later; tokens that aren't open are ignored. NULL where there
+     * are none. Outside of a net call connection_touch() must follow, for stream() too. */
+    void (*answer)(void *state, uint64_t token, const struct protocol_answer *answer, struct now now);
+    /* More of an answer that is a stream; `last`: it ends, and the connection with it. */
+    void (*stream)(void *state, uint64_t token, struct slice bytes, bool last, struct now now);
     /* Recover a message from the bytes that send() wrote (they did not get out). False when it can't be. */
     bool (*recover)(void *state, struct slice sent, struct message *ret_message);
     /* Frees what the state owns, not the state. The sink must not be called. */

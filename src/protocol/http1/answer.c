@@ -75,6 +75,19 @@ void answer_write(struct http1 *h, const struct answer *answer, struct now now) 
     chain_commit(h->sink->out, out.size);
 }
 
+void answer_open(struct http1 *h, const struct answer *answer, struct now now) {
+    struct buffer out;
+    h->server.keep = false;
+    if (!begin(h, HEAD_ROOM + answer->lines.size + answer->content_type.size, &out))
+        return;
+    add_start(h, answer->code, now, &out);
+    buffer_add(&out, answer->lines);
+    buffer_add(&out, SLICE_OF("Content-Type: "));
+    buffer_add(&out, answer->content_type);
+    buffer_add(&out, SLICE_OF("\r\n\r\n"));
+    chain_commit(h->sink->out, out.size);
+}
+
 /* The words that go with a status beyond its document. */
 static void add_status_lines(enum status status, uint32_t retry_ms, struct buffer *lines) {
     unsigned code = status_row(status)->http;
@@ -157,7 +170,7 @@ void answer_end(struct http1 *h, enum status status, struct now now) {
     bool keep = goes_on(s);
     batch_free(h);
     s->token = 0;
-    s->is_http = s->has_receipt = false;
+    s->is_http = s->has_receipt = s->watches = s->streams = false;
     s->in.phase = s->after;
     s->after = PHASE_HEAD;
     s->in.timing = s->continued = s->checked = false;

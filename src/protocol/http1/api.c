@@ -14,13 +14,13 @@ static bool eat(struct slice *path, struct slice prefix) {
     return true;
 }
 
-static enum api_place posting(const struct http1_head *head, bool get_comes) {
+static enum api_place posting(const struct http1_head *head, bool pulls) {
     if (slice_is(head->method, "POST"))
         return API_MESSAGES;
     if (slice_is(head->method, "OPTIONS"))
         return API_OPTIONS;
-    if (get_comes && (slice_is(head->method, "GET") || slice_is(head->method, "HEAD")))
-        return API_PLANNED;
+    if (pulls && slice_is(head->method, "GET"))
+        return API_PULL;
     return API_NO_METHOD;
 }
 
@@ -28,12 +28,15 @@ static void system_route(const struct http1_head *head, struct slice rest, struc
     size_t slash = slice_find(rest, '/');
     struct slice name = slice_head(rest, slash);
     struct slice what = slice_skip(rest, slash);
-    if (slice_is(what, "/messages"))
+    if (slice_is(what, "/messages")) {
         route->place = posting(head, true);
-    else if (slice_is(what, "/acks"))
-        route->place = API_PLANNED;
-    else
+        route->allow = "GET, " SYSTEM_POST;
+    } else if (slice_is(what, "/acks")) {
+        route->place = posting(head, false);
+        route->place = route->place == API_MESSAGES ? API_ACKS : route->place;
+    } else {
         return;
+    }
     route->target = name;
     if (!text_is_name(name))
         route->place = API_BAD_NAME;

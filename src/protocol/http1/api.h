@@ -10,6 +10,8 @@
 
 enum api_place {
     API_MESSAGES,  /* POST /v1/messages, /v1/systems/NAME/messages */
+    API_PULL,     /* GET /v1/systems/NAME/messages */
+    API_ACKS,     /* POST /v1/systems/NAME/acks */
     API_PLANNED,   /* a path of a later version */
     API_NO_METHOD, /* that path has other methods */
     API_OPTIONS,   /* OPTIONS of a path or `*` */

@@ -146,6 +146,12 @@ static bool check_mode(struct http1 *h, const struct http1_head *head, struct no
     return mode == API_BINARY || check_duplicates(h, head, now);
 }
 
+static bool refuse_method(struct http1 *h, const struct http1_head *head, const char *allow, struct now now) {
+    char line[64];
+    snprintf(line, sizeof line, "Allow: %s\r\n", allow);
+    return refuse(h, head, STATUS_METHOD_NOT_ALLOWED, "messages are sent with POST", line, now);
+}
+
 static bool check_route(struct http1 *h, const struct http1_head *head, struct now now) {
     uint8_t room[API_ROOM];
     struct api_route route;
@@ -153,10 +159,13 @@ static bool check_route(struct http1 *h, const struct http1_head *head, struct n
     switch (route.place) {
     case API_MESSAGES:
         return check_coding(h, head, now) && check_mode(h, head, now);
+    case API_PULL:
+    case API_ACKS:
+        return check_coding(h, head, now);
     case API_OPTIONS:
         return answer_options(h, head, route.allow, now);
     case API_NO_METHOD:
-        return refuse(h, head, STATUS_METHOD_NOT_ALLOWED, "messages are sent with POST", "Allow: POST, OPTIONS\r\n", now);
+        return refuse_method(h, head, route.allow, now);
     case API_PLANNED:
         return refuse(h, head, STATUS_NOT_SUPPORTED, "not supported yet in " INTERTIE_VERSION, NULL, now);
     case API_BAD_NAME:
@@ -271,6 +280,10 @@ void exchange_begin(struct http1 *h, const struct http1_head *head, struct slice
         return;
     }
     api_route(head, room, &route);
+    if (route.place == API_PULL || route.place == API_ACKS) {
+        pull_begin(h, head, &route, body, now);
+        return;
+    }
     uuid_make(&h->worker->ids, now.wall, s->receipt);
     s->has_receipt = true;
     struct api_hints hints = {.head = head, .rules = &rules, .target = route.target, .now = now.wall,

@@ -146,6 +146,18 @@ static size_t http1_refusal(enum status status, char *out, size_t room) {
     return size > 0 && (size_t)size < room ? (size_t)size : 0;
 }
 
+static void http1_pull_answer(void *state, uint64_t token, const struct protocol_answer *answer, struct now now) {
+    struct http1 *h = state;
+    if (is_accepted(h))
+        pull_answer(h, token, answer, now);
+}
+
+static void http1_stream(void *state, uint64_t token, struct slice bytes, bool last, struct now now) {
+    struct http1 *h = state;
+    if (is_accepted(h))
+        pull_stream(h, token, bytes, last, now);
+}
+
 /* With acks the user keeps what isn't settled. */
 static bool http1_recover(void *state, struct slice sent, struct message *ret_message) {
     (void)state;
@@ -177,6 +189,8 @@ const struct protocol protocol_http1 = {
     .fail = http1_fail,
     .refusal = http1_refusal,
     .shut = http1_shut,
+    .answer = http1_pull_answer,
+    .stream = http1_stream,
     .recover = http1_recover,
     .done = http1_done,
 };

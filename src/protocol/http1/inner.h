@@ -55,6 +55,8 @@ struct http1_server {
     bool shutting;
     bool has_receipt;
     bool said_hello;
+    bool watches;   /* the exchange may stay open for long: it ends when the peer ends its side */
+    bool streams;   /* its answer has begun and has no end yet */
     uint8_t mode; /* enum api_mode: of the reply */
     uint8_t coding; /* enum coding: that the answer may have */
     uint8_t after; /* phase to go to when the exchange ends */
@@ -157,9 +159,18 @@ void answer_write(struct http1 *h, const struct answer *answer, struct now now);
 void answer_problem(struct http1 *h, enum status status, struct slice detail, uint32_t retry_ms, struct slice lines,
                     struct now now);
 void answer_accepted(struct http1 *h, struct now now);
+/* The head of a body that the end of the connection ends. */
+void answer_open(struct http1 *h, const struct answer *answer, struct now now);
 enum status answer_reply(struct http1 *h, const struct message *message, const struct overlay *overlay, struct now now);
 /* After an answer: the next request may come, or the connection closes. */
 void answer_end(struct http1 *h, enum status status, struct now now);
+
+/* pull.c */
+void pull_begin(struct http1 *h, const struct http1_head *head, const struct api_route *route, struct slice body, struct now now);
+void pull_answer(struct http1 *h, uint64_t token, const struct protocol_answer *answer, struct now now);
+void pull_stream(struct http1 *h, uint64_t token, struct slice bytes, bool last, struct now now);
+/* The peer sent something, or ended, while its exchange is open. */
+void pull_disturb(struct http1 *h, bool ended);
 
 /* batch.c */
 void batch_begin(struct http1 *h, enum api_mode mode, struct slice body, const struct api_hints *hints, struct now now);

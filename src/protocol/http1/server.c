@@ -214,6 +214,8 @@ size_t server_feed(struct http1 *h, struct slice bytes, bool ended, struct now n
     case PHASE_SKIP_CHUNKS:
         return skip_chunks(h, bytes, ended, now);
     case PHASE_OPEN:
+        if (h->server.watches)
+            pull_disturb(h, ended);
         return 0;
     default:
         return bytes.size;
