@@ -351,6 +351,16 @@ static void take_news(struct engine *engine, struct news news) {
         delivery_end(engine, d, drops ? ENDING_DROPPED : ENDING_DEAD, status);
 }
 
+/* That worker had no memory to tell what became of some: of none that it has is known any more whether it arrived. */
+static void take_lost(struct engine *engine, uint32_t from) {
+    const struct post *post = engine->post;
+    for (uint32_t i = 0; i < post->remote_count; i++) {
+        const struct remote *remote = &post->remotes[i];
+        if (remote->delivery && remote->delivery->worker == from)
+            take_news(engine, (struct news){remote->delivery->mail_id, STATUS_OUTCOME_UNKNOWN, NEWS_UNKNOWN});
+    }
+}
+
 void mail_landed(struct engine *engine, struct delivery *d) {
     struct member *m = d->member;
     d->member = NULL;
@@ -378,6 +388,9 @@ static void read_letter(struct engine *engine, uint32_t from, const struct lette
         break;
     case LETTER_HOME:
         take_home(engine, from, letter, texts, &message);
+        break;
+    case LETTER_LOST:
+        take_lost(engine, from);
         break;
     case LETTER_NEWS:
         for (uint32_t i = 0; i < letter->count; i++)

@@ -1,5 +1,6 @@
 /* Two workers of a node, and letters between them that come late or never. */
 #include "engine/fixture.h"
+#include "engine/parcel.h"
 
 static const char with_desk[] = "listeners: {in: intertie://127.0.0.1:7460}\n"
                                 "systems: {crm: {}, desk: {accept: true}, other: {accept: true}}\n";
@@ -146,6 +147,55 @@ static void what_comes_back_from_a_session_that_is_gone_does_not_go_there_again(
     stop();
 }
 
+/* Each time that the list of news should grow there is no memory, until it is full: then that is told, and whoever waits
+ * for news knows that it doesn't know. */
+static void news_without_memory_leave_nobody_waiting(void **state) {
+    (void)state;
+    start();
+    at(1);
+    struct fixture_peer *crm = fx_accept(0);
+    assert_int_equal(fx_hello(crm, "crm", NULL, false), STATUS_OK);
+    at(0);
+    fx_accept(0);
+    desk_at(0);
+    post(0, false);
+    at(1);
+    fx_say(crm, "crm", "e1", "target=desk");
+    turn(1);
+    assert_int_equal(post(1, false), 1);
+    for (unsigned i = 0; i < 8; i++)
+        post(0, true); /* what became of it isn't heard */
+    assert_int_equal(engine_totals(workers[1])->held, 1);
+    struct open_parcel *open = &workers[0]->post->open[1];
+    uint32_t before = open->news_capacity;
+    for (uint32_t i = 0; i <= before; i++) {
+        memory_fail_after(0);
+        parcel_tell(workers[0], 1, (struct news){UINT64_MAX, STATUS_OK, NEWS_ARRIVED});
+    }
+    memory_fail_after(-1);
+    assert_int_equal(open->news_capacity, before);
+    assert_true(open->is_lost);
+    turn(0);
+    assert_false(open->is_lost);
+    assert_int_equal(post(0, false), 1);
+    assert_int_equal(post(1, false), 1); /* as an event may be: sent again */
+    stop();
+}
+
+static void letters_count_as_memory_until_they_leave(void **state) {
+    (void)state;
+    start();
+    uint64_t before = engine_memory(workers[0]);
+    at(0);
+    struct fixture_peer *desk = fx_accept(0);
+    assert_int_equal(fx_hello(desk, "desk", NULL, true), STATUS_OK);
+    assert_true(engine_memory(workers[0]) >= before + (64u << 10));
+    turn(0);
+    post(0, false);
+    assert_true(engine_memory(workers[0]) < before + (64u << 10));
+    stop();
+}
+
 /* -- peers that fetch -- */
 
 static void pull(struct fixture_peer *p, struct pull wish) {
@@ -234,6 +284,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sessions_are_known_to_other_workers_until_they_go),
         cmocka_unit_test(a_session_that_a_reload_ends_is_taken_leave_of_by_its_own_name),
+        cmocka_unit_test(news_without_memory_leave_nobody_waiting),
+        cmocka_unit_test(letters_count_as_memory_until_they_leave),
         cmocka_unit_test(an_ack_reaches_its_worker_by_mail),
         cmocka_unit_test(what_was_on_its_way_to_a_poll_that_ended_comes_back_and_waits),
         cmocka_unit_test(what_comes_back_from_a_session_that_is_gone_does_not_go_there_again),

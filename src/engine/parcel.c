@@ -62,7 +62,7 @@ void post_collect(struct engine *engine, struct engine_actions *ret) {
         parcel_flush_news(engine, i);
         if (post->open[i].used)
             seal(post, i);
-        if (post->open[i].news_count)
+        if (post->open[i].news_count || post->open[i].is_lost)
             ret->due = mono_min(ret->due, mono_after(engine->now.mono, AGAIN_NS));
     }
     ret->mail = post->mail;
@@ -170,11 +170,13 @@ void parcel_tell(struct engine *engine, uint32_t to, struct news news) {
             open->news_capacity *= 2;
         }
     }
-    ASSERT(open->news_count < open->news_capacity); /* to lose it would leave a message waiting for ever */
-    open->news[open->news_count++] = news;
+    if (open->news_count < open->news_capacity)
+        open->news[open->news_count++] = news;
+    else
+        open->is_lost = true; /* just to lose it would leave a message waiting for ever */
 }
 
-void parcel_flush_news(struct engine *engine, uint32_t to) {
+static void flush_known(struct engine *engine, uint32_t to) {
     struct open_parcel *open = &engine->post->open[to];
     if (open->news_count == 0)
         return;
@@ -186,6 +188,15 @@ void parcel_flush_news(struct engine *engine, uint32_t to) {
     put(put(at, &letter, sizeof letter), open->news, bytes);
     added(open, letter.size);
     open->news_count = 0;
+}
+
+void parcel_flush_news(struct engine *engine, uint32_t to) {
+    struct open_parcel *open = &engine->post->open[to];
+    flush_known(engine, to);
+    if (!open->is_lost || open->news_count)
+        return;
+    struct letter letter = {.kind = LETTER_LOST};
+    open->is_lost = !parcel_write(engine, to, &letter, NULL, NULL);
 }
 
 struct news parcel_news(const uint8_t *bytes, uint32_t index) {
@@ -208,6 +219,16 @@ void parcel_read(const struct letter *letter, const uint8_t *bytes, struct slice
     message->block = NULL;
     message->wire = at + message_head_size(message);
     message->extra = message->wire + message->wire_size;
+}
+
+uint64_t post_memory(const struct engine *engine) {
+    const struct post *post = engine->post;
+    uint64_t sum = post->remote_capacity * sizeof *post->remotes;
+    for (uint32_t i = 0; i < engine->options.workers; i++)
+        sum += post->open[i].news_capacity * sizeof *post->open[i].news + (post->open[i].block ? PARCEL_SIZE : 0);
+    for (uint32_t i = 0; i < post->mail_count; i++)
+        sum += post->mail[i].size;
+    return sum;
 }
 
 /* -- what is with others -- */

@@ -10,6 +10,7 @@ enum letter_kind {
     LETTER_ABSENT,
     LETTER_DELIVER, /* for session `handle`, subscription `sub` */
     LETTER_HOME,    /* for the system named, through its lanes here */
+    LETTER_LOST,    /* news were lost, nobody knows of what */
     LETTER_NEWS,    /* what became of `count` messages: a struct news each */
     LETTER_REPLY,   /* to `id` */
     LETTER_PAUSE,   /* session `handle` takes `limit` from there, or nothing for now */
@@ -55,6 +56,7 @@ struct open_parcel {
     struct news *news;   /* to be told at the turn's end */
     uint32_t news_count;
     uint32_t news_capacity;
+    bool is_lost;        /* some had no memory: that is told instead */
 };
 
 /* A delivery that is with another worker. Its id is its place here and how often that place was used. */
@@ -80,7 +82,7 @@ struct post {
  * then. */
 bool parcel_write(struct engine *engine, uint32_t to, struct letter *letter, const struct slice texts[4],
                   const struct message *message);
-/* Never lost: it waits for memory, if need be. */
+/* Where memory stays out the other side hears that news were lost: it then knows of nothing that is here how it ends. */
 void parcel_tell(struct engine *engine, uint32_t to, struct news news);
 /* Before the turn's end: what follows must not overtake it. */
 void parcel_flush_news(struct engine *engine, uint32_t to);
@@ -88,6 +90,8 @@ void parcel_flush_news(struct engine *engine, uint32_t to);
 void parcel_read(const struct letter *letter, const uint8_t *bytes, struct slice texts[4], struct message *message);
 struct news parcel_news(const uint8_t *bytes, uint32_t index);
 
+/* Bytes of letters under way to others, and of what is remembered for them. */
+uint64_t post_memory(const struct engine *engine);
 /* 0 when memory is out. */
 uint64_t remote_add(struct post *post, struct delivery *delivery);
 struct delivery *remote_find(const struct post *post, uint64_t id); /* NULL: no longer */

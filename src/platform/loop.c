@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "platform/clock.h"
 #include "platform/resolver.h"
+#include "platform/sys.h"
 
 #define EVENTS_MAX 256 /* of one turn */
 #define LATE_NS (100 * NS_PER_MS)
@@ -63,7 +64,7 @@ static void end_turn(struct loop *loop) {
 static bool open_wake(struct loop *loop) {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = loop};
     loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return loop->wake_fd >= 0 && epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &event) == 0;
+    return loop->wake_fd >= 0 && sys()->epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &event) == 0;
 }
 
 struct loop *loop_new(const struct loop_owner *owner) {
@@ -150,21 +151,25 @@ static uint32_t to_epoll(unsigned events) {
            (events & LOOP_HANGUP ? (uint32_t)EPOLLRDHUP : 0);
 }
 
-/* Makes the kernel watch exactly `events`. */
-static bool arm(struct loop_watch *watch, unsigned events) {
-    struct epoll_event event = {.events = to_epoll(events), .data.ptr = watch};
-    int operation = !events ? EPOLL_CTL_DEL : watch->armed ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+static bool control(const struct loop_watch *watch, int operation, unsigned events) {
+    /* Nothing wanted: errors and hang-ups, which the kernel never leaves out, are told once at most. */
+    struct epoll_event event = {.events = events ? to_epoll(events) : (uint32_t)EPOLLONESHOT,
+                                .data.ptr = (void *)(uintptr_t)watch};
+    return sys()->epoll_ctl(watch->loop->epoll_fd, operation, watch->fd, &event) == 0;
+}
+
+/* Makes the kernel watch exactly `events`. It has the entry already, so that this takes no memory and can't fail. */
+static void arm(struct loop_watch *watch, unsigned events) {
     if (events == watch->armed)
-        return true;
-    if (epoll_ctl(watch->loop->epoll_fd, operation, watch->fd, &event) != 0)
-        return false;
+        return;
+    ASSERT(control(watch, EPOLL_CTL_MOD, events));
     watch->armed = (uint8_t)events;
-    return true;
 }
 
 bool loop_watch(struct loop *loop, struct loop_watch *watch, int fd, unsigned events, loop_ready_call *ready, void *user) {
-    *watch = (struct loop_watch){.loop = loop, .ready = ready, .user = user, .fd = fd, .wanted = (uint8_t)events};
-    if (fd >= 0 && arm(watch, events))
+    *watch = (struct loop_watch){
+        .loop = loop, .ready = ready, .user = user, .fd = fd, .wanted = (uint8_t)events, .armed = (uint8_t)events};
+    if (fd >= 0 && control(watch, EPOLL_CTL_ADD, events))
         return true;
     watch->loop = NULL;
     return false;
@@ -175,7 +180,7 @@ void loop_modify(struct loop_watch *watch, unsigned events) {
     watch->wanted = (uint8_t)events;
     /* A socket stays writable: unlike reads, that comes back at once. */
     if (events & ~watch->armed || dropped & LOOP_WRITABLE)
-        ASSERT(arm(watch, events));
+        arm(watch, events);
 }
 
 void loop_unwatch(struct loop_watch *watch) {
@@ -183,7 +188,7 @@ void loop_unwatch(struct loop_watch *watch) {
     for (int i = loop->event_at; i < loop->event_count; i++)
         if (loop->events[i].data.ptr == watch)
             loop->events[i].data.ptr = NULL;
-    ASSERT(arm(watch, LOOP_NOTHING));
+    ASSERT(control(watch, EPOLL_CTL_DEL, LOOP_NOTHING));
     watch->loop = NULL;
 }
 
@@ -194,11 +199,11 @@ static void report(struct loop_watch *watch, uint32_t events) {
         seen |= LOOP_READABLE | LOOP_WRITABLE | LOOP_HANGUP;
     seen &= watch->wanted;
     if (watch->wanted && events & EPOLLERR) {
-        ASSERT(arm(watch, LOOP_NOTHING)); /* or it would be reported for ever */
+        arm(watch, LOOP_NOTHING); /* or it would be reported for ever */
         watch->wanted = LOOP_NOTHING;
         seen = LOOP_READABLE | LOOP_WRITABLE | LOOP_FAILED;
     } else if (!seen) {
-        ASSERT(arm(watch, watch->wanted));
+        arm(watch, watch->wanted);
         return;
     }
     watch->loop->is_turning = true;

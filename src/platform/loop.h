@@ -69,7 +69,7 @@ void loop_wake(struct loop *loop);
 /* Watches a nonblocking descriptor for any of `events`. False, and `watch->loop` NULL, when the kernel has no memory or
  * the descriptor can't be watched (a regular file). `watch` must stay until loop_unwatch(). */
 bool loop_watch(struct loop *loop, struct loop_watch *watch, int fd, unsigned events, loop_ready_call *ready, void *user);
-/* Cheap when nothing changes. */
+/* Cheap when nothing changes; what it may need of the kernel it has since loop_watch(), so it can't fail. */
 void loop_modify(struct loop_watch *watch, unsigned events);
 /* Ends it: no call comes any more, even for events already seen in this turn. The descriptor may be closed
  * and `watch` freed right after. */

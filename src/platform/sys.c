@@ -44,6 +44,7 @@ const struct sys_table sys_real = {
     .sendmmsg = sendmmsg,
     .read = read,
     .write = write,
+    .epoll_ctl = epoll_ctl,
     .open = real_open,
     .close = close,
     .fsync = fsync,

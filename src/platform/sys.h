@@ -1,12 +1,13 @@
 /* Every system call that can fail in an interesting way, behind one table, so that tests can make it fail:
  * EINTR, EAGAIN, short writes, EMFILE, ECONNRESET, ENOSPC.
  *
- * The table is replaced before threads start, and never in production. Waiting for readiness, signals and name
- * resolution don't pass here. */
+ * The table is replaced before threads start, and never in production. Waiting itself, signals and name resolution
+ * don't pass here. */
 #ifndef PLATFORM_SYS_H
 #define PLATFORM_SYS_H
 
 #include <stddef.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -27,6 +28,7 @@ struct sys_table {
     int (*sendmmsg)(int fd, struct mmsghdr *messages, unsigned count, int flags);
     ssize_t (*read)(int fd, void *data, size_t size);
     ssize_t (*write)(int fd, const void *data, size_t size);
+    int (*epoll_ctl)(int epoll_fd, int operation, int fd, struct epoll_event *event);
     int (*open)(const char *path, int flags, mode_t mode);
     int (*close)(int fd);
     int (*fsync)(int fd);

@@ -71,6 +71,10 @@ static ssize_t reset_read(int fd, void *data, size_t size) {
     return take_failure() ? give_error(ECONNRESET) : sys_real.read(fd, data, size);
 }
 
+static int no_room_to_watch(int epoll_fd, int operation, int fd, struct epoll_event *event) {
+    return operation == EPOLL_CTL_ADD && take_failure() ? give_error(ENOSPC) : sys_real.epoll_ctl(epoll_fd, operation, fd, event);
+}
+
 static int too_large(int fd, struct mmsghdr *messages, unsigned count, int flags) {
     return take_failure() ? give_error(EMSGSIZE) : sys_real.sendmmsg(fd, messages, count, flags);
 }
@@ -211,6 +215,24 @@ static void reset_ends_its_connection_alone(void **state) {
     end(&rig);
 }
 
+static void connection_that_the_kernel_cannot_watch_is_closed_alone(void **state) {
+    char answer[4096];
+    struct rig rig = {0};
+    (void)state;
+    table = sys_real;
+    table.epoll_ctl = no_room_to_watch;
+    atomic_store(&left, 0);
+    begin(&rig, 1);
+    atomic_store(&left, 1);
+    int fd = rig_connect(web(&rig));
+    assert_int_equal(rig_read(fd, answer, sizeof answer, NULL), 0);
+    assert_true(rig_log_has(&rig, "\"reason\":\"out-of-memory\""));
+    rig_post(web(&rig), HEADERS, "{}", answer, sizeof answer);
+    assert_non_null(strstr(answer, "HTTP/1.1 202"));
+    close(fd);
+    end(&rig);
+}
+
 static void datagram_that_the_path_refuses_is_dropped_and_counted(void **state) {
     char answer[4096], datagram[2048];
     struct rig rig = {0};
@@ -242,6 +264,7 @@ int main(void) {
         cmocka_unit_test(stuttering_calls_change_nothing),
         cmocka_unit_test(a_clock_that_steps_changes_nothing),
         cmocka_unit_test(without_descriptors_accepting_pauses_and_is_told_once),
+        cmocka_unit_test(connection_that_the_kernel_cannot_watch_is_closed_alone),
         cmocka_unit_test(reset_ends_its_connection_alone),
         cmocka_unit_test(datagram_that_the_path_refuses_is_dropped_and_counted),
     };

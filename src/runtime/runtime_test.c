@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/memory.h"
 #include "protocol/http1/http1.h"
 #include "runtime/rig.h"
 
@@ -427,8 +428,34 @@ static void log_follows_level_and_reopening(void **state) {
     rmdir(directory);
 }
 
+/* Whatever allocation fails while it starts, that is an answer and nothing stays behind. */
+static void start_without_memory_is_refused(void **state) {
+    static const char yaml[] = "listeners: {web: http://127.0.0.1:0, ticks: udp://127.0.0.1:0}\n"
+                               "systems: {desk: {accept: true}, lamp: udp://127.0.0.1:9}\n"
+                               "routes: {every: {match: {type: com.example.*}, to: desk}}\n"
+                               "admin: {url: http://127.0.0.1:0}\n";
+    (void)state;
+    bool has_failed = true;
+    for (int64_t n = 0; has_failed; n++) {
+        struct rig rig = {0};
+        struct fault fault = {0};
+        int64_t before = memory_live();
+        rig_write(&rig, "%s", yaml);
+        memory_fail_after(n);
+        enum status status = rig_try(&rig, 2, &fault);
+        has_failed = memory_has_failed();
+        memory_fail_after(-1);
+        if (status == STATUS_OK)
+            rig_stop(&rig);
+        else
+            assert_int_equal(memory_live(), before);
+        assert_true(has_failed || status == STATUS_OK);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(start_without_memory_is_refused),
         cmocka_unit_test(event_crosses_from_http_to_udp),
         cmocka_unit_test(query_over_http_is_answered_by_a_tcp_system),
         cmocka_unit_test(message_to_nobody_is_refused_and_logged),
