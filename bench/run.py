@@ -45,6 +45,7 @@ def measure(programs, server, contestant, options):
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
     result = json.loads(done.stdout)
+    result["server_us"] += contestant.plus_us
     if not result["messages"]:
         raise SystemExit(f"{' '.join(command)}\nnothing arrived")
     return result

@@ -1,10 +1,13 @@
 """The programs that are measured: ours, its peers, the floor. Each is started pinned to one processor and stopped."""
+import json
 import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import time
+import urllib.request
 
 SERVER_CPU = 0
 GENERATOR_CPU = min(1, (os.cpu_count() or 1) - 1)
@@ -106,6 +109,24 @@ def write(folder, name, text):
     return path
 
 
+def meet_workers(server):
+    """For each of two workers two local ports from which a connection meets it: the kernel chooses by both addresses."""
+    found = {}
+    for _ in range(200):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as one:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            mine = one.getsockname()[1]
+            url = f"http://127.0.0.1:{server.admin}/api/v1/connections"
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                rows = json.load(answer)["connections"]
+        for row in rows:
+            if row["peer"].endswith(f":{mine}"):
+                found.setdefault(row["worker"], []).append(mine)
+        if len(found) == 2 and all(len(ports) >= 2 for ports in found.values()):
+            return found
+    raise SystemExit(f"workers were met from ports {found}")
+
+
 class Programs:
     """Knows where the built programs are, and starts all others. `folder` is for configs, logs and data."""
 
@@ -126,13 +147,15 @@ class Programs:
 
     def intertie(self, listeners, body, workers=1, extra="", cpus=SERVER_CPU):
         """`listeners` are lines of YAML with {port}; `body` the rest of the config."""
-        place, port = self.place("intertie"), free_port()
+        place, port, admin = self.place("intertie"), free_port(), free_port()
         config = write(place, "bench.yaml", f"name: bench\nworkers: {workers}\nrun_dir: {place}\n"
-                       "admin: {url: http://127.0.0.1:0}\n"
+                       f"admin: {{url: http://127.0.0.1:{admin}}}\n"
                        f"log: {{level: error, file: {place}/log}}\n{extra}"
                        f"listeners:\n{listeners.replace('{port}', str(port))}\n{body}\n")
-        return Server(place, "intertie", self.wrap + [os.path.join(self.build, "src", "intertie"), "run", config], port,
-                      cpus=cpus, wait="udp:" not in listeners)
+        server = Server(place, "intertie", self.wrap + [os.path.join(self.build, "src", "intertie"), "run", config],
+                        port, cpus=cpus, wait="udp:" not in listeners)
+        server.admin = admin
+        return server
 
     def floor(self, kind, out=None):
         place, port = self.place("floor"), free_port()
@@ -210,7 +233,7 @@ class Programs:
         server.sink_port = sink
         return server
 
-    def nchan(self):
+    def nchan(self, kept=10000000):
         """It keeps each message in memory, as a queue without a reader does."""
         module = "/usr/lib/nginx/modules/ngx_nchan_module.so"
         if not os.path.exists(module):
@@ -219,7 +242,8 @@ class Programs:
         return self.nginx(f"http {{ access_log off; keepalive_requests 100000000; client_body_buffer_size 64k;\n"
                           "nchan_max_reserved_memory 2048M;\n"
                           f"server {{ listen 127.0.0.1:{port}; location / {{ nchan_publisher; nchan_channel_id q;"
-                          " nchan_message_buffer_length 10000000; nchan_message_timeout 1h; } } }", port,
+                          f" nchan_message_buffer_length {kept}; nchan_message_timeout 1h; }}\n"
+                          "location /subscribe { nchan_subscriber http-raw-stream; nchan_channel_id q; } } }", port,
                           modules=f"load_module {module};")
 
     def nats(self):

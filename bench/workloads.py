@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 from typing import Callable, Optional
 
 import foot
-from servers import free_port
+from servers import free_port, meet_workers
 
 
 @dataclass
@@ -12,6 +12,7 @@ class Contestant:
     start: Callable
     load: list = field(default_factory=list)
     probe: Optional[Callable] = None  # instead of the generator
+    plus_us: float = 0  # on top of what was measured: a bar that is a difference
 
 
 @dataclass
@@ -91,9 +92,10 @@ def lines():
         yield Workload(f"ndjson-{size}-1to1", Contestant(stream_router, pubsub("ndjson", size)),
                        {"nats": Contestant(Start.nats, pubsub("nats", size))},
                        Contestant(tcp_floor, pubsub("raw", size)))
-    yield Workload("ndjson-256-1to8", Contestant(stream_router, pubsub("ndjson", 256, 8)),
-                   {"nats": Contestant(Start.nats, pubsub("nats", 256, 8))},
-                   Contestant(tcp_floor, pubsub("raw", 256, 8)))
+    for size in (256, 16384):
+        yield Workload(f"ndjson-{size}-1to8", Contestant(stream_router, pubsub("ndjson", size, 8)),
+                       {"nats": Contestant(Start.nats, pubsub("nats", size, 8))},
+                       Contestant(tcp_floor, pubsub("raw", size, 8)))
 
 
 WEB = "  web: http://127.0.0.1:{port}"
@@ -123,6 +125,18 @@ def web():
     yield Workload("http-to-queue", Contestant(lambda p: p.intertie(WEB, queue), own),
                    {"nchan": Contestant(lambda p: p.nchan(), own)},
                    Contestant(lambda p: p.floor("answer", REQUEST_SIZE), own), {"nchan": Bar(1.3, 1.5)}, fresh=True)
+    yield Workload("http-to-stream", Contestant(both_router, own + ["sink=stream1"]),
+                   {"nchan": Contestant(lambda p: p.nchan(kept=100), own + ["sink=nchan"])},
+                   note="one subscriber; nchan's by HTTP, as a stream without end")
+
+
+def both_router(programs):
+    """HTTP to subscriptions by stream v1."""
+    sink = free_port()
+    server = programs.intertie(WEB + f"\n  stream: tcp://127.0.0.1:{sink}",
+                               NOBODY)
+    server.sink_port = sink
+    return server
 
 
 def datagrams():
@@ -150,7 +164,8 @@ def asking():
     yield row("ask-cpu", [], {}, metric="server_us")
     yield row("ask-p99", [], {}, metric="p99_us")
     yield row("ask-busy-poll", [], {"nats": Bar(0.4, most=True)}, extra="busy_poll: 200us\n")
-    yield row("ask-2000-a-second", ["rate=2000"], {}, metric="p99_us", note="latency from the scheduled time")
+    for metric, name in (("p50_us", "-p50"), ("p99_us", ""), ("p999_us", "-p999")):
+        yield row(f"ask-2000-a-second{name}", ["rate=2000"], {}, metric=metric, note="latency from the scheduled time")
 
 
 QUIET = "systems: {sink: {accept: true}}\nroutes: {every: {match: {}, to: sink}}"
@@ -218,6 +233,22 @@ def flat():
     spread = pubsub("stream1", 256, 8, encoded=1)
     yield Workload("workers-2-1to8", Contestant(lambda p: p.intertie(STREAM, NOBODY, workers=2), spread),
                    {"1 worker": Contestant(stream_router, spread)}, note="some half crosses; both on one processor")
+    for name, ports, peers in (
+            ("apart", lambda met: (met[0][0], met[1][0]), {"1 worker, +0.25 us": Contestant(stream_router, load, plus_us=0.25)}),
+            ("together", lambda met: (met[0][0], met[0][1]), {"1 worker, +10 %": Contestant(stream_router, load)})):
+        yield Workload(f"workers-2-{name}", Contestant(split_router(ports), load), peers, None,
+                       {peer: Bar(1.0 if name == "apart" else 1.1, most=True) for peer in peers},
+                       note=f"sender and subscriber {name}; both workers on one processor")
+
+
+def split_router(ports):
+    """Two workers, and from where the generator meets which."""
+    def start(programs):
+        server = programs.intertie(STREAM, NOBODY, workers=2)
+        sender, subscriber = ports(meet_workers(server))
+        server.load_words = [f"from={sender}", f"sink_from={subscriber}"]
+        return server
+    return start
 
 
 def all_workloads():

@@ -1,5 +1,6 @@
 /* HTTP clients on keep-alive connections: each posts an event in binary mode, `depth` at a time, and posts the next
- * when one is answered. With a backend (`counter`, see backend.c) what arrived there is what counts. */
+ * when one is answered. With a backend (`counter`, see backend.c) or with subscribers (`sink`, their dialect) what
+ * arrived there is what counts. */
 #include "load.h"
 
 #include <errno.h>
@@ -145,11 +146,17 @@ int load_http(const struct options *options) {
     struct arrivals arrivals = {.counters = &shared->answered, .count = 1};
     if (options->counter)
         arrivals.counters = counter_open(options->counter);
+    pid_t sub = 0;
+    if (options->sink) {
+        arrivals = (struct arrivals){.counters = shared->got, .count = options->subscribers};
+        sub = role_start(subscribers, options, shared);
+        role_wait(shared, 1);
+    }
     arrivals.base = shared_get(arrivals.counters);
     pid_t pub = role_start(run_clients, options, shared);
-    role_wait(shared, 1);
-    measure_run(options, shared, pub, options->backend, &arrivals, &measure);
-    role_stop(shared, pub, 0, &arrivals);
+    role_wait(shared, sub ? 2 : 1);
+    measure_run(options, shared, pub, sub ? sub : options->backend, &arrivals, &measure);
+    role_stop(shared, pub, sub, &arrivals);
     measure_print(options, shared, &measure, &arrivals, true);
     return 0;
 }

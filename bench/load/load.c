@@ -22,6 +22,8 @@ static void read_servers(struct options *options, const char *list) {
 static void read_text(struct options *options, const char *key, const char *value) {
     if (!strcmp(key, "dialect"))
         options->dialect = value;
+    else if (!strcmp(key, "sink"))
+        options->sink = value;
     else if (!strcmp(key, "host"))
         options->host = value;
     else if (!strcmp(key, "path"))
@@ -58,6 +60,10 @@ static void read_option(struct options *options, const char *key, const char *va
         options->port = (uint16_t)strtoul(value, NULL, 10);
     else if (!strcmp(key, "sink_port"))
         options->sink_port = (uint16_t)strtoul(value, NULL, 10);
+    else if (!strcmp(key, "from"))
+        options->from = (uint16_t)strtoul(value, NULL, 10);
+    else if (!strcmp(key, "sink_from"))
+        options->sink_from = (uint16_t)strtoul(value, NULL, 10);
     else if (!strcmp(key, "warm"))
         options->warm = strtod(value, NULL);
     else if (!strcmp(key, "seconds"))

@@ -16,9 +16,11 @@
 
 struct options {
     const char *dialect;
+    const char *sink; /* HTTP: the dialect of subscribers; NULL: none, answers count */
     const char *host;
     uint16_t port; /* where we send */
     uint16_t sink_port; /* where we receive; the same unless said */
+    uint16_t from, sink_from; /* our own ports, which choose the worker that we meet; 0: any */
     unsigned size; /* bytes of a message */
     bool is_encoded; /* `size` is the whole event, else its data */
     bool acknowledged;
@@ -102,6 +104,8 @@ double histogram_us(const struct shared *shared, double share);
 
 /* -- socket.c -- */
 int socket_connect(const char *host, uint16_t port);
+/* From a port of ours, which is free again as soon as it is closed; 0: any. */
+int socket_connect_from(const char *host, uint16_t port, uint16_t from);
 int socket_listen(uint16_t *port, int type);
 void socket_nonblocking(int fd);
 void socket_write_all(int fd, const void *bytes, size_t size);
@@ -115,6 +119,9 @@ void measure_run(const struct options *options, struct shared *shared, pid_t pub
                  const struct arrivals *arrivals, struct measure *ret);
 void measure_print(const struct options *options, const struct shared *shared, const struct measure *measure,
                    const struct arrivals *arrivals, bool has_latency);
+
+/* -- pubsub.c: those who receive, a role -- */
+void subscribers(const struct options *options, struct shared *shared);
 
 /* -- one kind of load each -- */
 int load_pubsub(const struct options *options);

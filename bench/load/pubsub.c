@@ -20,7 +20,7 @@ static struct peer *peer_open(const struct options *options, const struct dialec
         die("out of memory");
     peer->options = options;
     peer->subscribes = subscribes;
-    peer->fd = socket_connect(options->host, port);
+    peer->fd = socket_connect_from(options->host, port, subscribes ? options->sink_from : options->from);
     dialect->hello(peer);
     peer_wait(peer, dialect);
     socket_nonblocking(peer->fd);
@@ -48,8 +48,8 @@ void peer_wait(struct peer *peer, const struct dialect *dialect) {
         peer_read(peer, dialect);
 }
 
-static void subscribers(const struct options *options, struct shared *shared) {
-    const struct dialect *dialect = dialect_find(options->dialect);
+void subscribers(const struct options *options, struct shared *shared) {
+    const struct dialect *dialect = dialect_find(options->sink ? options->sink : options->dialect);
     struct peer *peers[SINKS_MAX];
     struct epoll_event events[SINKS_MAX];
     int loop = epoll_create1(EPOLL_CLOEXEC);

@@ -18,9 +18,25 @@ static struct sockaddr_in address_of(const char *host, uint16_t port) {
     return address;
 }
 
+static void bind_from(int fd, uint16_t from) {
+    struct sockaddr_in address = address_of("127.0.0.1", from);
+    struct linger at_once = {.l_onoff = 1};
+    int one = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    if (bind(fd, (const struct sockaddr *)&address, sizeof address) != 0)
+        die("bind to %u: %s", from, strerror(errno));
+}
+
 int socket_connect(const char *host, uint16_t port) {
+    return socket_connect_from(host, port, 0);
+}
+
+int socket_connect_from(const char *host, uint16_t port, uint16_t from) {
     struct sockaddr_in address = address_of(host, port);
     int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && from)
+        bind_from(fd, from);
     if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof address) != 0)
         die("connect to %s:%u: %s", host, port, strerror(errno));
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);

@@ -160,9 +160,41 @@ static size_t raw_take(struct peer *peer, const uint8_t *bytes, size_t size) {
 const struct dialect raw_dialect = {
     .name = "raw", .port = 7000, .hello = raw_hello, .make = raw_make, .take = raw_take};
 
+/* -- what nchan streams to a subscriber by HTTP: a head, then the messages' data, each ended by LF -- */
+
+static void nchan_hello(struct peer *peer) {
+    static const char request[] = "GET /subscribe HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+    socket_write_all(peer->fd, request, sizeof request - 1);
+}
+
+static size_t nchan_take(struct peer *peer, const uint8_t *bytes, size_t size) {
+    size_t at = 0;
+    if (!peer->is_open) {
+        const uint8_t *blank = memmem(bytes, size, "\r\n\r\n", 4);
+        if (!blank)
+            return 0;
+        if (memcmp(bytes + 9, "200", 3) || memmem(bytes, (size_t)(blank - bytes), "chunked", 7))
+            die("%.*s", (int)(blank - bytes), (const char *)bytes);
+        peer->is_open = true;
+        at = (size_t)(blank - bytes) + 4;
+    }
+    for (size_t end; (end = line_end(bytes, size, at)) > 0; at = end)
+        peer->got += end - at > 1;
+    return at;
+}
+
+static size_t nchan_make(uint8_t *out, const struct options *options) {
+    (void)out;
+    (void)options;
+    die("nchan takes messages by HTTP");
+}
+
+const struct dialect nchan_dialect = {
+    .name = "nchan", .port = 80, .hello = nchan_hello, .make = nchan_make, .take = nchan_take};
+
 const struct dialect *dialect_find(const char *name) {
     static const struct dialect *const all[] = {&stream1_dialect, &ndjson_dialect, &nats_dialect,
-                                                &redis_dialect, &raw_dialect};
+                                                &redis_dialect, &raw_dialect, &nchan_dialect};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (!strcmp(all[i]->name, name))
             return all[i];

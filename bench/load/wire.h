@@ -40,7 +40,8 @@ struct dialect {
     void (*after)(struct peer *peer);
 };
 
-extern const struct dialect stream1_dialect, ndjson_dialect, nats_dialect, redis_dialect, raw_dialect;
+extern const struct dialect stream1_dialect, ndjson_dialect, nats_dialect, redis_dialect, raw_dialect,
+    nchan_dialect;
 static inline void peer_got(struct peer *peer, const uint8_t *message, size_t size) {
     peer->got++;
     if (peer->on_message)
