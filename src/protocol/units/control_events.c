@@ -72,6 +72,8 @@ static void line_end(struct units *s, struct line *line, struct now now) {
 
 void units_write_error(struct units *s, enum status status, const char *detail, struct slice id, struct now now) {
     struct line line;
+    if (s->codec == UNITS_RAW) /* it would be read as data */
+        return;
     struct json_write *json = line_begin(s, &line, SLICE_OF("intertie.error.v1"), "error", id, now);
     json_write_member_text(json, "datacontenttype", "application/problem+json");
     json_write_name(json, SLICE_OF("data"));

@@ -264,6 +264,19 @@ static void a_frame_is_wrapped_with_defaults(void **state) {
     rig_done(&rig);
 }
 
+static void where_a_key_is_required_data_alone_is_not_taken(void **state) {
+    (void)state;
+    struct rig rig;
+    begin(&rig, &protocol_frames, PROTOCOL_ACCEPTED, (struct protocol_frame)FRAME(LINE));
+    rig.setup.auth = true;
+    rig_open(&rig);
+    rig_feed(&rig, SLICE_OF("one\n"));
+    assert_closed(&rig, "unauthenticated");
+    assert_taken(&rig, SLICE_OF(""));
+    assert_int_equal(rig.received, 0);
+    rig_done(&rig);
+}
+
 /* -- pauses -- */
 
 static void idle_ends_a_frame_when_nothing_came(void **state) {
@@ -626,6 +639,7 @@ int main(void) {
         cmocka_unit_test(what_a_frame_can_not_say_is_refused_and_nothing_leaves),
         cmocka_unit_test(len16be_has_a_greatest_size),
         cmocka_unit_test(a_frame_is_wrapped_with_defaults),
+        cmocka_unit_test(where_a_key_is_required_data_alone_is_not_taken),
         cmocka_unit_test(idle_ends_a_frame_when_nothing_came),
         cmocka_unit_test(idle_holds_no_more_than_the_limit),
         cmocka_unit_test(what_leaves_by_pauses_has_a_pause_behind_it),
