@@ -40,6 +40,7 @@ struct unit {
 struct carrier {
     const char *name;
     bool one_line;    /* a payload has no line ends; units of blanks alone are nothing when events are due */
+    bool is_bare_line; /* one_line, and there is nothing before a payload, nor `behind` and `pack` */
     bool carries_any; /* a payload may have any bytes: protobuf too */
     bool paces;       /* a pause is what ends a unit: there is one after each that is sent, and whoever is accepted is never
                        * held back, since what waits unread runs together */

@@ -52,7 +52,7 @@ size_t units_bound(const struct units *s, const struct message *message, const s
 }
 
 /* JSON has line ends only as white space between tokens (in strings they are escaped): a space is as good. */
-static void flatten(uint8_t *bytes, size_t size) {
+void units_flatten(uint8_t *bytes, size_t size) {
     uint8_t *at = bytes, *end = bytes + size;
     while ((at = memchr(at, '\n', (size_t)(end - at))))
         *at = ' ';
@@ -72,7 +72,7 @@ enum status units_encode(struct units *s, const struct message *message, const s
     }
     enum status status = message_encode_json(message, overlay, out);
     if (status == STATUS_OK && s->carrier->one_line)
-        flatten(out->data, out->size);
+        units_flatten(out->data, out->size);
     return status;
 }
 

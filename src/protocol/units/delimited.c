@@ -138,7 +138,7 @@ static bool mllp_unwrap(struct units *s, struct slice sent, struct slice *ret_pa
 #define TCP_TYPE "intertie.tcp.frame.v1"
 
 const struct carrier carrier_crlf = {
-    .name = "crlf", .one_line = true, .text_type = TCP_TYPE, .binary_type = TCP_TYPE, .after = 2, .cut = crlf_cut,
+    .name = "crlf", .one_line = true, .is_bare_line = true, .text_type = TCP_TYPE, .binary_type = TCP_TYPE, .after = 2, .cut = crlf_cut,
     .fits = crlf_fits, .wrap = crlf_wrap, .unwrap = crlf_unwrap,
 };
 const struct carrier carrier_until = {

@@ -59,6 +59,7 @@ static bool line_unwrap(struct units *s, struct slice sent, struct slice *ret_pa
 const struct carrier carrier_line = {
     .name = "line",
     .one_line = true,
+    .is_bare_line = true,
     .text_type = "intertie.tcp.frame.v1",
     .binary_type = "intertie.tcp.frame.v1",
     .after = 1,

@@ -84,11 +84,27 @@ static enum status write_copy(struct units *s, const struct message *message, co
     return status == STATUS_OK ? units_put(s, buffer_slice(scratch), is_text(s, message)) : status;
 }
 
+/* What is most common: it leaves as it came, and nothing stands before it. */
+static enum status write_line(struct units *s, const struct message *message) {
+    struct chain *out = s->sink->out;
+    size_t size = message->wire_size, after = s->carrier->after;
+    uint8_t *at = chain_reserve(out, size + after);
+    if (!at)
+        return STATUS_NO_MEMORY;
+    memcpy(at, message->wire, size);
+    units_flatten(at, size);
+    s->carrier->wrap(s, at, size, true);
+    chain_commit(out, size + after);
+    return STATUS_OK;
+}
+
 static enum status write_message(struct units *s, const struct message *message, const struct overlay *overlay) {
     const struct carrier *carrier = s->carrier;
     struct chain *out = s->sink->out;
     struct buffer payload;
     bool untouched = s->codec == UNITS_JSON && message->encoding == ENCODING_JSON && overlay_is_empty(overlay);
+    if (untouched && carrier->is_bare_line)
+        return write_line(s, message);
     size_t bound = untouched ? message->wire_size : units_bound(s, message, overlay);
     bool is_exact = untouched || s->codec == UNITS_RAW;
     if (carrier->pack || (!is_exact && bound >= CHAIN_BLOCK_SIZE))
@@ -139,6 +155,14 @@ static enum status check_sendable(struct units *s, const struct protocol_send *o
     return units_may_answer(s, options->reply_to) ? STATUS_OK : STATUS_NOT_SUPPORTED;
 }
 
+static void after_raw(struct units *s, const struct protocol_send *options) {
+    s->quiet = s->carrier->paces;
+    if (s->fifo || s->quiet)
+        s->sink->room.messages = units_room(s);
+    if (s->sink->terms.inline_reply)
+        units_answer(s, options->reply_to);
+}
+
 enum status units_send(void *state, const struct message *message, const struct overlay *overlay,
                        const struct protocol_send *options, struct now now) {
     struct units *s = state;
@@ -150,14 +174,11 @@ enum status units_send(void *state, const struct message *message, const struct 
         return status;
     s->tx_token++;
     note_sent(s, message, options, now);
-    s->quiet = s->carrier->paces;
-    if (s->fifo || s->quiet)
-        s->sink->room.messages = units_room(s);
-    else
-        s->sink->room.messages -= s->sink->room.messages != UINT32_MAX && s->sink->room.messages > 0;
-    if (s->sink->terms.inline_reply)
-        units_answer(s, options->reply_to);
-    units_check_end(s, now);
+    s->sink->room.messages -= s->sink->room.messages != UINT32_MAX && s->sink->room.messages > 0;
+    if (s->codec == UNITS_RAW)
+        after_raw(s, options);
+    if (s->shutting || s->peer_ended)
+        units_check_end(s, now);
     return STATUS_OK;
 }
 

@@ -147,6 +147,8 @@ enum status units_decode(struct units *s, struct slice payload, bool is_text, st
 /* A bound of what units_encode() writes. */
 size_t units_bound(const struct units *s, const struct message *message, const struct overlay *overlay);
 enum status units_encode(struct units *s, const struct message *message, const struct overlay *overlay, struct buffer *out);
+/* No line ends in JSON. */
+void units_flatten(uint8_t *bytes, size_t size);
 /* Of a unit that is no event: the id in it, if the text up to the mistake has one. */
 struct slice units_find_id(const struct units *s, struct slice payload);
 
