@@ -210,6 +210,14 @@ static void build_compress(uint8_t *compress, const struct node *list) {
     }
 }
 
+static uint32_t build_subprotocols(const struct node *node) {
+    const struct node *list = find(node, "websocket.subprotocols");
+    uint32_t bits = 0;
+    for (const struct node *item = list ? list->first : NULL; item; item = item->next)
+        bits |= slice_is(item->text, "cloudevents.json") ? CONFIG_WEBSOCKET_JSON : CONFIG_WEBSOCKET_PROTO;
+    return bits;
+}
+
 /* `frame` as a map: the one key that it has. */
 static enum config_frame build_cut(struct build *build, struct config_cut *cut, const struct node *node, enum config_frame frame) {
     const struct node *until = find(node, "frame.until");
@@ -245,6 +253,8 @@ static void build_listener(struct build *build, struct config_listener *listener
     listener->system = system ? index_of(section(build, "systems"), system->text) : CONFIG_NONE;
     build_auth(listener, node_get(node, SLICE_OF("auth")));
     build_compress(listener->compress, node_get(node, SLICE_OF("compress")));
+    listener->websocket.subprotocols = build_subprotocols(node);
+    listener->origins = build_texts(build, node_get(node, SLICE_OF("origins")));
     build_allow(build, listener, node_get(node, SLICE_OF("allow")));
     listener->defaults = take(build, defaults ? defaults->count : 0, sizeof *listener->defaults);
     for (const struct node *child = defaults && listener->defaults ? defaults->first : NULL; child; child = child->next)
@@ -281,6 +291,7 @@ static void build_system(struct build *build, struct config_system *system, cons
     if (system->frame == CONFIG_FRAME_VARINT && !node_get(node, SLICE_OF("encoding")))
         system->encoding = CONFIG_ENCODING_PROTOBUF; /* as protobuf's writeDelimitedTo */
     build_compress(system->compress, node_get(node, SLICE_OF("compress")));
+    system->websocket.subprotocols = build_subprotocols(node);
     if (node_get(node, SLICE_OF("batch")) && system->mode == CONFIG_MODE_AUTO)
         system->mode = CONFIG_MODE_BATCH;
     system->source = build_texts(build, source);

@@ -97,6 +97,8 @@ struct config_cut {
     struct config_until until;
 };
 
+enum { CONFIG_WEBSOCKET_JSON = 1, CONFIG_WEBSOCKET_PROTO = 2 };
+
 struct config_listener {
     struct slice name;
     struct config_url url;
@@ -111,6 +113,12 @@ struct config_listener {
     enum config_frame frame;
     struct config_cut cut;
     uint8_t compress[CODING_COUNT]; /* enum coding, the dearest first; 0 ends */
+    struct config_texts origins; /* of pages that may use it, beside those of the same host */
+    struct config_websocket {
+        uint32_t subprotocols; /* CONFIG_WEBSOCKET_* bits; 0: all of ours */
+        int64_t ping_ns;       /* a silent peer is asked so often whether it is there */
+        bool compression;
+    } websocket;
     struct config_attribute *defaults; /* for what is wrapped */
     size_t default_count;
     struct {
@@ -185,6 +193,7 @@ struct config_system {
     enum config_mode mode;
     enum config_encoding encoding;
     uint8_t compress[CODING_COUNT]; /* enum coding, the dearest first; 0 ends */
+    struct config_websocket websocket;
     enum config_frame frame;
     struct config_cut cut;
     enum config_reply reply;

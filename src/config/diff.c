@@ -42,10 +42,15 @@ static bool same_cut(const struct config_cut *a, const struct config_cut *b) {
            memcmp(a->until.bytes, b->until.bytes, a->until.size) == 0;
 }
 
+static bool same_websocket(const struct config_websocket *a, const struct config_websocket *b) {
+    return a->subprotocols == b->subprotocols && a->ping_ns == b->ping_ns && a->compression == b->compression;
+}
+
 static bool same_listener(const struct config *before, uint32_t left, const struct config *after, uint32_t right) {
     const struct config_listener *a = &before->listeners[left], *b = &after->listeners[right];
     return same_url(&a->url, &b->url) && a->auth == b->auth && a->anonymous == b->anonymous && a->insecure == b->insecure &&
            a->max_priority == b->max_priority && a->format == b->format && a->frame == b->frame && same_cut(&a->cut, &b->cut) &&
+           same_websocket(&a->websocket, &b->websocket) && same_texts(&a->origins, &b->origins) &&
            memcmp(a->compress, b->compress, sizeof a->compress) == 0 && slice_equal(system_name(before, a->system), system_name(after, b->system)) && same_allow(a, b) &&
            a->limits.message == b->limits.message && a->limits.header == b->limits.header && a->limits.fields == b->limits.fields &&
            a->timeouts.head_ns == b->timeouts.head_ns && a->timeouts.auth_ns == b->timeouts.auth_ns && a->timeouts.idle_ns == b->timeouts.idle_ns;
@@ -57,7 +62,7 @@ static bool same_system(const struct config *before, uint32_t left, const struct
            a->stamp == b->stamp && a->format == b->format && a->mode == b->mode && a->encoding == b->encoding && a->frame == b->frame &&
            same_cut(&a->cut, &b->cut) && a->reply == b->reply && a->greet.within_ns == b->greet.within_ns &&
            slice_equal(a->greet.expect, b->greet.expect) && slice_equal(a->greet.send, b->greet.send) &&
-           memcmp(a->compress, b->compress, sizeof a->compress) == 0 &&
+           memcmp(a->compress, b->compress, sizeof a->compress) == 0 && same_websocket(&a->websocket, &b->websocket) &&
            a->pool.max == b->pool.max && a->pool.idle_ns == b->pool.idle_ns && a->pool.pipeline == b->pool.pipeline &&
            a->batch.max == b->batch.max && a->batch.wait_ns == b->batch.wait_ns && same_policy(&a->policy, &b->policy);
 }

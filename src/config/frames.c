@@ -5,7 +5,7 @@
 
 #define ON(scheme) (1u << CONFIG_SCHEME_##scheme)
 #define PLAIN (ON(TCP) | ON(TLS))
-#define WEB (ON(HTTP) | ON(HTTPS))
+#define WEB (ON(HTTP) | ON(HTTPS) | ON(WS) | ON(WSS))
 #define OURS (ON(INTERTIE) | ON(INTERTIE_TLS))
 
 bool scalar_until(struct slice text, struct config_until *ret_until, struct scalar_why *why) {
@@ -129,8 +129,8 @@ void frames_system(struct work *work, const struct node *system, unsigned scheme
     struct trail at_format = {trail, SLICE_OF("format")}, at_reply = {trail, SLICE_OF("reply")}, at_pool = {trail, SLICE_OF("pool")},
                  at_pipeline = {&at_pool, SLICE_OF("pipeline")};
     bool is_raw = slice_is(word_of(system, "format"), "raw"), is_fifo = slice_is(word_of(system, "reply"), "fifo");
-    if (is_raw && schemes & ~(PLAIN | ON(UDP)))
-        work_error(work, format->at, &at_format, "`raw` is for tcp, tls and udp%s", schemes & OURS ? "; stream v1 carries events" : " in " CONFIG_VERSION);
+    if (is_raw && schemes & ~(PLAIN | ON(UDP) | ON(WS) | ON(WSS)))
+        work_error(work, format->at, &at_format, "`raw` is for tcp, tls, udp and ws%s", schemes & OURS ? "; stream v1 carries events" : " in " CONFIG_VERSION);
     if (is_fifo && !is_raw)
         work_error(work, reply->at, &at_reply, "`fifo` needs `format: raw`: an event says itself what it answers");
     if (pipeline && schemes && !(schemes & ~PLAIN) && !is_fifo)

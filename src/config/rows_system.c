@@ -3,7 +3,7 @@
 #include "config/rows.h"
 
 #define P ROW_PLANNED
-#define SCHEMES "http|!https|!ws|!wss|tcp|!tls|intertie|!intertie+tls|udp|!grpc|!grpcs|!mqtt|!mqtts|!nats|!kafka|!amqp|!amqps"
+#define SCHEMES "http|!https|ws|!wss|tcp|!tls|intertie|!intertie+tls|udp|!grpc|!grpcs|!mqtt|!mqtts|!nats|!kafka|!amqp|!amqps"
 
 static const struct config_row rows[] = {
     {"", ROW_GROUP, ROW_URL_SHORT, NULL, "A system; a URL alone is enough. `{}` only sends."},
@@ -72,9 +72,12 @@ static const struct config_row rows[] = {
     {"proxy_protocol", ROW_ENUM, P, NULL, "Send a PROXY header.", .values = "!v1|!v2"},
     {"webhook.handshake", ROW_BOOLEAN, P, "true", "Ask before sending."},
     {"webhook.rate", ROW_RATE, P, NULL, "Events asked for."},
-    {"websocket.subprotocols", ROW_TEXT, P | ROW_LIST, "(ours)", "Subprotocols offered."},
-    {"websocket.ping", ROW_DURATION, P, "30s", "Ping an idle peer so often."},
-    {"websocket.compression", ROW_BOOLEAN, P, "true", "permessage-deflate."},
+    {"websocket", ROW_GROUP, 0, NULL, "On ws."},
+    {"websocket.subprotocols", ROW_ENUM, ROW_LIST, "(ours)", "Subprotocols offered.",
+     .values = "cloudevents.json|cloudevents.proto|!intertie.v1"},
+    {"websocket.ping", ROW_DURATION, ROW_UNLIMITED, "30s", "Ask a silent peer so often; without an answer by the next time it is closed.", .least = NS_PER_S,
+     .field = ROW_FIELD(config_system, websocket.ping_ns)},
+    {"websocket.compression", ROW_BOOLEAN, 0, "true", "permessage-deflate, for messages from 1KiB on.", .field = ROW_FIELD(config_system, websocket.compression)},
     {"keepalive.idle", ROW_DURATION, P, "60s", "TCP keep-alive: first probe."},
     {"keepalive.interval", ROW_DURATION, P, "10s", "TCP keep-alive: between probes."},
     {"keepalive.count", ROW_COUNT, P, "6", "TCP keep-alive: probes without answer."},

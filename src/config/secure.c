@@ -28,7 +28,7 @@ static const struct node *url_of(const struct work *work, const struct node *map
 }
 
 static bool carries_keys(enum config_scheme scheme) {
-    return scheme == CONFIG_SCHEME_HTTP || scheme == CONFIG_SCHEME_TCP || scheme == CONFIG_SCHEME_INTERTIE;
+    return scheme == CONFIG_SCHEME_HTTP || scheme == CONFIG_SCHEME_WS || scheme == CONFIG_SCHEME_TCP || scheme == CONFIG_SCHEME_INTERTIE;
 }
 
 static void check_open(struct work *work, const struct node *listener, const struct node *at, const struct config_url *url, const struct trail *trail) {
@@ -52,6 +52,7 @@ struct wire_key {
 
 #define ON(scheme) (1u << CONFIG_SCHEME_##scheme)
 #define HTTPS_TOO (ON(HTTP) | ON(HTTPS) | ON(WS) | ON(WSS))
+#define SOCKETS (ON(WS) | ON(WSS))
 #define STREAMS (ON(TCP) | ON(TLS) | ON(INTERTIE) | ON(INTERTIE_TLS))
 
 static const struct wire_key listener_keys[] = {
@@ -62,18 +63,21 @@ static const struct wire_key listener_keys[] = {
     {"timeouts.head", HTTPS_TOO | STREAMS},
     {"timeouts.auth", HTTPS_TOO | STREAMS},
     {"timeouts.idle", HTTPS_TOO | STREAMS},
-    {"compress", HTTPS_TOO | STREAMS},
+    {"compress", ON(HTTP) | ON(HTTPS) | STREAMS},
+    {"origins", HTTPS_TOO},
+    {"websocket", HTTPS_TOO},
 };
 
 static const struct wire_key system_keys[] = {
     {"frame", ON(TCP) | ON(TLS)},
-    {"mode", HTTPS_TOO},
+    {"mode", ON(HTTP) | ON(HTTPS)},
+    {"websocket", SOCKETS},
     {"pool", HTTPS_TOO | STREAMS},
     {"pool.pipeline", HTTPS_TOO | ON(TCP) | ON(TLS)},
     {"reply", ON(TCP) | ON(TLS)},
     {"greet", ON(TCP) | ON(TLS)},
-    {"batch", HTTPS_TOO},
-    {"compress", HTTPS_TOO},
+    {"batch", ON(HTTP) | ON(HTTPS)},
+    {"compress", ON(HTTP) | ON(HTTPS)},
 };
 
 static const struct node *below(const struct node *map, const char *path) {
@@ -148,6 +152,26 @@ static void check_compress(struct work *work, const struct node *map, unsigned s
         work_error(work, list->at, &here, "streams have `zstd` and `deflate`");
 }
 
+/* `scheme://host[:port]` as browsers write it (RFC 6454 section 6.2). */
+static bool is_origin(struct slice text) {
+    struct slice rest = slice_starts(text, SLICE_OF("https://")) ? slice_skip(text, 8)
+                        : slice_starts(text, SLICE_OF("http://")) ? slice_skip(text, 7)
+                                                                   : slice_make("", 0);
+    for (size_t i = 0; i < rest.size; i++)
+        if (rest.data[i] <= ' ' || rest.data[i] >= 0x7f || strchr("/?#@,\"", rest.data[i]) || (rest.data[i] >= 'A' && rest.data[i] <= 'Z'))
+            return false;
+    return rest.size > 0 && rest.size <= 300;
+}
+
+static void check_origins(struct work *work, const struct node *listener, const struct trail *trail) {
+    const struct node *list = node_get(listener, SLICE_OF("origins"));
+    struct trail here = {trail, SLICE_OF("origins")};
+    for (const struct node *item = list && list->kind == NODE_LIST ? list->first : NULL; item; item = item->next)
+        if (item->kind == NODE_SCALAR && !item->unknown && !is_origin(item->text))
+            work_error(work, item->at, &here, "`%.*s` is no origin; write one as browsers do: https://desk.example, with a port only where it isn't the usual one",
+                       SCALAR_SHOWN(item->text));
+}
+
 static void check_listener(struct work *work, const struct node *listeners, const struct node *listener, const struct trail *trail) {
     struct config_url url;
     check_defaults(work, listener, trail);
@@ -156,6 +180,7 @@ static void check_listener(struct work *work, const struct node *listeners, cons
         return;
     check_open(work, listener, at, &url, trail);
     check_compress(work, listener, 1u << url.scheme, trail);
+    check_origins(work, listener, trail);
     frames_listener(work, listener, 1u << url.scheme, trail);
     check_wire(work, listener, listener_keys, COUNT_OF(listener_keys), 1u << url.scheme, config_scheme_name(url.scheme), trail);
     check_twice(work, listeners, listener, at, &url, trail);

@@ -13,6 +13,8 @@
 const struct protocol *plan_protocol(enum config_scheme scheme, enum protocol_role role) {
     if (scheme == CONFIG_SCHEME_HTTP)
         return protocol_find(SLICE_OF("http1"));
+    if (scheme == CONFIG_SCHEME_WS)
+        return role == PROTOCOL_ACCEPTED ? protocol_find(SLICE_OF("http1")) : &protocol_websocket_dial;
     if (scheme == CONFIG_SCHEME_TCP)
         return protocol_find(role == PROTOCOL_ACCEPTED ? SLICE_OF("stream") : SLICE_OF("ndjson"));
     if (scheme == CONFIG_SCHEME_INTERTIE)
@@ -72,6 +74,16 @@ static void common_setup(const struct plan *plan, struct protocol_setup *setup) 
     setup->timeouts.write_ns = WRITE_NS;
 }
 
+/* What the messages of a WebSocket may be. `plain`: data alone, `events`: CloudEvents. */
+static void websocket_setup(struct protocol_setup *setup, const struct config_websocket *config, bool plain, bool events) {
+    unsigned ours = config->subprotocols ? 0 : WS_CONTENT_OURS;
+    ours |= config->subprotocols & CONFIG_WEBSOCKET_JSON ? WS_CONTENT_BIT(WS_JSON) : 0;
+    ours |= config->subprotocols & CONFIG_WEBSOCKET_PROTO ? WS_CONTENT_BIT(WS_PROTO) : 0;
+    setup->websocket.contents = (plain ? WS_CONTENT_BIT(WS_PLAIN) : 0) | (events ? ours : 0);
+    setup->websocket.deflate = config->compression;
+    setup->websocket.ping_ns = config->ping_ns == CONFIG_FOREVER ? 0 : config->ping_ns;
+}
+
 static uint32_t small(uint64_t value) {
     return value > INT32_MAX ? INT32_MAX : (uint32_t)value;
 }
@@ -101,6 +113,12 @@ static enum status listener(struct plan *plan, struct plan_listener *out, const 
     setup->format = format_of(config->format);
     setup->frame = frame_of(config->frame, &config->cut);
     memcpy(setup->compress, config->compress, sizeof setup->compress);
+    setup->websocket.only = config->url.scheme == CONFIG_SCHEME_WS;
+    websocket_setup(setup, &config->websocket, setup->websocket.only && config->format != CONFIG_FORMAT_CLOUDEVENTS,
+                    config->format != CONFIG_FORMAT_RAW || !setup->websocket.only);
+    setup->path = config->url.path;
+    setup->origins = config->origins.items;
+    setup->origin_count = config->origins.count;
     setup->answers = config->system != CONFIG_NONE && config->allow_count > 0;
     if (config->system != CONFIG_NONE)
         setup->system = plan->config->systems[config->system].name;
@@ -137,7 +155,7 @@ static struct slice host_and_port(struct plan *plan, const struct config_url *ur
     buffer_add(&text, url->host);
     if (v6)
         buffer_add_byte(&text, ']');
-    if (url->scheme != CONFIG_SCHEME_HTTP || url->port != 80) {
+    if ((url->scheme != CONFIG_SCHEME_HTTP && url->scheme != CONFIG_SCHEME_WS) || url->port != 80) {
         buffer_add_byte(&text, ':');
         buffer_add_u64(&text, url->port);
     }
@@ -165,6 +183,7 @@ static enum status endpoint(struct plan *plan, struct plan_endpoint *out, uint32
     setup->answers = true;
     setup->host = host_and_port(plan, &config->url);
     setup->path = config->url.path.size ? config->url.path : SLICE_OF("/");
+    websocket_setup(setup, &owner->websocket, owner->format == CONFIG_FORMAT_RAW, owner->format != CONFIG_FORMAT_RAW);
     setup->mode = (enum protocol_content_mode)owner->mode;
     setup->format = format_of(owner->format);
     setup->frame = frame_of(owner->frame, &owner->cut);

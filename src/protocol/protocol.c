@@ -3,7 +3,7 @@
 
 const struct protocol *const protocol_table[] = {
     &protocol_http1, &protocol_stream, &protocol_stream1, &protocol_ndjson, &protocol_frames,
-    &protocol_fifo,  &protocol_datagram, NULL,
+    &protocol_fifo,  &protocol_websocket, &protocol_datagram, NULL,
 };
 
 const struct protocol *protocol_find(struct slice name) {

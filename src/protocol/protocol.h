@@ -142,6 +142,7 @@ struct protocol_sink {
     enum status close_status;
     /* Set in feed() to be replaced: the bytes that feed() did not use go to the next row's feed(). */
     const struct protocol *become;
+    void *gift; /* with `become`: what the next row's open() takes as its own, one allocation; or the connection frees it */
 };
 
 enum protocol_content_mode { PROTOCOL_MODE_AUTO, PROTOCOL_MODE_BINARY, PROTOCOL_MODE_STRUCTURED, PROTOCOL_MODE_BATCH };
@@ -167,6 +168,16 @@ struct protocol_frame {
     int64_t idle_ns;    /* IDLE: one ends when so long nothing came */
     struct slice until; /* UNTIL: one ends with these bytes */
 };
+
+/* What the messages of a WebSocket connection are: its subprotocol. */
+enum ws_content {
+    WS_PLAIN, /* no subprotocol: data alone */
+    WS_JSON,  /* cloudevents.json */
+    WS_PROTO, /* cloudevents.proto */
+    WS_CONTENT_COUNT,
+};
+#define WS_CONTENT_BIT(content) (1u << (content))
+#define WS_CONTENT_OURS (WS_CONTENT_BIT(WS_JSON) | WS_CONTENT_BIT(WS_PROTO))
 
 /* What is said before the first message on a connection that we dialled. */
 struct protocol_greet {
@@ -214,8 +225,16 @@ struct protocol_setup {
     size_t default_count;
     struct protocol_frame frame; /* frames, fifo */
     struct protocol_greet greet; /* dialled frames, fifo, ndjson */
+    struct {
+        unsigned contents; /* WS_CONTENT_BITs that may be agreed on; 0: there is no WebSocket here */
+        bool deflate;      /* permessage-deflate may be agreed on */
+        bool only;         /* accepted: nothing else is at `path`, and nothing at all elsewhere */
+        int64_t ping_ns;   /* a silent peer is asked so often whether it is there; 0: never */
+    } websocket;
     struct slice system;   /* dialled: whom we dial. Accepted: all is from this system, or empty */
     bool answers;          /* datagram: this peer may be answered */
+    const struct slice *origins; /* http1: of pages that may use this listener, beside those of its own host */
+    size_t origin_count;
     bool is_admin;         /* http1: every request goes to calls->request */
     /* dialled */
     struct slice host; /* http1: Host */
@@ -243,6 +262,7 @@ struct protocol_worker {
     struct message_seen seen;
     struct buffer extra;   /* scratch for decoding; cleared by the protocol before each unit; fixed size */
     struct buffer scratch; /* for encoding where the chain can't be written in place */
+    struct websocket_worker *websocket; /* NULL until it is needed, then websocket_worker_done() */
     struct coder *coder;   /* contexts of content codings; NULL until they are needed, then coding_done() */
     void *tls;             /* struct tls_worker; NULL: none */
     int64_t date_second;   /* http1: of `date` */
@@ -320,7 +340,12 @@ extern const struct protocol protocol_stream1;  /* stream v1 alone */
 extern const struct protocol protocol_ndjson;   /* CloudEvents as JSON lines */
 extern const struct protocol protocol_frames;   /* setup->frame, events or data alone */
 extern const struct protocol protocol_fifo;     /* dialled: the same, data alone, and the next frame is the reply to the oldest request */
+extern const struct protocol protocol_websocket;      /* units as WebSocket messages, after the handshake */
+extern const struct protocol protocol_websocket_dial; /* dialled: the handshake, then protocol_websocket */
 extern const struct protocol protocol_datagram;
+
+/* Frees what the WebSocket connections of a worker shared. */
+void websocket_worker_done(struct websocket_worker **worker);
 
 /* The table; ends with NULL. Adding a protocol is its folder and one line in protocol.c. */
 extern const struct protocol *const protocol_table[];

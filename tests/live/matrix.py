@@ -90,7 +90,7 @@ class Way:
         more = self.keys() + ["source: /systems/"]  # a router speaks for all of its systems
         if self.scheme in TLS:
             more.append("tls: {authorities: dev}")
-        if self.raw:
+        if self.raw and self.scheme in ("tcp", "tls"):
             more.append("reply: fifo")
         return "{" + ", ".join(filter(None, [f"url: {self.scheme}://127.0.0.1:{port}{self.path()}"] + more)) + "}"
 
@@ -202,8 +202,15 @@ def check_arrival(sent, got, way_in, way_out):
         same(got.get(name), sent[name], name)
 
 
+def payload(got):
+    """What JSON data says; bare data comes back as bytes."""
+    return got["data"] if "data" in got else json.loads(base64.b64decode(got["data_base64"]))
+
+
 def pair(row, way_in, way_out):
     for kind in KINDS:
+        if kind == "query" and any(way.raw and way.scheme == "udp" for way in (way_in, way_out)):
+            continue  # nothing says which datagram would be the answer
         mark, sent = message(kind, way_in, way_out)
         reply = row.near.post(sent)
         if kind == "event":
@@ -212,7 +219,7 @@ def pair(row, way_in, way_out):
         if kind == "query":
             same(reply.status, 200, f"{mark}: status ({reply.body[:300]})")
             answer = json.loads(reply.body)
-            same(answer["data"], {"seen": mark, "text": TEXT}, f"{mark}: the answer's data")
+            same(payload(answer), {"seen": mark, "text": TEXT}, f"{mark}: the answer's data")
             same(answer["causationid"], sent["id"], f"{mark}: causationid")
 
 

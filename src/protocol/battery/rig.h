@@ -187,6 +187,8 @@ static inline void rig_done(struct rig *rig) {
     buffer_done(&rig->log);
     buffer_done(&rig->worker.scratch);
     coding_done(&rig->worker.coder);
+    websocket_worker_done(&rig->worker.websocket);
+    memory_free(rig->sink.gift);
     free(rig->worker.extra.data);
 }
 

@@ -24,6 +24,10 @@ static bool goes_on(const struct http1_server *s) {
     return s->keep && !s->shutting;
 }
 
+static size_t head_room(const struct http1 *h) {
+    return HEAD_ROOM + (h->server.cors ? ORIGIN_LINES_MAX : 0);
+}
+
 static void add_start(struct http1 *h, unsigned code, struct now now, struct buffer *out) {
     struct http1_server *s = &h->server;
     buffer_add(out, SLICE_OF("HTTP/1.1 "));
@@ -35,6 +39,7 @@ static void add_start(struct http1 *h, unsigned code, struct now now, struct buf
         buffer_add(out, SLICE_OF("Connection: close\r\n"));
     else if (s->is_old)
         buffer_add(out, SLICE_OF("Connection: keep-alive\r\n"));
+    origin_lines(h, out);
 }
 
 static bool begin(struct http1 *h, size_t size, struct buffer *out) {
@@ -53,7 +58,7 @@ void answer_write(struct http1 *h, const struct answer *answer, struct now now) 
     struct slice body = answer->body;
     bool varies = coded_varies(h, body.size);
     enum coding coding = coded_pack(h, (enum coding)s->coding, &body);
-    if (!begin(h, HEAD_ROOM + answer->lines.size + answer->content_type.size + body.size, &out))
+    if (!begin(h, head_room(h) + answer->lines.size + answer->content_type.size + body.size, &out))
         return;
     add_start(h, answer->code, now, &out);
     buffer_add(&out, answer->lines);
@@ -136,7 +141,7 @@ static void accept_plainly(struct http1 *h, struct now now) {
 
 void answer_accepted(struct http1 *h, struct now now) {
     struct http1_server *s = &h->server;
-    if (goes_on(s) && !s->is_old) {
+    if (goes_on(s) && !s->is_old && !s->cors) {
         accept_plainly(h, now);
         return;
     }
@@ -154,7 +159,7 @@ enum status answer_reply(struct http1 *h, const struct message *message, const s
     if (status != STATUS_OK)
         return status;
     coded_leave(h, (enum coding)h->server.coding, &leave, message);
-    size_t size = HEAD_ROOM + leave_size(&leave);
+    size_t size = head_room(h) + leave_size(&leave);
     uint8_t *at = chain_reserve(h->sink->out, size);
     if (!at)
         return STATUS_NO_MEMORY;

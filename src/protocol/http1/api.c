@@ -42,6 +42,11 @@ static void system_route(const struct http1_head *head, struct slice rest, struc
         route->place = API_BAD_NAME;
 }
 
+static void websocket_route(const struct http1_head *head, struct api_route *route) {
+    route->allow = "GET, OPTIONS";
+    route->place = slice_is(head->method, "OPTIONS") ? API_OPTIONS : API_WEBSOCKET;
+}
+
 void api_route(const struct http1_head *head, uint8_t *room, struct api_route *route) {
     *route = (struct api_route){.place = API_UNKNOWN, .target = SLICE_OF(""), .allow = SYSTEM_POST};
     if (head->form == HTTP1_ASTERISK_FORM) {
@@ -60,7 +65,7 @@ void api_route(const struct http1_head *head, uint8_t *room, struct api_route *r
     else if (eat(&path, SLICE_OF("systems/")))
         system_route(head, path, route);
     else if (slice_is(path, "ws"))
-        route->place = API_PLANNED;
+        websocket_route(head, route);
     else if (eat(&path, SLICE_OF("messages/")) && slice_find(path, '/') > 0 &&
              slice_is(slice_skip(path, slice_find(path, '/')), "/reply"))
         route->place = API_PLANNED;

@@ -12,6 +12,7 @@ enum api_place {
     API_MESSAGES,  /* POST /v1/messages, /v1/systems/NAME/messages */
     API_PULL,     /* GET /v1/systems/NAME/messages */
     API_ACKS,     /* POST /v1/systems/NAME/acks */
+    API_WEBSOCKET, /* GET /v1/ws, to be upgraded */
     API_PLANNED,   /* a path of a later version */
     API_NO_METHOD, /* that path has other methods */
     API_OPTIONS,   /* OPTIONS of a path or `*` */

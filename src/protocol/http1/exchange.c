@@ -24,8 +24,8 @@ static bool refuse(struct http1 *h, const struct http1_head *head, enum status s
 
 static bool answer_options(struct http1 *h, const struct http1_head *head, const char *allow, struct now now) {
     struct http1_server *s = &h->server;
-    char line[64];
-    int size = snprintf(line, sizeof line, "Allow: %s\r\n", allow);
+    char line[ORIGIN_PREFLIGHT_MAX];
+    int size = allow ? snprintf(line, sizeof line, "Allow: %s\r\n", allow) : origin_preflight(head, line);
     s->after = head->framing == HTTP1_CHUNKED ? PHASE_SKIP_CHUNKS : head->length ? PHASE_SKIP : PHASE_HEAD;
     s->in.skip = head->length;
     chunked_init(&s->in.chunked);
@@ -37,9 +37,10 @@ static bool answer_options(struct http1 *h, const struct http1_head *head, const
 /* -- trust -- */
 
 /* Any web page can make a browser post to a loopback address, under a name that its own DNS answers for. */
-static const char *distrust(const struct http1 *h, const struct http1_head *head) {
-    if (http1_known(head, HTTP1_ORIGIN).data)
-        return "requests from web pages (with `Origin`) are not served yet";
+static const char *distrust(struct http1 *h, const struct http1_head *head) {
+    const char *words = origin_objection(h, head);
+    if (words)
+        return words;
     bool names_host = head->host.size || http1_known(head, HTTP1_HOST).data;
     if (h->setup->is_loopback && names_host && !http1_host_is_loopback(head->host))
         return "this listener is for this machine alone: `Host` must be localhost or a loopback address";
@@ -87,6 +88,17 @@ static enum status say_hello(struct http1 *h, const struct http1_head *head, str
     s->said_hello = status == STATUS_OK && remember(s, key);
     s->system = system;
     return status;
+}
+
+bool exchange_refuse(struct http1 *h, const struct http1_head *head, enum status status, const char *words,
+                     const char *lines, struct now now) {
+    return refuse(h, head, status, words, lines, now);
+}
+
+enum status exchange_serve(struct http1 *h, const struct http1_head *head, struct slice system) {
+    struct protocol_hello hello = {.client = http1_known(head, HTTP1_USER_AGENT), .system = system, .serves = true};
+    bearer(head, &hello.key);
+    return h->sink->calls->hello ? h->sink->calls->hello(h->sink->user, &hello, &h->server.system) : STATUS_OK;
 }
 
 static bool check_identity(struct http1 *h, const struct http1_head *head, struct now now) {
@@ -155,6 +167,10 @@ static bool refuse_method(struct http1 *h, const struct http1_head *head, const 
 static bool check_route(struct http1 *h, const struct http1_head *head, struct now now) {
     uint8_t room[API_ROOM];
     struct api_route route;
+    if (h->setup->websocket.only)
+        return slice_equal(head->path, h->setup->path)
+                   ? upgrade_begin(h, head, now)
+                   : refuse(h, head, STATUS_NOT_FOUND, "nothing is at this path of a WebSocket listener", NULL, now);
     api_route(head, room, &route);
     switch (route.place) {
     case API_MESSAGES:
@@ -162,6 +178,8 @@ static bool check_route(struct http1 *h, const struct http1_head *head, struct n
     case API_PULL:
     case API_ACKS:
         return check_coding(h, head, now);
+    case API_WEBSOCKET:
+        return upgrade_begin(h, head, now);
     case API_OPTIONS:
         return answer_options(h, head, route.allow, now);
     case API_NO_METHOD:
@@ -189,6 +207,8 @@ bool exchange_check(struct http1 *h, const struct http1_head *head, struct now n
     if (expect.data && head->minor >= 1 && !slice_equal_nocase(expect, SLICE_OF("100-continue")))
         return refuse(h, head, STATUS_EXPECTATION_FAILED, "the only expectation that can be met is 100-continue", NULL,
                       now);
+    if (h->server.cors && origin_is_preflight(head))
+        return answer_options(h, head, NULL, now);
     if (!check_identity(h, head, now))
         return false;
     if (!h->setup->is_admin)

@@ -195,6 +195,7 @@ static inline void world_done(struct world *w) {
     buffer_done(&w->out);
     buffer_done(&w->worker.scratch);
     coding_done(&w->worker.coder);
+    websocket_worker_done(&w->worker.websocket);
     test_free(w->extra);
 }
 

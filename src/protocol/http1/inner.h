@@ -49,6 +49,7 @@ struct http1_server {
     bool keep;      /* the connection goes on after this answer */
     bool is_head;   /* answers have no body */
     bool is_old;    /* HTTP/1.0 */
+    uint8_t cors;   /* the page that asks is of this one of setup->origins, counted from 1; 0: of none */
     bool is_http;   /* the open token is a calls->request one */
     bool checked;   /* the head may go on to its body */
     bool continued; /* 100 was sent for the message that is coming */
@@ -147,6 +148,24 @@ void server_done(struct http1 *h);
 void exchange_begin(struct http1 *h, const struct http1_head *head, struct slice body, struct now now);
 /* Whether the request may go on to its body; if not it has been answered. */
 bool exchange_check(struct http1 *h, const struct http1_head *head, struct now now);
+/* Answers a request before its body is looked at; false. `lines` may be NULL: further header lines. */
+bool exchange_refuse(struct http1 *h, const struct http1_head *head, enum status status, const char *words,
+                     const char *lines, struct now now);
+/* Who asks takes messages for `system` on this connection from now on. */
+enum status exchange_serve(struct http1 *h, const struct http1_head *head, struct slice system);
+
+/* origin.c: pages in browsers. NULL: what asks may; then server.cors says whether the answer must say so */
+const char *origin_objection(struct http1 *h, const struct http1_head *head);
+bool origin_is_preflight(const struct http1_head *head);
+#define ORIGIN_PREFLIGHT_MAX 900
+/* The header lines of its answer; returns their size. */
+int origin_preflight(const struct http1_head *head, char out[static ORIGIN_PREFLIGHT_MAX]);
+/* What any answer to such a page must have. */
+#define ORIGIN_LINES_MAX 512
+void origin_lines(const struct http1 *h, struct buffer *out);
+
+/* upgrade.c: a request to go on as WebSocket; false: it is answered, with 101 or a refusal */
+bool upgrade_begin(struct http1 *h, const struct http1_head *head, struct now now);
 
 /* answer.c: bytes out of the accepted role */
 struct answer {

@@ -152,7 +152,9 @@ static const struct vector vectors[] = {
     {"rule18-ce-twice-structured", SLICE("POST /v1/messages HTTP/1.1\r\nHost: a\r\nce-id: 1\r\nce-id: 1\r\nContent-Type: "
                                          "application/cloudevents+json\r\n\r\n"), 400, false},
     /* trust */
-    {"trust-origin", SLICE(BLINK "Origin: http://localhost\r\n\r\n"), 403, false},
+    {"trust-origin", SLICE(BLINK "Origin: http://evil.example\r\n\r\n"), 403, false},
+    {"trust-origin-other-port", SLICE(BLINK "Origin: http://localhost:1\r\n\r\n"), 403, false},
+    {"trust-origin-same-host", SLICE(BLINK "Origin: http://localhost\r\n\r\n"), 202, false},
     {"trust-origin-null", SLICE(BLINK "Origin: null\r\n\r\n"), 403, false},
 };
 

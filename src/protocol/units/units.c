@@ -290,6 +290,14 @@ void units_open(struct units *s, const struct carrier *carrier, void *carrier_st
     units_set_due(s);
 }
 
+void units_known(struct units *s) {
+    s->is_known = true;
+    s->deadline = MONO_NEVER;
+    if (!s->sink->closing)
+        s->sink->room = (struct protocol_room){UINT32_MAX, UINT64_MAX}; /* the user learns of it when open() returns */
+    units_set_due(s);
+}
+
 static void tick_session(struct units *s, struct now now) {
     if (s->greeting && mono_due(s->deadline, now.mono)) {
         s->deadline = MONO_NEVER;

@@ -106,6 +106,8 @@ struct units {
 void units_open(struct units *s, const struct carrier *carrier, void *carrier_state, enum units_codec codec,
                 bool codec_is_one, const struct protocol_setup *setup, struct protocol_worker *worker,
                 struct protocol_sink *sink, struct now now);
+/* Who it is was said before: no hello is due. */
+void units_known(struct units *s);
 size_t units_feed(void *state, struct slice bytes, bool ended, struct now now);
 void units_written(void *state, struct now now);
 void units_cancel(void *state, uint64_t token, struct now now);

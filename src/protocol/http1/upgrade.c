@@ -1,0 +1,61 @@
+/* From HTTP to WebSocket (RFC 6455 section 4.2): the answer to the handshake, after which the connection is one. */
+#include "base/text.h"
+#include "protocol/http1/handshake.h"
+#include "protocol/http1/inner.h"
+
+#define LINES_OF_UPGRADE "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+#define ANSWER_MAX 512
+
+/* `?system=NAME`: it takes messages for that system. */
+static struct slice system_of(const struct http1_head *head) {
+    struct protocol_request request = {.query = head->query, .head = head};
+    return http1_parameter(&request, SLICE_OF("system"));
+}
+
+static bool agree(struct http1 *h, const struct http1_head *head, struct ws_agreed *agreed, struct now now) {
+    const struct protocol_setup *setup = h->setup;
+    struct ws_rules rules = {.contents = setup->websocket.contents, .deflate = setup->websocket.deflate};
+    const char *words;
+    if (!rules.contents)
+        return exchange_refuse(h, head, STATUS_NOT_SUPPORTED, "there is no WebSocket here", NULL, now);
+    if (!ws_is_asked(head))
+        return exchange_refuse(h, head, STATUS_UPGRADE_REQUIRED, "WebSocket is spoken here: `Upgrade: websocket`",
+                               LINES_OF_UPGRADE, now);
+    enum status status = ws_request_check(head, &rules, agreed, &words);
+    if (status == STATUS_OK)
+        return true;
+    return exchange_refuse(h, head, status, words,
+                           status == STATUS_UPGRADE_REQUIRED     ? LINES_OF_UPGRADE
+                           : status == STATUS_METHOD_NOT_ALLOWED ? "Allow: GET, OPTIONS\r\n"
+                                                                 : NULL,
+                           now);
+}
+
+static bool serve(struct http1 *h, const struct http1_head *head, struct now now) {
+    struct slice system = system_of(head);
+    if (!system.data)
+        return true;
+    if (!text_is_name(system))
+        return exchange_refuse(h, head, STATUS_UNKNOWN_TARGET, "`?system=` must be the name of a system", NULL, now);
+    enum status status = exchange_serve(h, head, system);
+    return status == STATUS_OK || exchange_refuse(h, head, status, NULL, NULL, now);
+}
+
+bool upgrade_begin(struct http1 *h, const struct http1_head *head, struct now now) {
+    struct http1_server *s = &h->server;
+    struct ws_agreed agreed;
+    struct buffer answer;
+    if (!agree(h, head, &agreed, now) || !serve(h, head, now))
+        return false;
+    uint8_t *at = chain_reserve(h->sink->out, ANSWER_MAX);
+    h->sink->gift = at ? ws_gift_new(&agreed, s->said_hello && (s->key || !h->setup->auth)) : NULL;
+    if (!h->sink->gift) {
+        http1_close(h, STATUS_NO_MEMORY);
+        return false;
+    }
+    buffer_init_fixed(&answer, at, ANSWER_MAX);
+    ws_answer_write(head, &agreed, &answer);
+    chain_commit(h->sink->out, answer.size);
+    h->sink->become = &protocol_websocket;
+    return false;
+}
