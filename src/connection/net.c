@@ -34,7 +34,6 @@ static void free_connection(struct net *net, struct connection *c) {
         c->protocol->done(c->state);
     memory_free(c->state);
     filtered_free(c);
-    memory_free(c->sink.gift);
     chain_done(&c->out);
     net_forget_partial(c);
     uint32_t slot = (uint32_t)c->handle;
@@ -59,6 +58,7 @@ void net_done(struct net *net) {
     buffer_done(&net->worker.scratch);
     coding_done(&net->worker.coder);
     websocket_worker_done(&net->worker.websocket);
+    memory_free(net->worker.gift);
     while (net->worker.ring_count)
         memory_free(net->worker.rings[--net->worker.ring_count].entries);
     memory_free(net->slots);

@@ -142,7 +142,6 @@ struct protocol_sink {
     enum status close_status;
     /* Set in feed() to be replaced: the bytes that feed() did not use go to the next row's feed(). */
     const struct protocol *become;
-    void *gift; /* with `become`: what the next row's open() takes as its own, one allocation; or the connection frees it */
 };
 
 enum protocol_content_mode { PROTOCOL_MODE_AUTO, PROTOCOL_MODE_BINARY, PROTOCOL_MODE_STRUCTURED, PROTOCOL_MODE_BATCH };
@@ -262,6 +261,7 @@ struct protocol_worker {
     struct message_seen seen;
     struct buffer extra;   /* scratch for decoding; cleared by the protocol before each unit; fixed size */
     struct buffer scratch; /* for encoding where the chain can't be written in place */
+    void *gift; /* from who sets sink->become to the next row's open(), which follows at once and takes it; one allocation */
     struct websocket_worker *websocket; /* NULL until it is needed, then websocket_worker_done() */
     struct coder *coder;   /* contexts of content codings; NULL until they are needed, then coding_done() */
     void *tls;             /* struct tls_worker; NULL: none */

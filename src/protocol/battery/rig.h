@@ -188,7 +188,7 @@ static inline void rig_done(struct rig *rig) {
     buffer_done(&rig->worker.scratch);
     coding_done(&rig->worker.coder);
     websocket_worker_done(&rig->worker.websocket);
-    memory_free(rig->sink.gift);
+    memory_free(rig->worker.gift);
     free(rig->worker.extra.data);
 }
 

@@ -196,6 +196,7 @@ static inline void world_done(struct world *w) {
     buffer_done(&w->worker.scratch);
     coding_done(&w->worker.coder);
     websocket_worker_done(&w->worker.websocket);
+    memory_free(w->worker.gift);
     test_free(w->extra);
 }
 

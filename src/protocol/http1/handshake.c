@@ -23,11 +23,13 @@ struct slice ws_content_name(enum ws_content content) {
     return SLICE_OF("");
 }
 
-struct ws_gift *ws_gift_new(const struct ws_agreed *agreed, bool is_known) {
+bool ws_gift_put(struct protocol_worker *worker, const struct ws_agreed *agreed, bool is_known) {
     struct ws_gift *gift = memory_new(sizeof *gift);
+    memory_free(worker->gift); /* of a connection that ended in between */
+    worker->gift = gift;
     if (gift)
         *gift = (struct ws_gift){*agreed, is_known};
-    return gift;
+    return gift != NULL;
 }
 
 void ws_accept_of(struct slice key, char out[static WS_ACCEPT_SIZE]) {

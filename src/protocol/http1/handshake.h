@@ -22,13 +22,13 @@ struct ws_agreed {
     uint8_t bits; /* the window of what we send, 9 to 15; 0: nobody has said */
 };
 
-/* What becomes a WebSocket is given: sink->gift. */
+/* What becomes a WebSocket is given: worker->gift. */
 struct ws_gift {
     struct ws_agreed agreed;
     bool is_known; /* who it is was said in the handshake */
 };
-/* NULL: no memory. */
-struct ws_gift *ws_gift_new(const struct ws_agreed *agreed, bool is_known);
+/* False: no memory. */
+bool ws_gift_put(struct protocol_worker *worker, const struct ws_agreed *agreed, bool is_known);
 
 #define WS_KEY_SIZE 24    /* 16 bytes as base64 */
 #define WS_ACCEPT_SIZE 28 /* 20 bytes as base64 */

@@ -48,8 +48,8 @@ bool upgrade_begin(struct http1 *h, const struct http1_head *head, struct now no
     if (!agree(h, head, &agreed, now) || !serve(h, head, now))
         return false;
     uint8_t *at = chain_reserve(h->sink->out, ANSWER_MAX);
-    h->sink->gift = at ? ws_gift_new(&agreed, s->said_hello && (s->key || !h->setup->auth)) : NULL;
-    if (!h->sink->gift) {
+    bool is_known = s->said_hello && (s->key || !h->setup->auth);
+    if (!at || !ws_gift_put(h->worker, &agreed, is_known)) {
         http1_close(h, STATUS_NO_MEMORY);
         return false;
     }

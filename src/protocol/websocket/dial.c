@@ -6,6 +6,7 @@
 struct dial {
     const struct protocol_setup *setup;
     struct protocol_sink *sink;
+    struct protocol_worker *worker;
     char key[WS_KEY_SIZE];
 };
 
@@ -35,6 +36,7 @@ static void dial_open(void *state, const struct protocol_setup *setup, struct pr
     (void)peer;
     d->setup = setup;
     d->sink = sink;
+    d->worker = worker;
     sink->greets = true;
     sink->due = setup->timeouts.head_ns > 0 ? mono_after(now.mono, setup->timeouts.head_ns) : MONO_NEVER;
     text_base64_put(d->key, slice_make(random, sizeof random));
@@ -59,8 +61,7 @@ static size_t become(struct dial *d, const struct http1_head *head) {
         end(d, head->code == 401 || head->code == 403 ? STATUS_FORBIDDEN : status, words);
         return 0;
     }
-    d->sink->gift = ws_gift_new(&agreed, true);
-    if (!d->sink->gift) {
+    if (!ws_gift_put(d->worker, &agreed, true)) {
         end(d, STATUS_NO_MEMORY, NULL);
         return 0;
     }

@@ -402,14 +402,14 @@ static void websocket_open(void *state, const struct protocol_setup *setup, stru
     static const struct ws_agreed json = {.content = WS_JSON};
     static const enum units_codec codecs[WS_CONTENT_COUNT] = {[WS_PLAIN] = UNITS_RAW, [WS_JSON] = UNITS_JSON, [WS_PROTO] = UNITS_PROTO};
     struct units *s = state;
-    struct ws_gift *gift = sink->gift;
+    struct ws_gift *gift = worker->gift;
     struct websocket *w = memory_new(sizeof *w);
     bool is_known = gift && gift->is_known;
     (void)peer;
     if (w)
         w->agreed = gift ? gift->agreed : json;
     memory_free(gift);
-    sink->gift = NULL;
+    worker->gift = NULL;
     if (!w) {
         sink->closing = true;
         sink->close_status = STATUS_NO_MEMORY;

@@ -38,8 +38,7 @@ static void begin(struct rig *rig, enum protocol_role role, enum ws_content cont
     rig->setup.timeouts.idle_ns = 300 * NS_PER_S;
     rig->on_message = note_payload;
     seen[0] = '\0';
-    rig->sink.gift = ws_gift_new(&agreed, true);
-    assert_non_null(rig->sink.gift);
+    assert_true(ws_gift_put(&rig->worker, &agreed, true));
     rig_open(rig);
 }
 
