@@ -33,6 +33,7 @@ struct client {
     enum status reason;
     uint64_t tokens;
     uint8_t *room;
+    char host[300], path[2048]; /* of WebSocket's handshake */
 };
 
 /* -- protocol calls -- */
@@ -287,7 +288,26 @@ static const struct protocol *choose(const struct client_place *place) {
         return place->wants_stream ? &protocol_stream1 : &protocol_ndjson;
     if (place->url.scheme == CONFIG_SCHEME_INTERTIE)
         return &protocol_stream1;
+    if (place->url.scheme == CONFIG_SCHEME_WS)
+        return place->is_framed ? NULL : &protocol_websocket_dial;
     return place->url.scheme == CONFIG_SCHEME_UDP ? &protocol_datagram : NULL;
+}
+
+/* Host, path and whom we serve, as the handshake of WebSocket says them. */
+static void set_up_websocket(struct client *client) {
+    const struct config_url *url = &client->options.place.url;
+    struct protocol_setup *setup = &client->setup;
+    struct slice system = client->options.system;
+    bool v6 = url->is_address && slice_find(url->host, ':') < url->host.size;
+    bool has_query = slice_find(url->path, '?') < url->path.size;
+    int size = snprintf(client->host, sizeof client->host, "%s%.*s%s:%u", v6 ? "[" : "", SLICE_ARG(url->host), v6 ? "]" : "", (unsigned)url->port);
+    setup->host = slice_make(client->host, (size_t)size);
+    size = snprintf(client->path, sizeof client->path, "%.*s%s%.*s", SLICE_ARG(url->path),
+                    !system.size ? "" : has_query ? "&system=" : "?system=", SLICE_ARG(system));
+    setup->path = slice_make(client->path, (size_t)size < sizeof client->path ? (size_t)size : sizeof client->path - 1);
+    setup->websocket.contents = client->options.place.is_raw ? WS_CONTENT_BIT(WS_PLAIN) : WS_CONTENT_BIT(WS_JSON);
+    setup->websocket.deflate = true;
+    setup->websocket.ping_ns = 30 * NS_PER_S;
 }
 
 static void set_up(struct client *client) {
@@ -316,6 +336,8 @@ static void set_up(struct client *client) {
     setup->own_key = client->options.key;
     setup->own_subscriptions = &client->options.subscription;
     setup->own_subscription_count = client->options.subscribes;
+    if (client->options.place.url.scheme == CONFIG_SCHEME_WS)
+        set_up_websocket(client);
 }
 
 struct client *client_new(const struct client_options *options, struct fault *fault) {
@@ -472,14 +494,15 @@ static bool read_frame(struct slice text, struct client_place *place, struct sca
 int client_frame(const struct cli_options *options, struct client_place *place) {
     struct scalar_why why;
     struct slice format = slice_from(options->format ? options->format : "cloudevents");
-    bool is_tcp = place->url.scheme == CONFIG_SCHEME_TCP, is_udp = place->url.scheme == CONFIG_SCHEME_UDP;
+    bool is_tcp = place->url.scheme == CONFIG_SCHEME_TCP, is_udp = place->url.scheme == CONFIG_SCHEME_UDP,
+         is_ws = place->url.scheme == CONFIG_SCHEME_WS;
     place->is_raw = slice_is(format, "raw");
     if (!place->is_raw && !slice_is(format, "cloudevents"))
         return cli_fail(options, CLI_USAGE, "usage", "--format: cloudevents or raw");
     if (options->frame && !is_tcp)
         return cli_fail(options, CLI_USAGE, "usage", "--frame means nothing but on tcp");
-    if (place->is_raw && !is_tcp && !is_udp)
-        return cli_fail(options, CLI_USAGE, "usage", "--format raw is for tcp and udp");
+    if (place->is_raw && !is_tcp && !is_udp && !is_ws)
+        return cli_fail(options, CLI_USAGE, "usage", "--format raw is for tcp, udp and ws");
     if (options->frame && !read_frame(slice_trim(slice_from(options->frame)), place, &why))
         return cli_fail(options, CLI_USAGE, "usage", "--frame: %s", why.text);
     bool by_size = place->frame.framing == PROTOCOL_FRAME_FIXED || place->frame.framing == PROTOCOL_FRAME_IDLE;

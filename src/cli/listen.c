@@ -112,7 +112,7 @@ static int listen_plain(const struct cli_options *options) {
     int code = client_url(options, options->url, &how.place);
     if (code == CLI_DONE)
         code = client_frame(options, &how.place);
-    if (code == CLI_DONE && how.place.url.scheme != CONFIG_SCHEME_TCP)
+    if (code == CLI_DONE && how.place.url.scheme != CONFIG_SCHEME_TCP && (how.place.is_framed || how.place.url.scheme != CONFIG_SCHEME_WS))
         code = cli_fail(options, CLI_FAILED, "not-supported", "listen --frame needs a tcp URL in " INTERTIE_VERSION);
     buffer_init(&listener.line, 32u << 20);
     buffer_init(&listener.reply, 16u << 20);
@@ -147,8 +147,11 @@ int cmd_listen(const struct cli_command *command, const struct cli_options *opti
         code = CLI_FAILED;
     if (code == CLI_DONE)
         code = client_url(options, options->url ? options->url : text, &how.place);
-    if (code == CLI_DONE && how.place.url.scheme != CONFIG_SCHEME_TCP && how.place.url.scheme != CONFIG_SCHEME_INTERTIE)
-        code = cli_fail(options, CLI_FAILED, "not-supported", "listen needs a tcp or intertie URL in " INTERTIE_VERSION);
+    bool is_ws = how.place.url.scheme == CONFIG_SCHEME_WS;
+    if (code == CLI_DONE && !is_ws && how.place.url.scheme != CONFIG_SCHEME_TCP && how.place.url.scheme != CONFIG_SCHEME_INTERTIE)
+        code = cli_fail(options, CLI_FAILED, "not-supported", "listen needs a tcp, intertie or ws URL in " INTERTIE_VERSION);
+    if (code == CLI_DONE && is_ws && options->when)
+        code = cli_fail(options, CLI_FAILED, "not-supported", "--when needs a tcp or intertie URL in " INTERTIE_VERSION);
     how.place.wants_stream = true;
     how.system = slice_from(options->as ? options->as : "");
     how.key = buffer_slice(&key);

@@ -80,10 +80,11 @@ static enum status bind_all(struct place *place, uint32_t workers, struct fault 
     return status;
 }
 
-static bool set_url(struct place *place) {
-    char at[ADDRESS_TEXT_MAX], text[ADDRESS_TEXT_MAX + 32];
+/* `path`: of a WebSocket listener; others serve every path. */
+static bool set_url(struct place *place, struct slice path) {
+    char at[ADDRESS_TEXT_MAX], text[ADDRESS_TEXT_MAX + 256];
     address_print(at, &place->at);
-    int size = snprintf(text, sizeof text, "%.*s://%s", SLICE_ARG(place->scheme), at);
+    int size = snprintf(text, sizeof text, "%.*s://%s%.*s", SLICE_ARG(place->scheme), at, SLICE_ARG(slice_head(path, 200)));
     char *copy = memory_copy_text(text, (size_t)size);
     place->url = slice_make(copy, copy ? (size_t)size : 0);
     return copy != NULL;
@@ -102,7 +103,8 @@ static enum status bind_url(const struct config_url *url, struct slice name, con
         status = fault_set(&why, STATUS_BAD_CONFIG, 0, "listen on an address, not on the name `%.*s`", SLICE_ARG(url->host));
     if (status == STATUS_OK)
         status = bind_all(place, workers, &why);
-    if (status == STATUS_OK && !set_url(place))
+    bool is_ws = url->scheme == CONFIG_SCHEME_WS || url->scheme == CONFIG_SCHEME_WSS;
+    if (status == STATUS_OK && !set_url(place, is_ws ? url->path : slice_make("", 0)))
         status = no_memory(&why);
     if (status == STATUS_OK) {
         *ret = place;

@@ -46,6 +46,11 @@ static void dial_open(void *state, const struct protocol_setup *setup, struct pr
     buffer_add_text(out, " HTTP/1.1\r\nHost: ");
     buffer_add(out, setup->host);
     buffer_add_text(out, "\r\nUser-Agent: intertie/" INTERTIE_VERSION "\r\n");
+    if (setup->own_key.size) {
+        buffer_add_text(out, "Authorization: Bearer ");
+        buffer_add(out, setup->own_key);
+        buffer_add_text(out, "\r\n");
+    }
     ws_request_write(&rules, slice_make(d->key, sizeof d->key), out);
     buffer_add_text(out, "\r\n");
     if (out->status != STATUS_OK || !chain_add(sink->out, buffer_slice(out)))
