@@ -145,7 +145,6 @@ def schemes_are_refused_as_unknown_or_as_of_later_versions():
     matches(intertie("send", "--type", "a", "--url", "kafka://127.0.0.1:1").exits(1).err, "not supported yet")
     intertie("send", "--type", "a", "--url", "gopher://127.0.0.1:1").exits(2)
     intertie("listen", "--as", "a", "--url", "udp://127.0.0.1:1").exits(1)
-    matches(intertie("send", "--type", "a", "--url", "tcp://127.0.0.1:1", "--frame", "mllp").exits(1).err, "not supported yet")
 
 
 @case
