@@ -30,6 +30,7 @@ void units_close(struct units *s, enum status status, const char *words, struct 
     s->leaving = true;
     s->shut_status = status;
     s->sink->paused = false; /* its answer must be read */
+    s->deadline = s->idle = s->reply_due = s->quiet_until = MONO_NEVER; /* from here on the carrier's clock alone counts */
     units_set_due(s);
 }
 

@@ -377,8 +377,29 @@ static void a_refused_handshake_is_a_failed_dial(void **state) {
     rig_done(&rig);
 }
 
+/* Its deadline for a hello is over; what is left is the peer's time to answer our close frame. */
+static void a_stranger_is_sent_off_without_haste(void **state) {
+    struct ws_agreed agreed = {.content = WS_JSON};
+    struct rig rig;
+    (void)state;
+    rig_setup(&rig, &protocol_websocket, PROTOCOL_ACCEPTED);
+    rig.setup.auth = true;
+    assert_true(ws_gift_put(&rig.worker, &agreed, false));
+    rig_open(&rig);
+    assert_true(rig.sink.due.ns == RIG_START_NS + 2 * NS_PER_S); /* timeouts.auth */
+    rig.now.mono = rig.sink.due;
+    rig.protocol->tick(rig.state, rig.now);
+    assert_int_equal(close_code_of(taken(&rig)), status_row(STATUS_AUTH_TIMEOUT)->websocket);
+    assert_false(rig.sink.closing);
+    assert_true(rig.sink.due.ns == RIG_START_NS + 7 * NS_PER_S); /* not now, again and again */
+    rig_wait(&rig, 5 * NS_PER_S);
+    assert_true(rig.sink.closing && rig.sink.close_status == STATUS_AUTH_TIMEOUT);
+    rig_done(&rig);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_stranger_is_sent_off_without_haste),
         cmocka_unit_test(each_rule_has_its_answer),
         cmocka_unit_test(a_server_that_masks_is_refused_by_who_dialled),
         cmocka_unit_test(subprotocols_have_their_kind_of_message),
