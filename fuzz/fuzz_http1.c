@@ -1,6 +1,7 @@
 /* Input: one byte of choices, then what the peer sends. It is fed whole and cut at places that it chooses itself: both
  * must write the same bytes, tell the user the same, and answer each message once.
- * Choices: 1 dialled, 2 a reply is due, 4 admin, 8 raw, 16 the user waits before he settles, 32 the peer ends. */
+ * Choices: 1 dialled, 2 a reply is due, 4 admin, 8 raw, 16 the user waits before he settles, 32 the peer ends, 64 three messages go out, 128 in
+ * one batch. */
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -10,6 +11,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 #define MESSAGE_MAX 4096
+#define SENT_MAX 3
 #define PARTIAL_MAX (MESSAGE_MAX + 4096 + (320 << 10))
 
 struct world {
@@ -68,8 +70,13 @@ static void on_invalid(void *user, const struct message_fault *fault) {
 
 static void on_outcome(void *user, uint64_t first, uint64_t last, struct protocol_outcome outcome) {
     struct world *w = user;
-    ASSERT(first == last && first == 1 && ++w->outcomes == 1);
-    mix(w, &outcome.verdict, sizeof outcome.verdict);
+    ASSERT(first >= 1 && first <= last && last <= (w->choice & (64 | 128) ? SENT_MAX : 1));
+    for (uint64_t token = first; token <= last; token++) { /* each once */
+        ASSERT(!(w->outcomes >> token & 1));
+        w->outcomes |= 1u << token;
+        mix(w, &token, sizeof token);
+        mix(w, &outcome.verdict, sizeof outcome.verdict);
+    }
 }
 
 static void on_room(void *user) {
@@ -97,7 +104,7 @@ static void on_request(void *user, uint64_t token, const struct protocol_request
 static const struct protocol_calls calls = {.message = on_message, .invalid = on_invalid, .outcome = on_outcome,
                                             .room = on_room, .hello = on_hello, .request = on_request};
 
-static void send_one(struct world *w) {
+static void send_one(struct world *w, uint64_t token) {
     struct message message;
     struct message_fault fault;
     struct buffer extra;
@@ -109,7 +116,7 @@ static void send_one(struct world *w) {
     ASSERT(message_add(&message, &extra, ATTRIBUTE_SOURCE, SLICE_OF("/a"), &fault) == STATUS_OK);
     ASSERT(message_add(&message, &extra, ATTRIBUTE_TYPE, SLICE_OF("t"), &fault) == STATUS_OK);
     ASSERT(message_seal(&message, &extra, &fault) == STATUS_OK);
-    struct protocol_send options = {.token = 1, .attempt = 1, .asks = w->choice & 2};
+    struct protocol_send options = {.token = token, .attempt = 1, .asks = (w->choice & (2 | 128)) == 2};
     ASSERT(protocol_http1.send(w->state, &message, NULL, &options, w->now) == STATUS_OK);
 }
 
@@ -167,7 +174,11 @@ static uint64_t run(struct slice input, uint8_t choice, bool cut) {
     w->setup = (struct protocol_setup){
         .role = choice & 1 ? PROTOCOL_DIALLED : PROTOCOL_ACCEPTED, .name = SLICE("web"), .host = SLICE("a"), .path = SLICE("/"),
         .limits = {.message = MESSAGE_MAX, .header = 2048, .fields = 20}, .encoding = ENCODING_JSON,
-        .is_admin = choice & 4, .format = choice & 8 ? PROTOCOL_FORMAT_RAW : PROTOCOL_FORMAT_AUTO};
+        .pipeline = choice & 64 ? SENT_MAX : 0, .is_admin = choice & 4, .format = choice & 8 ? PROTOCOL_FORMAT_RAW : PROTOCOL_FORMAT_AUTO};
+    if (choice & 128) {
+        w->setup.mode = PROTOCOL_MODE_BATCH;
+        w->setup.batch.max = SENT_MAX;
+    }
     w->now = (struct now){{NS_PER_S}, {INT64_C(1795384800) * NS_PER_S}};
     uuid_source_init(&w->worker.ids, 1);
     buffer_init_fixed(&w->worker.extra, w->extra, sizeof w->extra);
@@ -179,8 +190,10 @@ static uint64_t run(struct slice input, uint8_t choice, bool cut) {
     w->state = calloc(1, protocol_http1.state_size);
     ASSERT(w->state);
     protocol_http1.open(w->state, &w->setup, &w->worker, &w->sink, NULL, w->now);
-    if (choice & 1)
-        send_one(w);
+    for (uint64_t token = 1; choice & 1 && token <= (choice & (64 | 128) ? SENT_MAX : 1); token++)
+        send_one(w, token);
+    if (choice & 1 && w->sink.gathers)
+        protocol_http1.flush(w->state, w->now);
     drain(w);
     while (input.size) {
         size_t step = cut ? (size_t)1 + input.data[0] % 7 : input.size;

@@ -36,6 +36,14 @@ static const struct mistake mistakes[] = {
     {"? [a]\n: b", "1:3 a key is plain text here, without alias, anchor or tag"},
     {"name: \xff", "1:1 the file is not UTF-8 text"},
     {"%YAML 2.0\n---\nname: a", "1:1 not valid YAML: found incompatible YAML document"},
+    /* -- batches -- */
+    {"systems: {a: {url: http://h/, batch: {max: 0}}}", "1:44 systems.a.batch.max: `0` is below the least, 1"},
+    {"systems: {a: {url: http://h/, batch: {max: 1001}}}", "1:44 systems.a.batch.max: `1001` is above the most, 1000"},
+    {"systems: {a: {url: http://h/, batch: {wait: 11s}}}", "1:45 systems.a.batch.wait: `11s` is above the most, 10s"},
+    {"systems: {a: {url: http://h/, mode: binary, batch: {max: 2}}}", "1:45 systems.a.batch: means nothing with `mode: binary`"},
+    {"systems: {a: {url: tcp://h:1, batch: {max: 2}}}", "1:31 systems.a.batch: means nothing on the wires of this system"},
+    {"systems: {a: {url: http://h/, batch: {most: 2}}}", "1:39 unknown key `most` in systems.a.batch"},
+    {"systems: {a: {url: http://h/, pool: {pipeline: 0}}}", "1:48 systems.a.pool.pipeline: `0` is below the least, 1"},
     /* -- keys -- */
     {"sistems: {}", "1:1 unknown key `sistems`; did you mean `systems`? <systems>"},
     {"frobnicate: 1", "1:1 unknown key `frobnicate`"},
