@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/map.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "config/url.h"
 #include "config/work.h"
 
@@ -100,7 +101,7 @@ static void store_text(struct build *build, void *object, const struct config_ro
 
 static void store_row(struct build *build, void *object, const struct config_row *row, struct slice text, const struct node *node) {
     if (row->type == ROW_BOOLEAN || row->type == ROW_ENUM || row->type == ROW_NAME || row->type == ROW_TEXT || row->type == ROW_PATH ||
-        row->type == ROW_HTTP_URL || row->type == ROW_CESQL)
+        row->type == ROW_HTTP_URL || row->type == ROW_CESQL || row->type == ROW_TEMPLATE)
         store_text(build, object, row, text, node);
     else
         store_number(build, object, row, text);
@@ -194,11 +195,13 @@ static void build_auth(struct config_listener *listener, const struct node *list
         listener->auth |= slice_is(item->text, "key") ? CONFIG_AUTH_KEY : slice_is(item->text, "jwt") ? CONFIG_AUTH_JWT : CONFIG_AUTH_CERTIFICATE;
 }
 
-static void build_allow(struct build *build, struct config_listener *listener, const struct node *list) {
-    listener->allow = take(build, list ? list->count : 0, sizeof *listener->allow);
-    for (const struct node *item = list && listener->allow ? list->first : NULL; item; item = item->next)
-        if (scalar_cidr(item->text, &listener->allow[listener->allow_count], &build->why))
-            listener->allow_count++;
+static struct cidr *build_cidrs(struct build *build, const struct node *list, size_t *ret_count) {
+    struct cidr *cidrs = take(build, list ? list->count : 0, sizeof *cidrs);
+    *ret_count = 0;
+    for (const struct node *item = list && cidrs ? list->first : NULL; item; item = item->next)
+        if (scalar_cidr(item->text, &cidrs[*ret_count], &build->why))
+            ++*ret_count;
+    return cidrs;
 }
 
 static void build_compress(uint8_t *compress, const struct node *list) {
@@ -255,7 +258,8 @@ static void build_listener(struct build *build, struct config_listener *listener
     build_compress(listener->compress, node_get(node, SLICE_OF("compress")));
     listener->websocket.subprotocols = build_subprotocols(node);
     listener->origins = build_texts(build, node_get(node, SLICE_OF("origins")));
-    build_allow(build, listener, node_get(node, SLICE_OF("allow")));
+    listener->allow = build_cidrs(build, node_get(node, SLICE_OF("allow")), &listener->allow_count);
+    listener->trusted_proxies = build_cidrs(build, node_get(node, SLICE_OF("trusted_proxies")), &listener->trusted_proxy_count);
     listener->defaults = take(build, defaults ? defaults->count : 0, sizeof *listener->defaults);
     for (const struct node *child = defaults && listener->defaults ? defaults->first : NULL; child; child = child->next)
         listener->defaults[listener->default_count++] = (struct config_attribute){keep(build, child->key), keep(build, child->text)};
@@ -284,8 +288,12 @@ static void build_endpoints(struct build *build, struct config_system *system, c
 static void build_system(struct build *build, struct config_system *system, const struct node *node) {
     const struct node *accept = node_get(node, SLICE_OF("accept"));
     const struct node *source = node_get(node, SLICE_OF("source"));
+    const struct node *headers = node_get(node, SLICE_OF("headers"));
     fill(build, system, &rows_system, node);
     system->name = keep(build, node->key);
+    system->headers = take(build, headers ? headers->count : 0, sizeof *system->headers);
+    for (const struct node *child = headers && system->headers ? headers->first : NULL; child; child = child->next)
+        system->headers[system->header_count++] = (struct config_attribute){keep(build, child->key), keep(build, child->text)};
     system->accept = accept && accept->kind == NODE_MAP;
     system->frame = build_cut(build, &system->cut, node, system->frame);
     if (system->frame == CONFIG_FRAME_VARINT && !node_get(node, SLICE_OF("encoding")))
@@ -329,14 +337,40 @@ static void build_match(struct build *build, struct config_match *match, const s
     }
 }
 
+static struct slice lowered(struct build *build, struct slice text) {
+    struct slice copy = keep(build, text);
+    for (size_t i = 0; i < copy.size; i++)
+        ((uint8_t *)(uintptr_t)copy.data)[i] = text_lower(copy.data[i]);
+    return copy;
+}
+
+static void build_http(struct build *build, struct config_route *route, const struct node *node) {
+    const struct node *headers = node_get(node, SLICE_OF("header"));
+    struct config_http *http = take(build, 1, sizeof *http);
+    if (!(route->http = http))
+        return;
+    http->methods = build_texts(build, node_get(node, SLICE_OF("method")));
+    http->hosts = build_texts(build, node_get(node, SLICE_OF("host")));
+    http->paths = build_texts(build, node_get(node, SLICE_OF("path")));
+    http->headers = take(build, headers ? headers->count : 0, sizeof *http->headers);
+    for (const struct node *child = headers && http->headers ? headers->first : NULL; child; child = child->next)
+        http->headers[http->header_count++] = (struct config_http_header){lowered(build, child->key), build_texts(build, child)};
+}
+
 static void build_route(struct build *build, struct config_route *route, const struct node *node) {
     const struct node *match = node_get(node, SLICE_OF("match"));
     const struct node *to = node_get(node, SLICE_OF("to"));
     fill(build, route, &rows_route, node);
     route->name = keep(build, node->key);
     route->matches = take(build, match ? match->count : 0, sizeof *route->matches);
-    for (const struct node *child = match && route->matches ? match->first : NULL; child; child = child->next)
-        build_match(build, &route->matches[route->match_count++], child);
+    for (const struct node *child = match && route->matches ? match->first : NULL; child; child = child->next) {
+        if (slice_is(child->key, "http"))
+            build_http(build, route, child);
+        else
+            build_match(build, &route->matches[route->match_count++], child);
+    }
+    const struct node *proxy = node_get(node, SLICE_OF("proxy"));
+    route->proxy = proxy ? index_of(section(build, "systems"), proxy->text) : CONFIG_NONE;
     route->has_target = node_get(match, SLICE_OF("target")) != NULL;
     route->to_all = to && to->first && slice_is(to->first->text, "all");
     if (!route->to_all)

@@ -99,6 +99,20 @@ struct config_cut {
 
 enum { CONFIG_WEBSOCKET_JSON = 1, CONFIG_WEBSOCKET_PROTO = 2 };
 
+/* `match.http`: a REST route. */
+struct config_http {
+    struct config_texts methods; /* none: any */
+    struct config_texts hosts;
+    struct config_texts paths; /* templates */
+    struct config_http_header {
+        struct slice name;
+        struct config_texts values; /* `*`: whatever it says */
+    } *headers;
+    size_t header_count;
+};
+
+enum config_rest { CONFIG_REST_QUERY, CONFIG_REST_COMMAND, CONFIG_REST_REQUEST, CONFIG_REST_OTHER, CONFIG_REST_COUNT };
+
 struct config_listener {
     struct slice name;
     struct config_url url;
@@ -109,6 +123,8 @@ struct config_listener {
     uint64_t max_priority; /* 1..5, of peers that can't say who they are */
     struct cidr *allow; /* none: any address */
     size_t allow_count;
+    struct cidr *trusted_proxies; /* none: nobody's Forwarded and X-Forwarded-* count */
+    size_t trusted_proxy_count;
     enum config_format format; /* resolved: AUTO on http, CLOUDEVENTS elsewhere */
     enum config_frame frame;
     struct config_cut cut;
@@ -202,6 +218,10 @@ struct config_system {
         struct slice send;
         int64_t within_ns;
     } greet;
+    struct slice rest[CONFIG_REST_COUNT]; /* `METHOD`, or `METHOD /template` */
+    struct config_attribute *headers;     /* fields that are added: templates */
+    size_t header_count;
+    bool preserve_host;
     struct {
         uint64_t max;
         int64_t idle_ns;
@@ -251,6 +271,8 @@ struct config_route {
     size_t to_count;
     uint32_t *except;
     size_t except_count;
+    struct config_http *http; /* NULL: for messages. Else `matches` has FROM and LISTENER alone */
+    uint32_t proxy;           /* the system that its exchanges are streamed to; CONFIG_NONE: they become messages */
     int64_t order;
     bool enabled;
     struct config_policy policy; /* route, its policy; elsewhere policies.default, built in. See config_policy_of(). */

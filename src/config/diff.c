@@ -34,7 +34,11 @@ static bool same_allow(const struct config_listener *a, const struct config_list
     for (size_t i = 0; i < a->default_count; i++)
         if (!slice_equal(a->defaults[i].name, b->defaults[i].name) || !slice_equal(a->defaults[i].value, b->defaults[i].value))
             return false;
-    return true;
+    for (size_t i = 0; a->trusted_proxy_count == b->trusted_proxy_count && i < a->trusted_proxy_count; i++)
+        if (a->trusted_proxies[i].bits != b->trusted_proxies[i].bits ||
+            !address_equal(&a->trusted_proxies[i].network, &b->trusted_proxies[i].network))
+            return false;
+    return a->trusted_proxy_count == b->trusted_proxy_count;
 }
 
 static bool same_cut(const struct config_cut *a, const struct config_cut *b) {
@@ -56,9 +60,21 @@ static bool same_listener(const struct config *before, uint32_t left, const stru
            a->timeouts.head_ns == b->timeouts.head_ns && a->timeouts.auth_ns == b->timeouts.auth_ns && a->timeouts.idle_ns == b->timeouts.idle_ns;
 }
 
+static bool same_rest(const struct config_system *a, const struct config_system *b) {
+    if (a->preserve_host != b->preserve_host || a->header_count != b->header_count)
+        return false;
+    for (unsigned i = 0; i < CONFIG_REST_COUNT; i++)
+        if (!slice_equal(a->rest[i], b->rest[i]))
+            return false;
+    for (size_t i = 0; i < a->header_count; i++)
+        if (!slice_equal(a->headers[i].name, b->headers[i].name) || !slice_equal(a->headers[i].value, b->headers[i].value))
+            return false;
+    return true;
+}
+
 static bool same_system(const struct config *before, uint32_t left, const struct config *after, uint32_t right) {
     const struct config_system *a = &before->systems[left], *b = &after->systems[right];
-    return a->accept == b->accept && a->sessions == b->sessions && a->offline == b->offline && same_texts(&a->source, &b->source) &&
+    return same_rest(a, b) && a->accept == b->accept && a->sessions == b->sessions && a->offline == b->offline && same_texts(&a->source, &b->source) &&
            a->stamp == b->stamp && a->format == b->format && a->mode == b->mode && a->encoding == b->encoding && a->frame == b->frame &&
            same_cut(&a->cut, &b->cut) && a->reply == b->reply && a->greet.within_ns == b->greet.within_ns &&
            slice_equal(a->greet.expect, b->greet.expect) && slice_equal(a->greet.send, b->greet.send) &&
@@ -90,6 +106,18 @@ static bool same_match(const struct config *before, const struct config_match *a
     return same_indices(before, a->indices, a->index_count, after, b->indices, b->index_count, a->kind == CONFIG_MATCH_LISTENER);
 }
 
+static bool same_http(const struct config_http *a, const struct config_http *b) {
+    if (!a || !b)
+        return a == b;
+    if (!same_texts(&a->methods, &b->methods) || !same_texts(&a->hosts, &b->hosts) || !same_texts(&a->paths, &b->paths) ||
+        a->header_count != b->header_count)
+        return false;
+    for (size_t i = 0; i < a->header_count; i++)
+        if (!slice_equal(a->headers[i].name, b->headers[i].name) || !same_texts(&a->headers[i].values, &b->headers[i].values))
+            return false;
+    return true;
+}
+
 static bool same_route(const struct config *before, uint32_t left, const struct config *after, uint32_t right) {
     const struct config_route *a = &before->routes[left], *b = &after->routes[right];
     if (!slice_equal(a->when, b->when) || a->has_target != b->has_target || a->to_all != b->to_all || a->order != b->order ||
@@ -98,6 +126,8 @@ static bool same_route(const struct config *before, uint32_t left, const struct 
     for (size_t i = 0; i < a->match_count; i++)
         if (!same_match(before, &a->matches[i], after, &b->matches[i]))
             return false;
+    if (!same_http(a->http, b->http) || !slice_equal(system_name(before, a->proxy), system_name(after, b->proxy)))
+        return false;
     return same_indices(before, a->to, a->to_count, after, b->to, b->to_count, false) &&
            same_indices(before, a->except, a->except_count, after, b->except, b->except_count, false);
 }

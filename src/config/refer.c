@@ -151,6 +151,7 @@ static void check_route(struct work *work, const struct node *route, const struc
     check_receivers(work, route, trail);
     check_policy(work, route, trail, ROW_ROUTE);
     check_ttl(work, route, trail);
+    refer_rest_route(work, route, trail);
 }
 
 /* -- systems -- */
@@ -168,6 +169,7 @@ static void check_system(struct work *work, const struct node *system, const str
         work_error(work, endpoints->at, &here, "names none; leave it out for a system that only sends");
     }
     check_policy(work, system, trail, ROW_SYSTEM);
+    refer_rest_system(work, system, trail);
 }
 
 /* -- identities -- */

@@ -77,7 +77,7 @@ static const struct config_row rows[] = {
     {"keepalive.idle", ROW_DURATION, P, "60s", "TCP keep-alive: first probe."},
     {"keepalive.interval", ROW_DURATION, P, "10s", "TCP keep-alive: between probes."},
     {"keepalive.count", ROW_COUNT, P, "6", "TCP keep-alive: probes without answer."},
-    {"trusted_proxies", ROW_CIDR, P | ROW_LIST, NULL, "Whose Forwarded and X-Forwarded-* count."},
+    {"trusted_proxies", ROW_CIDR, ROW_LIST, NULL, "Whose Forwarded and X-Forwarded-* count."},
     {"proxy_protocol", ROW_BOOLEAN, P, "false", "Expect a PROXY header."},
     {"async.keep", ROW_DURATION, P, "10m", "Replies kept for `Prefer: respond-async`."},
     {"async.replies", ROW_COUNT, P, "10000", "So many of them."},

@@ -47,7 +47,7 @@ static bool line_covers(const struct config_match *wide, const struct config_rou
 
 /* Whether each message that `later` would match is taken by `earlier`. */
 static bool takes_all(const struct config_route *earlier, const struct config_route *later) {
-    if (!earlier->enabled || earlier->when.size || earlier->has_target != later->has_target)
+    if (!earlier->enabled || earlier->when.size || earlier->has_target != later->has_target || earlier->http || later->http)
         return false;
     for (size_t i = 0; i < earlier->match_count; i++)
         if (!line_covers(&earlier->matches[i], later))
@@ -90,6 +90,7 @@ static void use_by_routes(const struct config *config, bool *used) {
     for (size_t i = 0; i < config->route_count; i++) {
         const struct config_route *route = &config->routes[i];
         use(used, route->to, route->to_count);
+        use(used, &route->proxy, route->proxy != CONFIG_NONE);
         for (size_t k = 0; k < config->system_count && route->to_all; k++)
             used[k] = true;
         for (size_t k = 0; k < route->match_count; k++) {

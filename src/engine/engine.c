@@ -15,6 +15,7 @@ static const struct net_calls calls = {
             .request = session_request,
             .pull = poll_request,
             .detail = session_detail,
+            .way = rest_way,
         },
     .opened = session_opened,
     .progress = session_progress,

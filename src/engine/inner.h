@@ -221,6 +221,7 @@ struct memo {
     uint8_t attributes[MEMO_ATTRIBUTES];
     uint16_t used;
     uint32_t from;
+    uint32_t route; /* message->route */
     uint8_t priority;
     struct routing routing;
     uint8_t bytes[MEMO_BYTES];
@@ -480,6 +481,9 @@ bool poll_is_idle(const struct session *session); /* nobody waits at the moment 
 /* ask.c */
 void ask_ring(struct engine *engine, struct timer *timer);
 void ask_done(struct engine *engine);
+
+/* rest.c */
+void rest_way(void *connection, const struct protocol_ask *ask, struct protocol_way *ret);
 
 /* endpoint.c */
 struct endpoint *endpoint_new(struct system *system, const struct plan_endpoint *plan);

@@ -19,6 +19,7 @@ static struct slice memo_bytes(const struct message *message, enum attribute att
 bool memo_hits(const struct engine *engine, const struct session *s, const struct message *message) {
     struct memo *memo = s->memo;
     if (!memo || memo->generation != engine->generation || memo->kind != message->kind ||
+        memo->route != message->route ||
         message_has(message, ATTRIBUTE_INTERTIEHOPS))
         return false;
     const uint8_t *at = memo->bytes;
@@ -83,6 +84,7 @@ void memo_keep(struct engine *engine, struct session *s, const struct message *m
         memo->used = (uint16_t)(memo->used + bytes.size);
     }
     memo->kind = message->kind;
+    memo->route = message->route;
     memo->from = from;
     memo->priority = message->priority;
     memo->routing = *routing;

@@ -119,6 +119,8 @@ static enum status listener(struct plan *plan, struct plan_listener *out, const 
     setup->path = config->url.path;
     setup->origins = config->origins.items;
     setup->origin_count = config->origins.count;
+    setup->trusted = config->trusted_proxies;
+    setup->trusted_count = config->trusted_proxy_count;
     setup->answers = config->system != CONFIG_NONE && config->allow_count > 0;
     if (config->system != CONFIG_NONE)
         setup->system = plan->config->systems[config->system].name;
@@ -162,6 +164,40 @@ static struct slice host_and_port(struct plan *plan, const struct config_url *ur
     return arena_copy(&plan->arena, buffer_slice(&text));
 }
 
+/* `GET /products/{subject}`; checked already, so that only memory may fail. */
+static enum status rest_service(struct plan *plan, struct protocol_setup *setup, const struct config_system *owner, struct fault *fault) {
+    const struct config *config = plan->config;
+    static const struct slice methods[PROTOCOL_REST_COUNT] = {SLICE("GET"), SLICE("PUT"), SLICE("POST"), SLICE("POST")};
+    struct protocol_rest *rest = arena_new(&plan->arena, sizeof *rest);
+    struct template_fault why;
+    for (unsigned i = 0; rest && i < PROTOCOL_REST_COUNT; i++) {
+        size_t space = slice_find(owner->rest[i], ' ');
+        struct slice path = slice_trim(slice_skip(owner->rest[i], space));
+        rest->by_kind[i].method = owner->rest[i].size ? slice_head(owner->rest[i], space) : methods[i];
+        rest->by_kind[i].path = NULL;
+        if (path.size && template_compile(path, &config->extensions, &plan->arena, &rest->by_kind[i].path, &why) != STATUS_OK)
+            return fault_set(fault, why.status, 0, "systems.%.*s.rest: %s", SLICE_ARG(owner->name), why.text);
+    }
+    setup->rest = rest;
+    return rest ? STATUS_OK : no_memory(fault);
+}
+
+static enum status added_headers(struct plan *plan, struct protocol_setup *setup, const struct config_system *owner, struct fault *fault) {
+    struct protocol_header *headers = arena_array(&plan->arena, owner->header_count + 1, sizeof *headers);
+    struct template_fault why;
+    if (!headers)
+        return no_memory(fault);
+    for (size_t i = 0; i < owner->header_count; i++) {
+        headers[i].name = owner->headers[i].name;
+        if (template_compile(owner->headers[i].value, &plan->config->extensions, &plan->arena, &headers[i].value, &why) != STATUS_OK)
+            return fault_set(fault, why.status, 0, "systems.%.*s.headers: %s", SLICE_ARG(owner->name), why.text);
+    }
+    setup->headers = headers;
+    setup->header_count = owner->header_count;
+    setup->preserve_host = owner->preserve_host;
+    return owner->format == CONFIG_FORMAT_REST ? rest_service(plan, setup, owner, fault) : STATUS_OK;
+}
+
 static enum status endpoint(struct plan *plan, struct plan_endpoint *out, uint32_t system,
                             const struct config_endpoint *config, struct fault *fault) {
     const struct config_system *owner = &plan->config->systems[system];
@@ -193,7 +229,9 @@ static enum status endpoint(struct plan *plan, struct plan_endpoint *out, uint32
     setup->batch.wait_ns = owner->batch.wait_ns;
     memcpy(setup->compress, owner->compress, sizeof setup->compress);
     setup->encoding = owner->encoding == CONFIG_ENCODING_PROTOBUF ? ENCODING_PROTO : ENCODING_JSON;
-    return setup->name.data && setup->host.data ? STATUS_OK : no_memory(fault);
+    if (!setup->name.data || !setup->host.data)
+        return no_memory(fault);
+    return added_headers(plan, setup, owner, fault);
 }
 
 static enum status systems(struct plan *plan, struct fault *fault) {
@@ -262,6 +300,54 @@ static bool targets(struct plan *plan, const struct config_route *route, struct 
     return true;
 }
 
+static bool rest_headers(struct plan *plan, const struct config_http *http, struct rest_rule *rule) {
+    struct rest_header *headers = arena_array(&plan->arena, http->header_count + 1, sizeof *headers);
+    for (size_t i = 0; headers && i < http->header_count; i++)
+        headers[i] = (struct rest_header){http->headers[i].name, http->headers[i].values.items, http->headers[i].values.count};
+    rule->headers = headers;
+    rule->header_count = http->header_count;
+    return headers != NULL;
+}
+
+static bool rest_rule(struct plan *plan, const struct config_route *route, struct rest_rule *rule) {
+    const struct config_http *http = route->http;
+    *rule = (struct rest_rule){.methods = http->methods.items, .method_count = http->methods.count, .hosts = http->hosts.items,
+                               .host_count = http->hosts.count, .paths = http->paths.items, .path_count = http->paths.count};
+    for (size_t i = 0; i < route->match_count; i++) {
+        const struct config_match *match = &route->matches[i];
+        if (match->kind == CONFIG_MATCH_FROM) {
+            rule->from = match->indices;
+            rule->from_count = match->index_count;
+        } else if (match->kind == CONFIG_MATCH_LISTENER) {
+            rule->listeners = match->indices;
+            rule->listener_count = match->index_count;
+        }
+    }
+    return rest_headers(plan, http, rule);
+}
+
+/* Behind those for messages, in an order and a table of their own. */
+static enum status rest_routes(struct plan *plan, size_t first, struct fault *fault) {
+    const struct config *config = plan->config;
+    struct rest_rule *rules = arena_array(&plan->arena, config->route_count + 1, sizeof *rules);
+    size_t count = 0;
+    if (!rules)
+        return no_memory(fault);
+    for (size_t i = 0; i < config->route_count; i++) {
+        const struct config_route *route = &config->routes[i];
+        if (!route->enabled || !route->http)
+            continue;
+        if (!rest_rule(plan, route, &rules[count]) || !targets(plan, route, &plan->routes[first + count]))
+            return no_memory(fault);
+        count++;
+    }
+    plan->rest_first = first;
+    plan->rest_rules = rules;
+    if (count && rest_compile(rules, count, &plan->arena, &plan->rest) != STATUS_OK)
+        return no_memory(fault);
+    return STATUS_OK;
+}
+
 static enum status routes(struct plan *plan, struct fault *fault) {
     const struct config *config = plan->config;
     struct match_rule *rules = arena_array(&plan->arena, config->route_count + 1, sizeof *rules);
@@ -271,7 +357,7 @@ static enum status routes(struct plan *plan, struct fault *fault) {
         return no_memory(fault);
     for (size_t i = 0; i < config->route_count; i++) {
         const struct config_route *route = &config->routes[i];
-        if (!route->enabled)
+        if (!route->enabled || route->http)
             continue;
         if (!predicates(plan, route, &rules[count]) || !targets(plan, route, &plan->routes[count]))
             return no_memory(fault);
@@ -288,7 +374,7 @@ static enum status routes(struct plan *plan, struct fault *fault) {
     struct match_reads reads = match_reads(plan->match);
     plan->reads = reads.attributes;
     plan->memo_ok = !reads.others && !reads.data && !reads.time;
-    return STATUS_OK;
+    return rest_routes(plan, count, fault);
 }
 
 /* -- identities -- */

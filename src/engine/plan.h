@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "connection/net.h"
 #include "policy/match.h"
+#include "policy/rest.h"
 #include "security/identity.h"
 
 struct plan_target {
@@ -43,7 +44,10 @@ struct plan {
     uint32_t generation; /* set by whoever puts it in force; ascending */
     struct plan_listener *listeners;   /* by config index */
     struct plan_endpoint **endpoints;  /* by system index, then endpoint index */
-    struct plan_route *routes;         /* by config index */
+    struct plan_route *routes;         /* those that are enabled, in order: for messages, then for HTTP requests */
+    size_t rest_first;                 /* index of the first for HTTP requests */
+    const struct rest_rule *rest_rules;
+    const struct rest_table *rest;     /* NULL: there are none */
     struct plan_target *direct;        /* by system index: by the target alone */
     const struct match_table *match;
     const struct security *security;
@@ -58,6 +62,14 @@ struct plan *plan_new(const struct config *config, struct fault *fault);
 void plan_free(struct plan *plan);
 /* CONFIG_NONE when nobody has that name. */
 uint32_t plan_system(const struct plan *plan, struct slice name);
+/* What message->route says of a route: of another plan it means nothing. */
+static inline uint32_t plan_route_mark(const struct plan *plan, uint32_t index) {
+    return (plan->generation & 0xff) << 24 | ((index + 1) & 0xffffff);
+}
+/* -1: of another plan. */
+static inline int32_t plan_route_index(const struct plan *plan, uint32_t mark) {
+    return mark >> 24 == (plan->generation & 0xff) ? (int32_t)(mark & 0xffffff) - 1 : -1;
+}
 /* The protocol row for a scheme, NULL when it has none. */
 const struct protocol *plan_protocol(enum config_scheme scheme, enum protocol_role role);
 

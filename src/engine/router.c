@@ -50,7 +50,8 @@ static void by_route(struct engine *engine, const struct session *s, const struc
     struct match_input input = {.message = message, .from = from, .now = engine->now,
                                 .listener = s && s->listener ? s->connection->listener : MATCH_NONE};
     const struct plan *plan = engine->plan;
-    out->route = match_first(plan->match, &input, -1);
+    /* A REST route was found by its request. */
+    out->route = message->route ? plan_route_index(plan, message->route) : match_first(plan->match, &input, -1);
     if (out->route >= 0) {
         const struct plan_route *route = &plan->routes[out->route];
         out->targets = route->targets;

@@ -58,6 +58,7 @@ enum attribute_type {
     X(HTTPSCHEME, "httpscheme", STRING, 0) \
     X(HTTPHEADERS, "httpheaders", STRING, 0) \
     X(HTTPSTATUS, "httpstatus", INTEGER, 0) \
+    X(HTTPPARAMS, "httpparams", STRING, 0) \
     X(SAMPLEDRATE, "sampledrate", INTEGER, 0) \
     X(SEVERITYTEXT, "severitytext", STRING, 0) \
     X(SEVERITYNUMBER, "severitynumber", INTEGER, 0) \

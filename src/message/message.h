@@ -93,6 +93,7 @@ struct message {
     bool has_receipt;
     uint8_t marks; /* of the decoders, see store.h */
     uint8_t reserved;
+    uint32_t route; /* the REST route that it came by, counted from 1; 0: none. It stays within its worker */
     struct span data;
     struct wall expiry;  /* INT64_MAX: none given */
     uint8_t receipt[16]; /* our UUIDv7 for this message, when has_receipt */

@@ -22,6 +22,7 @@
 #include "message/uuid.h"
 #include "protocol/coding.h"
 #include "protocol/pull.h"
+#include "protocol/rest.h"
 
 enum protocol_role {
     PROTOCOL_ACCEPTED, /* we listen */
@@ -118,6 +119,14 @@ struct protocol_calls {
     void (*request)(void *user, uint64_t token, const struct protocol_request *request);
     /* The peer fetches, or says what became of what it fetched: answered now or later by protocol->answer(token). */
     void (*pull)(void *user, uint64_t token, const struct pull *pull);
+    /* Where a request outside of the API goes; NULL: nowhere. See rest.h. */
+    void (*way)(void *user, const struct protocol_ask *ask, struct protocol_way *ret);
+    /* accepted: a request that is streamed begins; the user answers it by the row's `streams`. NULL: none is. */
+    void (*stream_begin)(void *user, const struct protocol_stream *stream);
+    /* dialled: a head of its answer */
+    void (*stream_answer)(void *user, const struct protocol_stream_answer *answer);
+    /* More of the body that comes from this peer, or of the tunnel. False: no more until streams->resume(). */
+    bool (*stream_data)(void *user, struct slice data, bool last);
     /* Words for the peer about why inbound `token` is settled with `status`, such as "no system `lmap`; did you mean
      * `lamp`?". Asked for from within settle(). Returns their size; 0, or the call being NULL: the status title says it. */
     size_t (*detail)(void *user, uint64_t token, enum status status, char *out, size_t room);
@@ -235,9 +244,16 @@ struct protocol_setup {
     const struct slice *origins; /* http1: of pages that may use this listener, beside those of its own host */
     size_t origin_count;
     bool is_admin;         /* http1: every request goes to calls->request */
+    bool is_secure;        /* http1: its peers speak TLS, here or before us: `https` */
+    const struct cidr *trusted; /* http1: peers whose Forwarded and X-Forwarded-* count */
+    size_t trusted_count;
     /* dialled */
     struct slice host; /* http1: Host */
     struct slice path; /* http1: request target, query included */
+    const struct protocol_rest *rest; /* http1: messages become requests of their own; NULL: they are posted as events */
+    const struct protocol_header *headers; /* http1: fields to add to each request */
+    size_t header_count;
+    bool preserve_host;    /* http1: a request that came by HTTP keeps the Host that it was made for */
     enum protocol_content_mode mode;
     enum message_encoding encoding; /* of what we send where the peer does not choose */
     uint32_t pipeline; /* http1, fifo: requests on their way at once; 0: one */
@@ -328,6 +344,7 @@ struct protocol {
     void (*answer)(void *state, uint64_t token, const struct protocol_answer *answer, struct now now);
     /* More of an answer that is a stream; `last`: it ends, and the connection with it. */
     void (*stream)(void *state, uint64_t token, struct slice bytes, bool last, struct now now);
+    const struct protocol_streams *streams; /* NULL: exchanges are never streamed */
     /* Recover a message from the bytes that send() wrote (they did not get out). False when it can't be. */
     bool (*recover)(void *state, struct slice sent, struct message *ret_message);
     /* Frees what the state owns, not the state. The sink must not be called. */

@@ -72,7 +72,7 @@ void answer_write(struct http1 *h, const struct answer *answer, struct now now) 
     coded_line(coding, &out);
     if (answer->code >= 200 && answer->code != 204 && answer->code != 304) { /* RFC 9110 section 8.6 */
         buffer_add(&out, SLICE_OF("Content-Length: "));
-        buffer_add_u64(&out, body.size);
+        buffer_add_u64(&out, answer->length ? answer->length : body.size);
         buffer_add(&out, SLICE_OF("\r\n"));
     }
     buffer_add(&out, SLICE_OF("\r\n"));
@@ -175,7 +175,7 @@ void answer_end(struct http1 *h, enum status status, struct now now) {
     bool keep = goes_on(s);
     batch_free(h);
     s->token = 0;
-    s->is_http = s->has_receipt = s->watches = s->streams = false;
+    s->is_http = s->is_rest = s->has_receipt = s->watches = s->streams = false;
     s->in.phase = s->after;
     s->after = PHASE_HEAD;
     s->in.timing = s->continued = s->checked = false;

@@ -144,11 +144,11 @@ static enum status decode_reply(struct http1 *h, const struct http1_head *head, 
     struct api_hints hints = {.head = head, .rules = &rules, .expiry = {INT64_MAX}, .now = now.wall,
                               .id = slice_make(id, sizeof id), .source = wrap_source(h->setup, h->setup->system, source, sizeof source),
                               .messagetype = SLICE_OF("response")};
-    memcpy(message->receipt, uuid, sizeof uuid);
-    enum status status = coded_unpack(h, head, &body, fault);
+    enum status status = h->setup->rest ? STATUS_OK : coded_unpack(h, head, &body, fault);
     if (status != STATUS_OK)
         return status;
-    status = api_decode(message, api_mode(head), body, &h->worker->extra, NULL, &hints, fault);
+    status = h->setup->rest ? rest_decode(h, head, body, message, hints.id, hints.source, fault, now)
+                            : api_decode(message, api_mode(head), body, &h->worker->extra, NULL, &hints, fault);
     memcpy(message->receipt, uuid, sizeof uuid);
     message->has_receipt = true;
     return status;
@@ -171,9 +171,9 @@ static void take_reply(struct http1 *h, const struct http1_head *head, struct sl
     coding_rest(h->worker->coder);
 }
 
-/* Only 200 has a reply in its body; 202 promises one for later, elsewhere. */
+/* Of an event only 200 has a reply in its body; 202 promises one for later, elsewhere. Of REST each answer is one. */
 static bool has_reply(const struct http1 *h, const struct http1_head *head) {
-    return current(h)->asks && head->code == 200;
+    return current(h)->asks && (head->code == 200 || h->setup->rest);
 }
 
 /* -- answers in -- */
@@ -271,6 +271,10 @@ static size_t take_head(struct http1 *h, struct slice bytes, bool ended, struct 
     }
     if (head.code < 200)
         return interim(h, &head);
+    if (current(h)->is_head) {
+        head.framing = HTTP1_NO_BODY;
+        head.length = 0;
+    }
     /* An answer that came before its request was written whole leaves the rest of that in the way. */
     c->is_left = head.wants_close || (head.minor == 0 && !head.wants_keep) || head.framing == HTTP1_UNTIL_CLOSE;
     c->ends = c->is_left || h->sink->out->written < current(h)->end;

@@ -7,8 +7,8 @@
 
 /* What is wrong with a request before its body is looked at: it is answered now, its body is read past. Whoever waits
  * for 100 may send the body or not (RFC 9110 section 10.1.1): after that no head can be told from it. */
-static bool refuse(struct http1 *h, const struct http1_head *head, enum status status, const char *words,
-                   const char *lines, struct now now) {
+bool exchange_refuse(struct http1 *h, const struct http1_head *head, enum status status, const char *words,
+                     const char *lines, struct now now) {
     struct http1_server *s = &h->server;
     bool has_body = head->framing == HTTP1_CHUNKED || head->length > 0;
     if (has_body && http1_known(head, HTTP1_EXPECT).data)
@@ -22,7 +22,7 @@ static bool refuse(struct http1 *h, const struct http1_head *head, enum status s
     return false;
 }
 
-static bool answer_options(struct http1 *h, const struct http1_head *head, const char *allow, struct now now) {
+bool exchange_options(struct http1 *h, const struct http1_head *head, const char *allow, struct now now) {
     struct http1_server *s = &h->server;
     char line[ORIGIN_PREFLIGHT_MAX];
     int size = allow ? snprintf(line, sizeof line, "Allow: %s\r\n", allow) : origin_preflight(head, line);
@@ -90,11 +90,6 @@ static enum status say_hello(struct http1 *h, const struct http1_head *head, str
     return status;
 }
 
-bool exchange_refuse(struct http1 *h, const struct http1_head *head, enum status status, const char *words,
-                     const char *lines, struct now now) {
-    return refuse(h, head, status, words, lines, now);
-}
-
 enum status exchange_serve(struct http1 *h, const struct http1_head *head, struct slice system) {
     struct protocol_hello hello = {.client = http1_known(head, HTTP1_USER_AGENT), .system = system, .serves = true};
     bearer(head, &hello.key);
@@ -104,9 +99,9 @@ enum status exchange_serve(struct http1 *h, const struct http1_head *head, struc
 static bool check_identity(struct http1 *h, const struct http1_head *head, struct now now) {
     struct slice key;
     if (!bearer(head, &key))
-        return refuse(h, head, STATUS_UNAUTHENTICATED, "`Authorization` must be `Bearer` and a key", NULL, now);
+        return exchange_refuse(h, head, STATUS_UNAUTHENTICATED, "`Authorization` must be `Bearer` and a key", NULL, now);
     if (key.size && h->setup->keys_refused)
-        return refuse(h, head, STATUS_FORBIDDEN,
+        return exchange_refuse(h, head, STATUS_FORBIDDEN,
                       "keys in clear text are refused here: use TLS or a loopback address, or write "
                       "`insecure: true` for this listener",
                       NULL, now);
@@ -115,7 +110,7 @@ static bool check_identity(struct http1 *h, const struct http1_head *head, struc
         return true;
     const char *words = status != STATUS_UNAUTHENTICATED ? NULL
                         : key.size ? "the key is not known here, or no longer" : "a key is due: `Authorization: Bearer KEY`";
-    return refuse(h, head, status, words, NULL, now);
+    return exchange_refuse(h, head, status, words, NULL, now);
 }
 
 /* -- what it is about -- */
@@ -126,7 +121,7 @@ static bool check_duplicates(struct http1 *h, const struct http1_head *head, str
             continue;
         for (uint32_t k = i + 1; k < head->field_count; k++)
             if (slice_equal_nocase(head->fields[i].name, head->fields[k].name))
-                return refuse(h, head, STATUS_MALFORMED_EVENT, "a ce- header is there twice", NULL, now);
+                return exchange_refuse(h, head, STATUS_MALFORMED_EVENT, "a ce- header is there twice", NULL, now);
     }
     return true;
 }
@@ -144,16 +139,16 @@ static bool check_coding(struct http1 *h, const struct http1_head *head, struct 
     buffer_init_fixed(&out, lines, CODED_ACCEPT_MAX);
     coded_accept_line(h, &out); /* RFC 9110 section 15.5.16 */
     lines[out.size] = '\0';
-    return refuse(h, head, STATUS_UNSUPPORTED_MEDIA, words, lines, now);
+    return exchange_refuse(h, head, STATUS_UNSUPPORTED_MEDIA, words, lines, now);
 }
 
 static bool check_mode(struct http1 *h, const struct http1_head *head, struct now now) {
     enum api_mode mode = mode_of(h, head);
     if (mode == API_UNKNOWN_FORMAT)
-        return refuse(h, head, STATUS_UNSUPPORTED_MEDIA,
+        return exchange_refuse(h, head, STATUS_UNSUPPORTED_MEDIA,
                       "of CloudEvents only the formats +json and +protobuf are understood, in UTF-8", NULL, now);
     if (mode == API_PLAIN && h->setup->format == PROTOCOL_FORMAT_CLOUDEVENTS)
-        return refuse(h, head, STATUS_UNSUPPORTED_MEDIA, "only CloudEvents are taken here", NULL, now);
+        return exchange_refuse(h, head, STATUS_UNSUPPORTED_MEDIA, "only CloudEvents are taken here", NULL, now);
     /* Of an event in binary mode the decoder finds them, which is cheaper. */
     return mode == API_BINARY || check_duplicates(h, head, now);
 }
@@ -161,7 +156,7 @@ static bool check_mode(struct http1 *h, const struct http1_head *head, struct no
 static bool refuse_method(struct http1 *h, const struct http1_head *head, const char *allow, struct now now) {
     char line[64];
     snprintf(line, sizeof line, "Allow: %s\r\n", allow);
-    return refuse(h, head, STATUS_METHOD_NOT_ALLOWED, "messages are sent with POST", line, now);
+    return exchange_refuse(h, head, STATUS_METHOD_NOT_ALLOWED, "messages are sent with POST", line, now);
 }
 
 static bool check_route(struct http1 *h, const struct http1_head *head, struct now now) {
@@ -170,7 +165,7 @@ static bool check_route(struct http1 *h, const struct http1_head *head, struct n
     if (h->setup->websocket.only)
         return slice_equal(head->path, h->setup->path)
                    ? upgrade_begin(h, head, now)
-                   : refuse(h, head, STATUS_NOT_FOUND, "nothing is at this path of a WebSocket listener", NULL, now);
+                   : exchange_refuse(h, head, STATUS_NOT_FOUND, "nothing is at this path of a WebSocket listener", NULL, now);
     api_route(head, room, &route);
     switch (route.place) {
     case API_MESSAGES:
@@ -181,40 +176,40 @@ static bool check_route(struct http1 *h, const struct http1_head *head, struct n
     case API_WEBSOCKET:
         return upgrade_begin(h, head, now);
     case API_OPTIONS:
-        return answer_options(h, head, route.allow, now);
+        return exchange_options(h, head, route.allow, now);
     case API_NO_METHOD:
         return refuse_method(h, head, route.allow, now);
     case API_PLANNED:
-        return refuse(h, head, STATUS_NOT_SUPPORTED, "not supported yet in " INTERTIE_VERSION, NULL, now);
+        return exchange_refuse(h, head, STATUS_NOT_SUPPORTED, "not supported yet in " INTERTIE_VERSION, NULL, now);
     case API_BAD_NAME:
-        return refuse(h, head, STATUS_UNKNOWN_TARGET, "no system can be called so: names are a-z, 0-9, `_` and `-`", NULL,
+        return exchange_refuse(h, head, STATUS_UNKNOWN_TARGET, "no system can be called so: names are a-z, 0-9, `_` and `-`", NULL,
                       now);
     case API_UNKNOWN:
         break;
     }
-    return refuse(h, head, STATUS_NOT_FOUND, "nothing is at this path; messages go to /v1/messages", NULL, now);
+    return rest_check(h, head, now);
 }
 
 bool exchange_check(struct http1 *h, const struct http1_head *head, struct now now) {
     struct slice expect = http1_known(head, HTTP1_EXPECT);
     const char *words = distrust(h, head);
     if (slice_is(head->method, "CONNECT") || slice_is(head->method, "TRACE"))
-        return refuse(h, head, STATUS_METHOD_NOT_ALLOWED, "this method is not served",
+        return exchange_refuse(h, head, STATUS_METHOD_NOT_ALLOWED, "this method is not served",
                       h->setup->is_admin ? "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS\r\n" : "Allow: POST, OPTIONS\r\n",
                       now);
-    if (words)
-        return refuse(h, head, STATUS_ORIGIN_REFUSED, words, NULL, now);
+    if (words && !rest_trusts(h, head, http1_known(head, HTTP1_ORIGIN).data != NULL))
+        return exchange_refuse(h, head, STATUS_ORIGIN_REFUSED, words, NULL, now);
     if (expect.data && head->minor >= 1 && !slice_equal_nocase(expect, SLICE_OF("100-continue")))
-        return refuse(h, head, STATUS_EXPECTATION_FAILED, "the only expectation that can be met is 100-continue", NULL,
+        return exchange_refuse(h, head, STATUS_EXPECTATION_FAILED, "the only expectation that can be met is 100-continue", NULL,
                       now);
     if (h->server.cors && origin_is_preflight(head))
-        return answer_options(h, head, NULL, now);
+        return exchange_options(h, head, NULL, now);
     if (!check_identity(h, head, now))
         return false;
     if (!h->setup->is_admin)
         return check_route(h, head, now);
     if (head->form == HTTP1_ASTERISK_FORM)
-        return answer_options(h, head, "GET, HEAD, POST, PUT, DELETE, OPTIONS", now);
+        return exchange_options(h, head, "GET, HEAD, POST, PUT, DELETE, OPTIONS", now);
     return check_coding(h, head, now);
 }
 
@@ -297,6 +292,10 @@ void exchange_begin(struct http1 *h, const struct http1_head *head, struct slice
     h->sink->due = MONO_NEVER;
     if (h->setup->is_admin) {
         begin_request(h, head, body, now);
+        return;
+    }
+    if (s->is_rest) {
+        rest_begin(h, head, body, now);
         return;
     }
     api_route(head, room, &route);

@@ -18,6 +18,10 @@ enum {
     PHASE_SKIP_CHUNKS,
     PHASE_SKIP_ALL, /* until the peer closes */
     PHASE_OPEN,   /* accepted: an exchange waits for its answer. Dialled: nothing is sent yet */
+    PHASE_STREAM_LENGTH, /* a body that goes on as it comes */
+    PHASE_STREAM_CHUNKS,
+    PHASE_STREAM_ALL, /* until the peer closes; tunnels too */
+    PHASE_STREAM_DONE, /* all of the request is through, its answer is not */
     PHASE_OVER,
 };
 
@@ -37,6 +41,21 @@ struct http1_held {
     size_t head; /* size of the head */
 };
 
+/* An exchange that is streamed. `in` is what comes from the peer, `out` what goes to it. */
+struct http1_relay {
+    bool is_on;
+    bool is_head;     /* the answer has no body */
+    bool upgrades;    /* was asked for */
+    bool is_tunnel;
+    bool in_done;
+    bool out_began;   /* accepted: the answer's final head is written */
+    bool out_done;
+    bool out_chunked;
+    bool out_until_close; /* its end is that of the connection */
+    bool has_code;    /* dialled: the answer's final head has come */
+    uint64_t out_left; /* of a body whose length was said */
+};
+
 /* The last key that was accepted. */
 struct http1_key {
     uint8_t size;
@@ -46,18 +65,19 @@ struct http1_key {
 /* Thousands of these wait for their next request: what only an exchange needs stands elsewhere. */
 struct http1_server {
     struct http1_in in;
-    bool keep;      /* the connection goes on after this answer */
-    bool is_head;   /* answers have no body */
-    bool is_old;    /* HTTP/1.0 */
+    bool keep : 1;      /* the connection goes on after this answer */
+    bool is_head : 1;   /* answers have no body */
+    bool is_old : 1;    /* HTTP/1.0 */
     uint8_t cors;   /* the page that asks is of this one of setup->origins, counted from 1; 0: of none */
-    bool is_http;   /* the open token is a calls->request one */
-    bool checked;   /* the head may go on to its body */
-    bool continued; /* 100 was sent for the message that is coming */
-    bool shutting;
-    bool has_receipt;
-    bool said_hello;
-    bool watches;   /* the exchange may stay open for long: it ends when the peer ends its side */
-    bool streams;   /* its answer has begun and has no end yet */
+    bool is_http : 1;   /* the open token is a calls->request one */
+    bool checked : 1;   /* the head may go on to its body */
+    bool continued : 1; /* 100 was sent for the message that is coming */
+    bool shutting : 1;
+    bool has_receipt : 1;
+    bool said_hello : 1;
+    bool watches : 1;   /* the exchange may stay open for long: it ends when the peer ends its side */
+    bool streams : 1;   /* its answer has begun and has no end yet */
+    bool is_rest : 1;   /* the open exchange is a message's by a REST route */
     uint8_t mode; /* enum api_mode: of the reply */
     uint8_t coding; /* enum coding: that the answer may have */
     uint8_t after; /* phase to go to when the exchange ends */
@@ -67,6 +87,7 @@ struct http1_server {
     struct batch *batch;
     struct http1_held *held; /* NULL: nothing is */
     struct http1_key *key;   /* `said_hello` with it; NULL: without one */
+    struct http1_relay *relay; /* NULL: none is open */
     struct slice system;     /* as that hello was answered */
     enum status shut_status;
 };
@@ -78,6 +99,7 @@ struct http1_sent {
     uint64_t first; /* token of its first event */
     uint32_t count; /* of its events */
     bool asks;
+    bool is_head; /* its answer has no body */
     bool is_packed;
     uint64_t end;   /* out->added behind it */
     struct mono due;
@@ -94,6 +116,7 @@ struct http1_client {
     bool plainly;  /* nor the coding that we pack with */
     uint8_t interim;
     uint64_t tokens; /* inbound */
+    struct http1_relay *relay; /* NULL: none is open */
     struct http1_sent *sent; /* ring: answers come in the order of requests */
     uint32_t sent_first;
     uint32_t sent_count;
@@ -167,12 +190,29 @@ void origin_lines(const struct http1 *h, struct buffer *out);
 /* upgrade.c: a request to go on as WebSocket; false: it is answered, with 101 or a refusal */
 bool upgrade_begin(struct http1 *h, const struct http1_head *head, struct now now);
 
+bool exchange_options(struct http1 *h, const struct http1_head *head, const char *allow, struct now now);
+
+/* rest.c: requests of the accepted role that REST routes take, as messages, and their answers */
+/* As exchange_check(), for what is outside of the API. */
+bool rest_check(struct http1 *h, const struct http1_head *head, struct now now);
+/* Whether a route wants what is distrusted: it names its hosts, or (`is_origin`) the other side decides about Origin. */
+bool rest_trusts(struct http1 *h, const struct http1_head *head, bool is_origin);
+void rest_begin(struct http1 *h, const struct http1_head *head, struct slice body, struct now now);
+enum status rest_answer(struct http1 *h, const struct message *message, const struct overlay *overlay, struct now now);
+
+/* rest_client.c: messages as requests of their own */
+enum status rest_request(struct http1 *h, const struct message *message, const struct overlay *overlay,
+                         const struct protocol_send *options, struct buffer *out, bool *ret_is_head);
+enum status rest_decode(struct http1 *h, const struct http1_head *head, struct slice body, struct message *message,
+                        const struct slice id, const struct slice source, struct message_fault *fault, struct now now);
+
 /* answer.c: bytes out of the accepted role */
 struct answer {
     unsigned code;
     struct slice content_type; /* empty: none */
     struct slice body;
     struct slice lines; /* each with CRLF */
+    uint64_t length;    /* of a body that isn't there, to HEAD; 0: as `body` */
 };
 void answer_write(struct http1 *h, const struct answer *answer, struct now now);
 void answer_problem(struct http1 *h, enum status status, struct slice detail, uint32_t retry_ms, struct slice lines,

@@ -146,6 +146,22 @@ static enum status send_one(struct http1 *h, const struct message *message, cons
     return out.status;
 }
 
+/* A request of its own, where the peer is a REST service. */
+static enum status send_rest(struct http1 *h, const struct message *message, const struct overlay *overlay,
+                             const struct protocol_send *options, struct now now) {
+    struct buffer *scratch = &h->worker->scratch;
+    bool is_head = false;
+    buffer_clear(scratch);
+    enum status status = rest_request(h, message, overlay, options, scratch, &is_head);
+    if (status != STATUS_OK)
+        return status;
+    if (!reserve_sent(&h->client) || !chain_add(h->sink->out, buffer_slice(scratch)))
+        return STATUS_NO_MEMORY;
+    push_sent(h, (struct http1_sent){.first = options->token, .count = 1, .asks = options->asks, .is_head = is_head},
+              options->timeout_ns, now);
+    return STATUS_OK;
+}
+
 /* -- events that wait -- */
 
 static struct gather *join_line(struct http1 *h, uint64_t token, struct now now) {
@@ -224,8 +240,9 @@ enum status client_send(struct http1 *h, const struct message *message, const st
                         const struct protocol_send *options, struct now now) {
     if (h->sink->room.messages == 0)
         return STATUS_OVERLOADED;
-    enum status status = gathers(h) ? hold_back(h, message, overlay, options, now)
-                                    : send_one(h, message, overlay, options, now);
+    enum status status = h->setup->rest ? send_rest(h, message, overlay, options, now)
+                         : gathers(h)   ? hold_back(h, message, overlay, options, now)
+                                        : send_one(h, message, overlay, options, now);
     if (status == STATUS_OK)
         client_look(h, now);
     return status;

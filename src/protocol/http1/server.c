@@ -229,7 +229,7 @@ enum status server_send(struct http1 *h, const struct message *message, const st
     struct http1_server *s = &h->server;
     if (s->token == 0 || options->reply_to != s->token || s->is_http || s->batch)
         return STATUS_NOT_SUPPORTED;
-    enum status status = answer_reply(h, message, overlay, now);
+    enum status status = s->is_rest ? rest_answer(h, message, overlay, now) : answer_reply(h, message, overlay, now);
     if (status == STATUS_OK)
         answer_end(h, STATUS_OK, now);
     return status;
