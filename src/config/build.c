@@ -245,8 +245,9 @@ static void build_listener(struct build *build, struct config_listener *listener
     if (!url || !build_url(build, &listener->url, url->text, URL_LISTENER))
         build->failed = true;
     bool is_http = listener->url.scheme == CONFIG_SCHEME_HTTP || listener->url.scheme == CONFIG_SCHEME_HTTPS;
+    bool is_web = is_http || listener->url.scheme == CONFIG_SCHEME_WS || listener->url.scheme == CONFIG_SCHEME_WSS;
     if (!node_get(node, SLICE_OF("format")))
-        listener->format = is_http ? CONFIG_FORMAT_AUTO : CONFIG_FORMAT_CLOUDEVENTS;
+        listener->format = is_web ? CONFIG_FORMAT_AUTO : CONFIG_FORMAT_CLOUDEVENTS;
     if (!find(node, "timeouts.idle"))
         listener->timeouts.idle_ns = (is_http ? 60 : 300) * NS_PER_S;
     if (!find(node, "limits.message") && listener->url.scheme == CONFIG_SCHEME_UDP)

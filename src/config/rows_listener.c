@@ -16,7 +16,7 @@ static const struct config_row rows[] = {
     {"allow", ROW_CIDR, ROW_LIST, "(any)", "Addresses that may connect or send."},
     {"max_priority", ROW_PRIORITY, 0, "5", "Of peers that can't say who they are; higher claims are lowered and counted.", .least = 1,
      .most = 5, .field = ROW_FIELD(config_listener, max_priority)},
-    {"format", ROW_ENUM, 0, "(auto on http, else cloudevents)",
+    {"format", ROW_ENUM, 0, "(auto on http and ws, else cloudevents)",
      "auto: CloudEvents as such, all else is wrapped with `defaults`; cloudevents: all else is refused; raw: always wrapped.",
      .values = "auto|cloudevents|raw", .least = CONFIG_FORMAT_AUTO, .field = ROW_FIELD(config_listener, format)},
     {"defaults", ROW_NAMED, 0, NULL, "Attributes for what is wrapped."},

@@ -17,9 +17,9 @@ def install():
         print("1..0 # SKIP node and npm are not here")
         sys.exit(77)
     os.makedirs(BUILD, exist_ok=True)
-    for name in ("package.json", "package-lock.json", "sdk.js"):
+    for name in ("package.json", "package-lock.json", "sdk.js", "ws.js"):
         shutil.copy(os.path.join(SOURCE, name), BUILD)
-    if os.path.exists(os.path.join(BUILD, "node_modules", "cloudevents")):
+    if all(os.path.exists(os.path.join(BUILD, "node_modules", name)) for name in ("cloudevents", "ws")):
         return
     done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=BUILD, capture_output=True, text=True,
                           timeout=200)

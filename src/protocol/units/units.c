@@ -55,6 +55,10 @@ static void write_complaint(struct units *s, enum status status, const char *wor
 
 void units_refuse(struct units *s, enum status status, const char *words, struct slice begun, struct now now) {
     struct message_fault fault;
+    if (s->leaving) { /* nor can the answer to our goodbye be found in it */
+        units_gone(s, status);
+        return;
+    }
     control_fault(&fault, status, "%s", words);
     write_complaint(s, status, fault.text, units_find_id(s, begun), now);
     units_close(s, status, fault.text, now);
