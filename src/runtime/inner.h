@@ -212,6 +212,11 @@ struct tally {
     size_t system_count;
     struct tally_bytes bytes[12];
     uint32_t accepted;
+    struct {
+        uint32_t series[2][PRIORITY_COUNT + 1]; /* delivered, replied; by priority */
+        uint8_t size;
+        char name[31];
+    } nameless; /* those who are no system of the plan mostly have one name */
     struct tally_listener {
         uint32_t series;
         uint64_t told; /* of the engine's count, which begins anew with each plan */

@@ -107,6 +107,25 @@ static uint32_t landed_series(struct tally *tally, struct tally_system *system, 
     return *series;
 }
 
+/* A subscription of somebody unknown: each message to it comes by here. */
+static uint32_t nameless_series(struct tally *tally, const struct engine_count *count) {
+    bool fits = count->name.size <= sizeof tally->nameless.name;
+    if (fits && !slice_equal(count->name, slice_make(tally->nameless.name, tally->nameless.size))) {
+        memset(&tally->nameless, 0, sizeof tally->nameless);
+        tally->nameless.size = (uint8_t)count->name.size;
+        if (count->name.size)
+            memcpy(tally->nameless.name, count->name.data, count->name.size);
+    }
+    uint32_t *series = &tally->nameless.series[count->ending == ENDING_REPLIED][count->priority];
+    if (fits && *series != METRICS_NO_SERIES)
+        return *series;
+    uint32_t found = METRICS_SERIES(tally->set, METRIC_MESSAGES_DELIVERED, count->name, NOTHING,
+                                    priority_text(count->priority));
+    if (fits)
+        *series = found;
+    return found;
+}
+
 static enum metric metric_of(enum engine_ending ending) {
     switch (ending) {
     case ENDING_EXPIRED:
@@ -133,8 +152,7 @@ void tally_ending(struct tally *tally, const struct engine_count *count) {
         return;
     }
     if (count->ending <= ENDING_REPLIED) {
-        metrics_add(tally->set, METRICS_SERIES(tally->set, METRIC_MESSAGES_DELIVERED, count->name, NOTHING,
-                                               priority_text(count->priority)), count->count);
+        metrics_add(tally->set, nameless_series(tally, count), count->count);
         return;
     }
     metrics_add(tally->set, METRICS_SERIES(tally->set, metric_of(count->ending), count->name,
