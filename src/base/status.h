@@ -89,6 +89,8 @@ enum status_class {
     X(CERTIFICATE_MISSING, DENIED, "certificate-missing", 401, 16, 0, 0, 0, "No client certificate") \
     X(TRUNCATED, AWAY, "truncated", 502, 14, 0, 0, 0, "Cut off without an end") \
     X(RESOLVE_FAILED, AWAY, "resolve-failed", 503, 14, 0, 0, 0, "Name not resolved") \
+    X(NAME_NOT_FOUND, AWAY, "name-not-found", 503, 14, 0, 0, 0, "Name not found") \
+    X(RESOLVE_TIMEOUT, AWAY, "resolve-timeout", 503, 14, 0, 0, 0, "No answer for the name in time") \
     X(CONNECT_TIMEOUT, AWAY, "connect-timeout", 503, 14, 0, 0, 0, "No connection in time") \
     X(BAD_GREETING, AWAY, "bad-greeting", 503, 14, 0, 0, 0, "Greeting not as expected") \
     X(ADDRESS_IN_USE, LOCAL, "address-in-use", 500, 13, 0, 0, 0, "Address in use") \

@@ -240,11 +240,21 @@ static void report_timer(struct loop *loop) {
         loop->owner.on_timer(loop->owner.user);
 }
 
+/* Questions for names have time limits of their own. */
+static void report_names(struct loop *loop) {
+    struct mono due = resolver_due(loop->resolver);
+    if (due.ns == MONO_NEVER.ns || !mono_due(due, platform_mono()))
+        return;
+    loop->is_turning = true;
+    resolver_tick(loop->resolver);
+}
+
 /* Rounded up, so that it never comes early. */
 static int wait_ms(const struct loop *loop) {
-    if (loop->timer_at.ns == MONO_NEVER.ns)
+    struct mono next = mono_min(loop->timer_at, resolver_due(loop->resolver));
+    if (next.ns == MONO_NEVER.ns)
         return -1;
-    int64_t left = loop->timer_at.ns - platform_mono().ns;
+    int64_t left = next.ns - platform_mono().ns;
     if (left <= 0)
         return 0;
     int64_t ms = left / NS_PER_MS + (left % NS_PER_MS > 0);
@@ -301,6 +311,7 @@ void loop_run_once(struct loop *loop, bool wait) {
     loop->event_count = sleeps ? wait_for_events(loop) : look(loop, 0);
     report_all(loop);
     catch_up(loop);
+    report_names(loop);
     report_wake(loop);
     report_timer(loop);
     end_turn(loop);

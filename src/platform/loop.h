@@ -41,8 +41,8 @@ struct loop_watch {
 };
 
 typedef void loop_signal_call(void *user, int signal_number);
-/* `addresses` has `count` entries, with the port asked for; borrowed. `status` else: RESOLVE_FAILED, NO_MEMORY or
- * CANCELLED (the loop ends). */
+/* `addresses` has `count` entries, with the port asked for; borrowed. `status` else: NAME_NOT_FOUND,
+ * RESOLVE_TIMEOUT, RESOLVE_FAILED (what was asked refused or is broken), NO_MEMORY or CANCELLED (the loop ends). */
 typedef void loop_resolve_call(void *user, enum status status, const struct address *addresses, size_t count);
 
 #define LOOP_NAME_MAX 253      /* bytes of a host name (RFC 1035 section 2.3.4, without the root) */
@@ -51,7 +51,7 @@ typedef void loop_resolve_call(void *user, enum status status, const struct addr
 
 /* NULL when memory or descriptors are out. `owner` is copied. */
 struct loop *loop_new(const struct loop_owner *owner);
-/* Ends all watches; descriptors stay the caller's. Resolutions still under way are waited for and reported CANCELLED.
+/* Ends all watches; descriptors stay the caller's. Resolutions still under way are reported CANCELLED.
  * Not inside a callback. */
 void loop_free(struct loop *loop);
 
@@ -86,7 +86,7 @@ void loop_busy_poll(struct loop *loop, int64_t ns);
  * in use. */
 bool loop_signal(struct loop *loop, int signal_number, loop_signal_call *call, void *user);
 
-/* Looks `name` up in a helper thread; `call` comes in a later turn. NULL, and no call, for a name that is empty,
+/* Looks `name` up, see platform/resolver.h; `call` comes in a later turn. NULL, and no call, for a name that is empty,
  * longer than LOOP_NAME_MAX or holds a NUL, or when memory is out. */
 struct loop_resolve *loop_resolve(struct loop *loop, struct slice name, uint16_t port, loop_resolve_call *call,
                                   void *user);

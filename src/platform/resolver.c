@@ -1,144 +1,318 @@
-/* Names to addresses in helper threads. */
+/* Names to addresses, by c-ares on the loop. */
 #include "platform/resolver.h"
 
+#include <ares.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <stdlib.h>
 
+#include "base/list.h"
+#include "base/map.h"
 #include "base/memory.h"
+#include "platform/clock.h"
+#include "platform/entropy.h"
 #include "platform/sockaddr.h"
-#include "platform/thread.h"
 
+/* One who waits for a name, or whose answer is about to be given. */
 struct loop_resolve {
-    struct loop_resolve *next;
-    loop_resolve_call *call; /* the loop's thread's; NULL: forgotten */
+    struct list_node node; /* of its name, or in resolver->answered */
+    struct name *name;     /* NULL: it has its answer */
+    loop_resolve_call *call; /* NULL: forgotten */
     void *user;
     enum status status;
     uint16_t port;
-    char name[LOOP_NAME_MAX + 1];
-    size_t count;
+    uint8_t count;
     struct address addresses[LOOP_ADDRESSES_MAX];
 };
 
-struct queue {
-    struct loop_resolve *first;
-    struct loop_resolve *last;
+/* One name that is being asked for or was found (or found missing). */
+struct name {
+    struct list_node node; /* in resolver->names, the one unused for longest first */
+    struct resolver *resolver;
+    struct list waiting;
+    struct mono until; /* known: good for so long */
+    enum status status;
+    bool is_known; /* else it is being asked for */
+    bool is_asked; /* c-ares has it */
+    uint8_t count;
+    struct address addresses[LOOP_ADDRESSES_MAX]; /* without port */
+    size_t size;
+    char text[LOOP_NAME_MAX + 1];
+};
+
+/* A socket of c-ares. */
+struct wire {
+    struct list_node node;
+    struct loop_watch watch;
+    struct resolver *resolver;
+    int fd;
 };
 
 struct resolver {
     struct loop *loop;
-    struct thread threads[RESOLVER_THREADS_MAX];
-    unsigned thread_count;
-    pthread_mutex_t lock; /* what follows */
-    pthread_cond_t more;
-    struct queue asked;
-    struct queue answered;
-    unsigned waiting; /* threads with nothing to do */
-    unsigned open;    /* asked, and no thread has it yet */
-    bool is_ending;
+    ares_channel channel; /* NULL: none yet */
+    struct mono opened;   /* the channel */
+    struct list wires;
+    struct list names;
+    struct map by_text;
+    struct list answered;
+    uint32_t asked; /* names that c-ares has */
 };
 
-static void put(struct queue *queue, struct loop_resolve *request) {
-    request->next = NULL;
-    if (queue->last)
-        queue->last->next = request;
-    else
-        queue->first = request;
-    queue->last = request;
+static pthread_once_t library_once = PTHREAD_ONCE_INIT;
+
+static void start_library(void) {
+    (void)ares_library_init(ARES_LIB_INIT_ALL);
 }
 
-static struct loop_resolve *take(struct queue *queue) {
-    struct loop_resolve *request = queue->first;
-    if (request && !(queue->first = request->next))
-        queue->last = NULL;
-    return request;
+struct resolver *resolver_new(struct loop *loop) {
+    struct resolver *resolver = memory_new(sizeof *resolver);
+    uint64_t seed = 0;
+    if (!resolver)
+        return NULL;
+    if (!entropy_seed(&seed))
+        seed = (uint64_t)platform_mono().ns; /* names come from the configuration, not from strangers */
+    resolver->loop = loop;
+    list_init(&resolver->wires);
+    list_init(&resolver->names);
+    list_init(&resolver->answered);
+    map_init(&resolver->by_text, seed);
+    return resolver;
 }
 
-/* -- helper threads -- */
+/* -- sockets of c-ares -- */
 
-static void look_up(struct loop_resolve *request) {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}; /* else each address comes once per type */
-    struct addrinfo *found = NULL;
-    int error = getaddrinfo(request->name, NULL, &hints, &found);
-    for (const struct addrinfo *at = found; at && request->count < LOOP_ADDRESSES_MAX; at = at->ai_next)
-        if (sockaddr_read(at->ai_addr, &request->addresses[request->count]))
-            request->addresses[request->count++].port = request->port;
-    if (found)
-        freeaddrinfo(found);
-    request->status = request->count        ? STATUS_OK
-                      : error == EAI_MEMORY ? STATUS_NO_MEMORY
-                                            : STATUS_RESOLVE_FAILED;
+static void wire_ready(void *user, unsigned events) {
+    const struct wire *wire = user;
+    struct resolver *resolver = wire->resolver;
+    int fd = wire->fd; /* the wire may go meanwhile */
+    ares_process_fd(resolver->channel, events & LOOP_READABLE ? fd : ARES_SOCKET_BAD, events & LOOP_WRITABLE ? fd : ARES_SOCKET_BAD);
 }
 
-/* NULL: the end. */
-static struct loop_resolve *wait_for_one(struct resolver *resolver) {
-    resolver->waiting++;
-    while (!resolver->is_ending && !resolver->asked.first)
-        pthread_cond_wait(&resolver->more, &resolver->lock);
-    resolver->waiting--;
-    struct loop_resolve *request = resolver->is_ending ? NULL : take(&resolver->asked);
-    resolver->open -= request != NULL;
-    return request;
+static struct wire *wire_find(const struct resolver *resolver, int fd) {
+    for (struct list_node *node = list_first(&resolver->wires); node; node = list_next(&resolver->wires, node))
+        if (LIST_ENTRY(node, struct wire, node)->fd == fd)
+            return LIST_ENTRY(node, struct wire, node);
+    return NULL;
 }
 
-static void run(void *user) {
+static void wire_free(struct wire *wire) {
+    if (wire->watch.loop)
+        loop_unwatch(&wire->watch);
+    list_remove(&wire->resolver->wires, &wire->node);
+    memory_free(wire);
+}
+
+/* What can't be watched for want of memory is left to the time limit of its question. */
+static void on_socket(void *user, ares_socket_t fd, int readable, int writable) {
     struct resolver *resolver = user;
-    struct loop_resolve *request;
-    pthread_mutex_lock(&resolver->lock);
-    while ((request = wait_for_one(resolver))) {
-        pthread_mutex_unlock(&resolver->lock);
-        look_up(request);
-        pthread_mutex_lock(&resolver->lock);
-        put(&resolver->answered, request);
-        loop_wake(resolver->loop);
+    struct wire *wire = wire_find(resolver, fd);
+    unsigned events = (readable ? LOOP_READABLE : 0u) | (writable ? LOOP_WRITABLE : 0u);
+    if (wire && events) {
+        loop_modify(&wire->watch, events);
+    } else if (wire) {
+        wire_free(wire);
+    } else if (events && (wire = memory_new(sizeof *wire))) {
+        wire->resolver = resolver;
+        wire->fd = fd;
+        list_add(&resolver->wires, &wire->node);
+        if (!loop_watch(resolver->loop, &wire->watch, fd, events, wire_ready, wire))
+            wire_free(wire);
     }
-    pthread_mutex_unlock(&resolver->lock);
+}
+
+/* -- the channel -- */
+
+static void close_channel(struct resolver *resolver) {
+    if (resolver->channel)
+        ares_destroy(resolver->channel); /* ends all questions, each with its callback */
+    resolver->channel = NULL;
+    while (resolver->wires.count)
+        wire_free(LIST_ENTRY(list_first(&resolver->wires), struct wire, node));
+}
+
+/* resolv.conf is read when a channel is made, so that one is replaced now and then, while nothing is asked. */
+static bool have_channel(struct resolver *resolver, struct mono now) {
+    struct ares_options options = {.timeout = RESOLVER_TIMEOUT_MS, .tries = RESOLVER_TRIES, .sock_state_cb = on_socket, .sock_state_cb_data = resolver};
+    const char *servers = getenv(RESOLVER_VARIABLE);
+    if (resolver->channel && resolver->asked == 0 && now.ns - resolver->opened.ns >= RESOLVER_FRESH_NS)
+        close_channel(resolver);
+    if (resolver->channel)
+        return true;
+    pthread_once(&library_once, start_library);
+    if (ares_init_options(&resolver->channel, &options, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB) != ARES_SUCCESS) {
+        resolver->channel = NULL;
+        return false;
+    }
+    resolver->opened = now;
+    if (!servers || !servers[0] || ares_set_servers_ports_csv(resolver->channel, servers) == ARES_SUCCESS)
+        return true;
+    close_channel(resolver); /* asking others than those that were named would be worse than no answer */
+    return false;
+}
+
+/* -- names -- */
+
+static void name_free(struct name *name) {
+    struct resolver *resolver = name->resolver;
+    map_remove(&resolver->by_text, slice_make(name->text, name->size));
+    list_remove(&resolver->names, &name->node);
+    memory_free(name);
+}
+
+/* The one unused for longest that nobody waits for. */
+static bool make_room(struct resolver *resolver) {
+    if (resolver->names.count < RESOLVER_NAMES_MAX)
+        return true;
+    for (struct list_node *node = list_first(&resolver->names); node; node = list_next(&resolver->names, node)) {
+        struct name *name = LIST_ENTRY(node, struct name, node);
+        if (name->is_asked || name->waiting.count)
+            continue;
+        name_free(name);
+        return true;
+    }
+    return false;
+}
+
+/* DNS knows no case. */
+static struct slice lower(char out[static LOOP_NAME_MAX + 1], struct slice text) {
+    for (size_t i = 0; i < text.size; i++) {
+        char c = (char)text.data[i];
+        out[i] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+    }
+    out[text.size] = 0;
+    return slice_make(out, text.size);
+}
+
+static struct name *name_get(struct resolver *resolver, struct slice text) {
+    char folded[LOOP_NAME_MAX + 1];
+    struct slice key = lower(folded, text);
+    struct name *name = map_get(&resolver->by_text, key);
+    if (name) {
+        list_remove(&resolver->names, &name->node);
+        list_add(&resolver->names, &name->node);
+        return name;
+    }
+    name = make_room(resolver) ? memory_new(sizeof *name) : NULL;
+    if (!name)
+        return NULL;
+    memcpy(name->text, folded, key.size + 1);
+    name->size = key.size;
+    name->resolver = resolver;
+    list_init(&name->waiting);
+    if (!map_put(&resolver->by_text, slice_make(name->text, name->size), name)) {
+        memory_free(name);
+        return NULL;
+    }
+    list_add(&resolver->names, &name->node);
+    return name;
+}
+
+/* Its answer is given in a later turn: nobody is called back from within his own call. */
+static void give(struct resolver *resolver, struct loop_resolve *request, const struct name *name) {
+    request->name = NULL;
+    request->status = name->status;
+    request->count = name->count;
+    for (uint8_t i = 0; i < name->count; i++) {
+        request->addresses[i] = name->addresses[i];
+        request->addresses[i].port = request->port;
+    }
+    list_add(&resolver->answered, &request->node);
+    loop_wake(resolver->loop);
+}
+
+/* -- answers of c-ares -- */
+
+static enum status status_of(int error) {
+    switch (error) {
+    case ARES_SUCCESS:
+        return STATUS_OK;
+    case ARES_ENOTFOUND:
+    case ARES_ENODATA:
+    case ARES_ENONAME:
+    case ARES_EBADNAME:
+        return STATUS_NAME_NOT_FOUND;
+    case ARES_ETIMEOUT:
+        return STATUS_RESOLVE_TIMEOUT;
+    case ARES_ENOMEM:
+        return STATUS_NO_MEMORY;
+    case ARES_EDESTRUCTION:
+    case ARES_ECANCELLED:
+        return STATUS_CANCELLED;
+    default:
+        return STATUS_RESOLVE_FAILED; /* refused, broken, no server there */
+    }
+}
+
+/* The shortest life of what is kept counts, within bounds. */
+static void keep(struct name *name, const struct ares_addrinfo *found, struct mono now) {
+    int64_t ttl = RESOLVER_TTL_MAX_NS;
+    name->count = 0;
+    for (const struct ares_addrinfo_node *at = found->nodes; at && name->count < LOOP_ADDRESSES_MAX; at = at->ai_next) {
+        if (!sockaddr_read(at->ai_addr, &name->addresses[name->count]))
+            continue;
+        name->addresses[name->count++].port = 0;
+        int64_t life = at->ai_ttl > 0 ? at->ai_ttl * NS_PER_S : RESOLVER_TTL_MIN_NS;
+        ttl = life < ttl ? life : ttl;
+    }
+    name->status = name->count ? STATUS_OK : STATUS_NAME_NOT_FOUND;
+    name->until = mono_after(now, name->count == 0              ? RESOLVER_MISSING_NS
+                                  : ttl < RESOLVER_TTL_MIN_NS ? RESOLVER_TTL_MIN_NS
+                                                              : ttl);
+}
+
+static void on_found(void *user, int error, int timeouts, struct ares_addrinfo *found) {
+    struct name *name = user;
+    struct resolver *resolver = name->resolver;
+    struct mono now = platform_mono();
+    (void)timeouts;
+    name->is_asked = false;
+    resolver->asked--;
+    name->is_known = true;
+    name->count = 0;
+    name->status = status_of(error);
+    name->until = name->status == STATUS_NAME_NOT_FOUND ? mono_after(now, RESOLVER_MISSING_NS) : now; /* failures: ask again */
+    if (name->status == STATUS_OK)
+        keep(name, found, now);
+    if (found)
+        ares_freeaddrinfo(found);
+    while (name->waiting.count)
+        give(resolver, LIST_ENTRY(list_take_first(&name->waiting), struct loop_resolve, node), name);
+}
+
+static void ask(struct name *name) {
+    struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    name->is_known = false;
+    name->is_asked = true;
+    name->resolver->asked++;
+    ares_getaddrinfo(name->resolver->channel, name->text, NULL, &hints, on_found, name); /* may call back at once */
 }
 
 /* -- the loop's thread -- */
 
-struct resolver *resolver_new(struct loop *loop) {
-    struct resolver *resolver = memory_new(sizeof *resolver);
-    if (!resolver)
-        return NULL;
-    resolver->loop = loop;
-    pthread_mutex_init(&resolver->lock, NULL);
-    pthread_cond_init(&resolver->more, NULL);
-    return resolver;
-}
-
-/* False when there is no thread at all. */
-static bool have_thread(struct resolver *resolver) {
-    pthread_mutex_lock(&resolver->lock);
-    bool enough = resolver->waiting > resolver->open;
-    pthread_mutex_unlock(&resolver->lock);
-    if (enough || resolver->thread_count == RESOLVER_THREADS_MAX)
-        return true;
-    struct thread *thread = &resolver->threads[resolver->thread_count];
-    if (thread_start(thread, "resolver", run, resolver) == STATUS_OK)
-        resolver->thread_count++;
-    return resolver->thread_count > 0;
-}
-
-struct loop_resolve *resolver_ask(struct resolver *resolver, struct slice name, uint16_t port, loop_resolve_call *call,
+struct loop_resolve *resolver_ask(struct resolver *resolver, struct slice text, uint16_t port, loop_resolve_call *call,
                                   void *user) {
-    if (name.size == 0 || name.size > LOOP_NAME_MAX || slice_find(name, 0) < name.size)
+    if (text.size == 0 || text.size > LOOP_NAME_MAX || slice_find(text, 0) < text.size)
         return NULL;
+    struct mono now = platform_mono();
     struct loop_resolve *request = memory_new(sizeof *request);
-    if (!request)
-        return NULL;
-    if (!have_thread(resolver)) {
+    struct name *name = request ? name_get(resolver, text) : NULL;
+    bool is_good = name && name->is_known && !mono_due(name->until, now);
+    if (!name || (!is_good && !name->is_asked && !have_channel(resolver, now))) {
         memory_free(request);
         return NULL;
     }
-    memcpy(request->name, name.data, name.size);
+    request->name = name;
     request->call = call;
     request->user = user;
     request->port = port;
-    pthread_mutex_lock(&resolver->lock);
-    put(&resolver->asked, request);
-    resolver->open++;
-    pthread_cond_signal(&resolver->more);
-    pthread_mutex_unlock(&resolver->lock);
+    if (is_good) {
+        give(resolver, request, name);
+        return request;
+    }
+    list_add(&name->waiting, &request->node);
+    if (!name->is_asked)
+        ask(name);
     return request;
 }
 
@@ -153,39 +327,33 @@ static void answer(struct loop_resolve *request) {
 }
 
 void resolver_report(struct resolver *resolver) {
-    if (!resolver)
-        return;
-    for (;;) {
-        pthread_mutex_lock(&resolver->lock);
-        struct loop_resolve *request = take(&resolver->answered);
-        pthread_mutex_unlock(&resolver->lock);
-        if (!request)
-            return;
-        answer(request);
-    }
+    while (resolver && resolver->answered.count)
+        answer(LIST_ENTRY(list_take_first(&resolver->answered), struct loop_resolve, node));
 }
 
-static void cancel_all(struct queue *queue) {
-    struct loop_resolve *request;
-    while ((request = take(queue))) {
-        request->status = STATUS_CANCELLED;
-        request->count = 0;
-        answer(request);
-    }
+struct mono resolver_due(const struct resolver *resolver) {
+    struct timeval left;
+    if (!resolver || resolver->asked == 0 || !ares_timeout(resolver->channel, NULL, &left))
+        return MONO_NEVER;
+    return mono_after(platform_mono(), left.tv_sec * NS_PER_S + left.tv_usec * 1000);
+}
+
+void resolver_tick(struct resolver *resolver) {
+    ares_process_fd(resolver->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 }
 
 void resolver_free(struct resolver *resolver) {
     if (!resolver)
         return;
-    pthread_mutex_lock(&resolver->lock);
-    resolver->is_ending = true;
-    pthread_cond_broadcast(&resolver->more);
-    pthread_mutex_unlock(&resolver->lock);
-    for (unsigned i = 0; i < resolver->thread_count; i++)
-        thread_join(&resolver->threads[i]);
-    cancel_all(&resolver->answered);
-    cancel_all(&resolver->asked);
-    pthread_cond_destroy(&resolver->more);
-    pthread_mutex_destroy(&resolver->lock);
+    close_channel(resolver);
+    for (struct list_node *node = list_first(&resolver->answered); node; node = list_next(&resolver->answered, node)) {
+        struct loop_resolve *request = LIST_ENTRY(node, struct loop_resolve, node);
+        request->status = STATUS_CANCELLED;
+        request->count = 0;
+    }
+    resolver_report(resolver);
+    while (resolver->names.count)
+        name_free(LIST_ENTRY(list_first(&resolver->names), struct name, node));
+    map_done(&resolver->by_text);
     memory_free(resolver);
 }
