@@ -113,6 +113,13 @@ struct config_http {
 
 enum config_rest { CONFIG_REST_QUERY, CONFIG_REST_COMMAND, CONFIG_REST_REQUEST, CONFIG_REST_OTHER, CONFIG_REST_COUNT };
 
+/* TCP keep-alive; probes begin after `idle_ns` of silence. CONFIG_FOREVER: never. */
+struct config_keepalive {
+    int64_t idle_ns;
+    int64_t interval_ns;
+    uint64_t count;
+};
+
 struct config_listener {
     struct slice name;
     struct config_url url;
@@ -151,6 +158,7 @@ struct config_listener {
         int64_t idle_ns; /* resolved: 60s on http, 5m on streams */
         int64_t write_ns;
     } timeouts;
+    struct config_keepalive keepalive;
 };
 
 /* What `policies` carry. `set` has bit 1u << CONFIG_POLICY_x for each value that its holder (a route or its named
@@ -224,13 +232,17 @@ struct config_system {
     bool preserve_host;
     struct {
         uint64_t max;
+        uint64_t min;         /* kept open */
         int64_t idle_ns;
+        int64_t max_age_ns;   /* CONFIG_FOREVER: as long as it lasts */
+        uint64_t max_requests; /* CONFIG_UNLIMITED */
         uint64_t pipeline; /* http: requests on their way on one connection; fifo too */
     } pool; /* per endpoint and worker */
     struct {
         uint64_t max; /* events */
         int64_t wait_ns;
     } batch; /* http: counts where `mode` is `batch` */
+    struct config_keepalive keepalive;
     struct config_policy policy; /* nearest wins: system, its policy, policies.default, built in */
 };
 

@@ -41,6 +41,10 @@ static bool same_allow(const struct config_listener *a, const struct config_list
     return a->trusted_proxy_count == b->trusted_proxy_count;
 }
 
+static bool same_keepalive(const struct config_keepalive *a, const struct config_keepalive *b) {
+    return a->idle_ns == b->idle_ns && a->interval_ns == b->interval_ns && a->count == b->count;
+}
+
 static bool same_cut(const struct config_cut *a, const struct config_cut *b) {
     return a->fixed == b->fixed && a->idle_ns == b->idle_ns && a->until.size == b->until.size &&
            memcmp(a->until.bytes, b->until.bytes, a->until.size) == 0;
@@ -57,7 +61,7 @@ static bool same_listener(const struct config *before, uint32_t left, const stru
            same_websocket(&a->websocket, &b->websocket) && same_texts(&a->origins, &b->origins) &&
            memcmp(a->compress, b->compress, sizeof a->compress) == 0 && slice_equal(system_name(before, a->system), system_name(after, b->system)) && same_allow(a, b) &&
            a->limits.message == b->limits.message && a->limits.header == b->limits.header && a->limits.fields == b->limits.fields &&
-           a->timeouts.head_ns == b->timeouts.head_ns && a->timeouts.auth_ns == b->timeouts.auth_ns && a->timeouts.idle_ns == b->timeouts.idle_ns;
+           same_keepalive(&a->keepalive, &b->keepalive) && a->timeouts.head_ns == b->timeouts.head_ns && a->timeouts.auth_ns == b->timeouts.auth_ns && a->timeouts.idle_ns == b->timeouts.idle_ns;
 }
 
 static bool same_rest(const struct config_system *a, const struct config_system *b) {
@@ -79,7 +83,8 @@ static bool same_system(const struct config *before, uint32_t left, const struct
            same_cut(&a->cut, &b->cut) && a->reply == b->reply && a->greet.within_ns == b->greet.within_ns &&
            slice_equal(a->greet.expect, b->greet.expect) && slice_equal(a->greet.send, b->greet.send) &&
            memcmp(a->compress, b->compress, sizeof a->compress) == 0 && same_websocket(&a->websocket, &b->websocket) &&
-           a->pool.max == b->pool.max && a->pool.idle_ns == b->pool.idle_ns && a->pool.pipeline == b->pool.pipeline &&
+           a->pool.max == b->pool.max && a->pool.min == b->pool.min && a->pool.max_age_ns == b->pool.max_age_ns &&
+           a->pool.max_requests == b->pool.max_requests && same_keepalive(&a->keepalive, &b->keepalive) && a->pool.idle_ns == b->pool.idle_ns && a->pool.pipeline == b->pool.pipeline &&
            a->batch.max == b->batch.max && a->batch.wait_ns == b->batch.wait_ns && same_policy(&a->policy, &b->policy);
 }
 

@@ -66,6 +66,7 @@ static const struct wire_key listener_keys[] = {
     {"compress", ON(HTTP) | ON(HTTPS) | STREAMS},
     {"origins", HTTPS_TOO},
     {"websocket", HTTPS_TOO},
+    {"keepalive", HTTPS_TOO | STREAMS},
 };
 
 static const struct wire_key system_keys[] = {
@@ -78,6 +79,7 @@ static const struct wire_key system_keys[] = {
     {"greet", ON(TCP) | ON(TLS)},
     {"batch", ON(HTTP) | ON(HTTPS)},
     {"compress", ON(HTTP) | ON(HTTPS)},
+    {"keepalive", HTTPS_TOO | STREAMS},
 };
 
 static const struct node *below(const struct node *map, const char *path) {

@@ -93,6 +93,7 @@ static struct endpoint *keep_endpoint(struct system *system, const struct plan_e
 static void retire(struct engine *engine, struct endpoint *e) {
     e->removed = true;
     deadlines_clear(&engine->deadlines, &e->redial.deadline);
+    deadlines_clear(&engine->deadlines, &e->age.deadline);
     if (e->connections == 0) {
         endpoint_free(engine, e);
         return;

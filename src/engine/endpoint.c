@@ -14,6 +14,7 @@ struct endpoint *endpoint_new(struct system *system, const struct plan_endpoint 
     e->outlet.recipient = &system->recipient;
     list_init(&e->outlet.ready);
     e->redial = (struct timer){.deadline = {.at = MONO_NEVER}, .kind = TIMER_REDIAL};
+    e->age = (struct timer){.deadline = {.at = MONO_NEVER}, .kind = TIMER_AGE};
     return e;
 }
 
@@ -31,7 +32,7 @@ uint64_t endpoint_takes(const struct endpoint *e) {
 }
 
 static bool may_dial(const struct engine *engine, const struct endpoint *e) {
-    return !e->removed && e->plan->config->enabled && e->connections < connections_max(e) &&
+    return !e->removed && e->plan->config->enabled && e->connections - e->retiring < connections_max(e) &&
            mono_due(e->next_dial, engine->now.mono);
 }
 
@@ -73,6 +74,12 @@ void endpoint_want(struct engine *engine, struct system *system) {
 void endpoint_start(struct engine *engine, struct endpoint *e) {
     if (e->plan->protocol->keeps_open && engine->options.worker == 0 && e->connections == 0 && may_dial(engine, e))
         dial(engine, e);
+    while (!engine->draining && pool_is_short(e) && may_dial(engine, e)) {
+        uint32_t before = e->connections;
+        dial(engine, e);
+        if (e->connections == before)
+            return; /* tried again when its timer says so */
+    }
 }
 
 void endpoint_opened(struct engine *engine, struct endpoint *e) {
@@ -105,12 +112,13 @@ void endpoint_closed(struct engine *engine, struct endpoint *e, const struct con
             endpoint_free(engine, e);
         return;
     }
-    if (e->connections == 0 && (e->plan->protocol->keeps_open || e->system->recipient.queued))
+    if (pool_is_short(e) || (e->connections == 0 && (e->plan->protocol->keeps_open || e->system->recipient.queued)))
         timer_set(engine, &e->redial, e->next_dial);
 }
 
 void endpoint_free(struct engine *engine, struct endpoint *e) {
     deadlines_clear(&engine->deadlines, &e->redial.deadline);
+    deadlines_clear(&engine->deadlines, &e->age.deadline);
     memory_free(e);
 }
 

@@ -243,6 +243,9 @@ static void ring(struct engine *engine) {
         case TIMER_REDIAL:
             endpoint_redial(engine, LIST_ENTRY(timer, struct endpoint, redial));
             break;
+        case TIMER_AGE:
+            pool_look(engine, LIST_ENTRY(timer, struct endpoint, age));
+            break;
         case TIMER_ACKS:
             flight_acks_late(engine, LIST_ENTRY(timer, struct session_work, acks)->session);
             break;

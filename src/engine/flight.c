@@ -115,6 +115,7 @@ enum status flight_send(struct engine *engine, struct member *m, const struct me
     engine->totals.in_flight++;
     if (c->sink.terms.acks && !c->sink.terms.times_acks && s->work->acks.deadline.at.ns == INT64_MAX && system)
         timer_set(engine, &s->work->acks, mono_after(engine->now.mono, system->config->policy.timeouts.ack_ns));
+    pool_sent(engine, s);
     return STATUS_OK;
 }
 

@@ -15,7 +15,7 @@ struct poll_wait;
 struct ask;
 
 /* What a deadline of the engine belongs to. */
-enum timer_kind { TIMER_DELIVERY, TIMER_WAITER, TIMER_SWEEP, TIMER_REDIAL, TIMER_ACKS, TIMER_ASK };
+enum timer_kind { TIMER_DELIVERY, TIMER_WAITER, TIMER_SWEEP, TIMER_REDIAL, TIMER_ACKS, TIMER_ASK, TIMER_AGE };
 struct timer {
     struct deadline deadline;
     uint8_t kind; /* enum timer_kind */
@@ -151,6 +151,8 @@ struct endpoint {
     uint32_t open;
     struct mono next_dial;
     struct timer redial;
+    struct timer age;  /* when to look for connections that have served long enough */
+    uint32_t retiring; /* of the open ones: they take nothing more */
     uint32_t failures;
     struct mono last_failed;
     bool removed;
@@ -251,6 +253,7 @@ struct session {
     uint32_t identity;           /* index, or SECURITY_NONE: anonymous */
     bool serving;
     bool is_there; /* dialled: it greeted, where that is due */
+    bool retiring; /* dialled: it has served long enough, takes nothing more, and closes when what it has is over */
     struct session_work *work; /* engine->no_work while it holds nothing */
     struct list members;
     uint64_t settled_first, settled_last; /* tokens accepted, not yet told; 0: none */
@@ -497,6 +500,15 @@ void endpoint_redial(struct engine *engine, struct endpoint *endpoint);
 void endpoint_free(struct engine *engine, struct endpoint *endpoint);
 void fail_askers(struct engine *engine, struct system *system);
 bool system_is_hopeless(const struct system *system, struct mono since);
+
+/* pool.c */
+void pool_opened(struct engine *engine, struct session *session);
+/* It has sent one more: that may have been its last. */
+void pool_sent(struct engine *engine, struct session *session);
+void pool_retire(struct engine *engine, struct session *session);
+void pool_look(struct engine *engine, struct endpoint *endpoint);
+/* Fewer connections than are to be kept open. */
+bool pool_is_short(const struct endpoint *endpoint);
 
 /* configure.c */
 void system_free(struct engine *engine, struct system *system);

@@ -36,7 +36,7 @@ bool member_can_take(const struct member *m) {
     const struct session *s = m->session;
     if (!s)
         return mail_has_room(m);
-    return connection_has_room(s->connection) && (!s->connection->sink.terms.acks || m->in_flight < m->limit);
+    return connection_has_room(s->connection) && !s->retiring && (!s->connection->sink.terms.acks || m->in_flight < m->limit);
 }
 
 /* Links or unlinks it among those that are ready. */

@@ -10,6 +10,7 @@
 static void session_is_there(struct engine *engine, struct session *s) {
     s->is_there = true;
     endpoint_opened(engine, s->endpoint);
+    pool_opened(engine, s);
 }
 
 void session_opened(void *user, struct connection *c, struct now now) {
@@ -173,6 +174,8 @@ void session_closed(void *user, struct connection *c, struct now now) {
         engine_system(engine, s->system)->sessions--;
     while (s->members.count)
         member_leave(engine, LIST_ENTRY(list_first(&s->members), struct member, session_node));
+    if (s->retiring)
+        s->endpoint->retiring--;
     if (s->endpoint)
         endpoint_closed(engine, s->endpoint, c, s->is_there);
     memory_free(s->flights);

@@ -64,6 +64,16 @@ static void set_nodelay(int fd) {
     set_flag(fd, IPPROTO_TCP, TCP_NODELAY); /* refused by Unix sockets only, which don't delay */
 }
 
+void socket_keep_alive(int fd, int idle_s, int interval_s, int count) {
+    int on = idle_s > 0;
+    sys()->setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    if (!on)
+        return;
+    sys()->setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+    sys()->setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
+    sys()->setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+}
+
 /* A socket bound to `at`. */
 static int open_bound(const struct address *at, int type, unsigned flags) {
     struct sockaddr_storage storage;

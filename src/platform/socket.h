@@ -32,6 +32,9 @@ enum status socket_dial_result(int fd);
 /* A datagram socket; never fragments (a datagram too large for the path is TOO_LARGE). */
 enum status socket_datagram(const struct address *at, unsigned flags, int *ret_fd, struct fault *fault);
 
+/* Probes of a silent connection: after `idle_s`, then each `interval_s`; lost after `count` without answer. idle_s 0:
+ * none. What a listening socket has, those that it accepts have, too. Refusals are passed over: a Unix socket has none. */
+void socket_keep_alive(int fd, int idle_s, int interval_s, int count);
 /* The address bound to (port 0 resolved); ADDRESS_NONE for Unix sockets. */
 struct address socket_local(int fd);
 /* Bytes written that the peer has not taken yet; 0 when that can't be told. */

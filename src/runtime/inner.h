@@ -74,12 +74,13 @@ struct link {
     struct worker *worker;
     struct loop_watch watch;
     uint64_t connection;
-    struct dial *dial; /* while resolving and connecting */
+    struct dial *dial; /* while resolving and connecting; then NULL */
     const struct protocol *protocol;
     struct seat seat;
     int fd;
     uint8_t state;
     bool is_datagram;
+    bool is_dialled;
     bool reads_off;
     bool is_full; /* the kernel takes no more: waiting until writable */
     union {
@@ -299,6 +300,7 @@ struct worker {
     struct list lingering;
     struct list full;     /* links that wait until the kernel has room again */
     struct mono full_at;  /* when to look whether their peers take anything */
+    struct deadlines dials; /* when their next addresses have their turn */
     struct mono accept_again; /* paused for want of descriptors */
     bool is_accept_told;
     struct mono limits_told;  /* when lines about limits were last counted from 0 */
@@ -420,6 +422,8 @@ void link_free(struct link *link);
 /* Last words to somebody who isn't let in; takes the descriptor and waits a moment so that they arrive. */
 void link_turn_away(struct worker *worker, int fd, struct slice words);
 void link_ready(void *link, unsigned events);
+/* As a listener or a system has it; `fd` may be a listening socket. */
+void link_keep_alive(int fd, const struct config_keepalive *keepalive);
 /* The kernel tells that it has room again only when a third of it is free: by then a slow reader may look like none. */
 void link_full_look(struct worker *worker);
 struct mono link_linger_due(const struct worker *worker);
@@ -431,7 +435,7 @@ void packet_flush(struct link *link);
 
 /* dial.c */
 void dial_begin(struct worker *worker, uint64_t connection, uint64_t place);
-void dial_ready(struct link *link);
+void dial_tick(struct worker *worker);
 void dial_free(struct link *link);
 
 /* gate.c */

@@ -106,13 +106,12 @@ void link_free(struct link *link) {
 /* What to wait for follows from the state alone. */
 static unsigned wanted(const struct link *link) {
     switch ((enum link_state)link->state) {
-    case LINK_CONNECTING:
-        return LOOP_WRITABLE;
     case LINK_OPEN:
         return (link->reads_off ? 0u : LOOP_READABLE) | (link->is_full ? LOOP_WRITABLE : 0u);
     case LINK_LINGERING:
         return LOOP_READABLE;
     case LINK_RESOLVING:
+    case LINK_CONNECTING:
     case LINK_LOST:
         break;
     }
@@ -149,7 +148,7 @@ static bool may_read_on(const struct link *link) {
 }
 
 static void take_bytes(struct link *link, size_t size) {
-    tally_bytes(&link->worker->tally, link->protocol, link->dial != NULL, false, size);
+    tally_bytes(&link->worker->tally, link->protocol, link->is_dialled, false, size);
     struct engine_input input = {
         .kind = INPUT_BYTES, .connection = link->connection, .bytes = slice_make(link->worker->block, size)};
     worker_input(link->worker, &input);
@@ -228,7 +227,7 @@ static void write_stream(struct link *link) {
             return;
         }
         if (io.result == SOCKET_MOVED) {
-            tally_bytes(&worker->tally, link->protocol, link->dial != NULL, true, io.count);
+            tally_bytes(&worker->tally, link->protocol, link->is_dialled, true, io.count);
             total += io.count;
             struct engine_input input = {.kind = INPUT_WRITTEN, .connection = link->connection, .size = io.count};
             worker_input(worker, &input);
@@ -249,16 +248,17 @@ void link_flush(struct link *link) {
     link_update(link);
 }
 
+void link_keep_alive(int fd, const struct config_keepalive *keepalive) {
+    bool off = keepalive->idle_ns >= CONFIG_FOREVER;
+    socket_keep_alive(fd, off ? 0 : (int)(keepalive->idle_ns / NS_PER_S), (int)(keepalive->interval_ns / NS_PER_S), (int)keepalive->count);
+}
+
 /* -- readiness -- */
 
 void link_ready(void *user, unsigned events) {
     struct link *link = user;
     if (link->is_datagram && link->state == LINK_OPEN) {
         packet_ready(link, events);
-        return;
-    }
-    if (link->state == LINK_CONNECTING) {
-        dial_ready(link);
         return;
     }
     if (link->state == LINK_LINGERING) {

@@ -225,6 +225,7 @@ static void set_timer(struct worker *worker) {
     struct mono at = mono_min(worker->due, worker->publish_at);
     at = mono_min(at, mono_min(worker->accept_again, worker->sweep_at));
     at = mono_min(at, mono_min(worker->full_at, link_linger_due(worker)));
+    at = mono_min(at, deadlines_next(&worker->dials));
     bool is_done = atomic_load_explicit(worker->is_leaving ? &worker->is_gone : &worker->is_quiet, memory_order_relaxed);
     if (worker->is_draining && !is_done)
         at = mono_min(at, mono_after(worker->now.mono, 100 * NS_PER_MS));
@@ -251,6 +252,7 @@ static void share_memory(struct worker *worker) {
 void worker_turn(struct worker *worker) {
     struct mono now = worker_now(worker).mono;
     share_memory(worker);
+    dial_tick(worker);
     for (int round = 0; round < ROUNDS_MAX && (round == 0 || worker->is_pending); round++)
         finish(worker);
     if (worker->is_pending)
@@ -354,6 +356,12 @@ static struct gate *gate_find(struct worker *worker, const struct place *place) 
     return NULL;
 }
 
+/* Said of the listening socket, it costs nothing for each that is accepted. */
+static void keep_alive(int fd, const struct config *config, size_t index) {
+    if (index < config->listener_count && config->listeners[index].url.scheme != CONFIG_SCHEME_UDP)
+        link_keep_alive(fd, &config->listeners[index].keepalive);
+}
+
 static void open_gates(struct worker *worker, const struct generation *generation, struct worker_change *change) {
     for (size_t i = 0; i < generation->place_count; i++) {
         struct place *place = generation->places[i];
@@ -361,9 +369,11 @@ static void open_gates(struct worker *worker, const struct generation *generatio
         struct gate *gate = gate_find(worker, place);
         if (gate) {
             gate->index = index;
+            keep_alive(gate->fd, generation->config, i);
             if (place->is_datagram && generation->reopen[i])
                 gate_reopen(gate);
         } else if (place->fds[worker->index] >= 0) {
+            keep_alive(place->fds[worker->index], generation->config, i);
             gate_open(worker, change->gates[i], place, index);
             change->gates[i] = NULL;
         }
@@ -480,6 +490,7 @@ enum status worker_init(struct worker *worker, struct runtime *runtime, uint32_t
     list_init(&worker->lingering);
     list_init(&worker->full);
     worker->full_at = MONO_NEVER;
+    deadlines_init(&worker->dials);
     worker->due = worker->publish_at = worker->sweep_at = worker->accept_again = MONO_NEVER;
     struct engine_options options = {
         .worker = index, .workers = runtime->worker_count, .calls = &calls, .user = worker,

@@ -409,6 +409,8 @@ void client_tick(struct http1 *h, struct now now) {
         return;
     if (c->sent_count && mono_due(current(h)->due, now.mono))
         http1_close(h, c->told ? STATUS_IDLE_TIMEOUT : STATUS_REPLY_TIMEOUT);
+    else if (c->sent_count == 0 && !c->line && h->sink->stays)
+        h->sink->due = mono_after(now.mono, h->setup->timeouts.idle_ns);
     else if (c->sent_count == 0 && !c->line)
         http1_close(h, STATUS_IDLE_TIMEOUT);
     else
