@@ -120,6 +120,8 @@ struct config_keepalive {
     uint64_t count;
 };
 
+enum config_proxy { CONFIG_PROXY_NONE, CONFIG_PROXY_V1, CONFIG_PROXY_V2 };
+
 struct config_listener {
     struct slice name;
     struct config_url url;
@@ -130,8 +132,9 @@ struct config_listener {
     uint64_t max_priority; /* 1..5, of peers that can't say who they are */
     struct cidr *allow; /* none: any address */
     size_t allow_count;
-    struct cidr *trusted_proxies; /* none: nobody's Forwarded and X-Forwarded-* count */
+    struct cidr *trusted_proxies; /* none: nobody's PROXY header, Forwarded and X-Forwarded-* count */
     size_t trusted_proxy_count;
+    bool proxy_protocol; /* a PROXY header comes first */
     enum config_format format; /* resolved: AUTO on http, CLOUDEVENTS elsewhere */
     enum config_frame frame;
     struct config_cut cut;
@@ -242,6 +245,7 @@ struct config_system {
         uint64_t max; /* events */
         int64_t wait_ns;
     } batch; /* http: counts where `mode` is `batch` */
+    enum config_proxy proxy_protocol;
     struct config_keepalive keepalive;
     struct config_policy policy; /* nearest wins: system, its policy, policies.default, built in */
 };

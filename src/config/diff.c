@@ -61,7 +61,7 @@ static bool same_listener(const struct config *before, uint32_t left, const stru
            same_websocket(&a->websocket, &b->websocket) && same_texts(&a->origins, &b->origins) &&
            memcmp(a->compress, b->compress, sizeof a->compress) == 0 && slice_equal(system_name(before, a->system), system_name(after, b->system)) && same_allow(a, b) &&
            a->limits.message == b->limits.message && a->limits.header == b->limits.header && a->limits.fields == b->limits.fields &&
-           same_keepalive(&a->keepalive, &b->keepalive) && a->timeouts.head_ns == b->timeouts.head_ns && a->timeouts.auth_ns == b->timeouts.auth_ns && a->timeouts.idle_ns == b->timeouts.idle_ns;
+           same_keepalive(&a->keepalive, &b->keepalive) && a->proxy_protocol == b->proxy_protocol && a->timeouts.head_ns == b->timeouts.head_ns && a->timeouts.auth_ns == b->timeouts.auth_ns && a->timeouts.idle_ns == b->timeouts.idle_ns;
 }
 
 static bool same_rest(const struct config_system *a, const struct config_system *b) {
@@ -85,7 +85,7 @@ static bool same_system(const struct config *before, uint32_t left, const struct
            memcmp(a->compress, b->compress, sizeof a->compress) == 0 && same_websocket(&a->websocket, &b->websocket) &&
            a->pool.max == b->pool.max && a->pool.min == b->pool.min && a->pool.max_age_ns == b->pool.max_age_ns &&
            a->pool.max_requests == b->pool.max_requests && same_keepalive(&a->keepalive, &b->keepalive) && a->pool.idle_ns == b->pool.idle_ns && a->pool.pipeline == b->pool.pipeline &&
-           a->batch.max == b->batch.max && a->batch.wait_ns == b->batch.wait_ns && same_policy(&a->policy, &b->policy);
+           a->proxy_protocol == b->proxy_protocol && a->batch.max == b->batch.max && a->batch.wait_ns == b->batch.wait_ns && same_policy(&a->policy, &b->policy);
 }
 
 static bool same_indices(const struct config *before, const uint32_t *a, size_t a_count, const struct config *after, const uint32_t *b, size_t b_count,

@@ -67,6 +67,8 @@ static const struct wire_key listener_keys[] = {
     {"origins", HTTPS_TOO},
     {"websocket", HTTPS_TOO},
     {"keepalive", HTTPS_TOO | STREAMS},
+    {"proxy_protocol", HTTPS_TOO | STREAMS},
+    {"trusted_proxies", HTTPS_TOO | STREAMS},
 };
 
 static const struct wire_key system_keys[] = {
@@ -80,6 +82,7 @@ static const struct wire_key system_keys[] = {
     {"batch", ON(HTTP) | ON(HTTPS)},
     {"compress", ON(HTTP) | ON(HTTPS)},
     {"keepalive", HTTPS_TOO | STREAMS},
+    {"proxy_protocol", HTTPS_TOO | STREAMS},
 };
 
 static const struct node *below(const struct node *map, const char *path) {
@@ -174,6 +177,14 @@ static void check_origins(struct work *work, const struct node *listener, const 
                        SCALAR_SHOWN(item->text));
 }
 
+/* Whoever may write a PROXY header may say that he is anybody. */
+static void check_proxies(struct work *work, const struct node *listener, const struct trail *trail) {
+    const struct node *header = node_get(listener, SLICE_OF("proxy_protocol"));
+    struct trail here = {trail, SLICE_OF("proxy_protocol")};
+    if (is_true(listener, "proxy_protocol") && !node_get(listener, SLICE_OF("trusted_proxies")))
+        work_error(work, header->at, &here, "needs `trusted_proxies`: the addresses of the proxies whose word counts");
+}
+
 static void check_listener(struct work *work, const struct node *listeners, const struct node *listener, const struct trail *trail) {
     struct config_url url;
     check_defaults(work, listener, trail);
@@ -182,6 +193,7 @@ static void check_listener(struct work *work, const struct node *listeners, cons
         return;
     check_open(work, listener, at, &url, trail);
     check_compress(work, listener, 1u << url.scheme, trail);
+    check_proxies(work, listener, trail);
     check_origins(work, listener, trail);
     frames_listener(work, listener, 1u << url.scheme, trail);
     check_wire(work, listener, listener_keys, COUNT_OF(listener_keys), 1u << url.scheme, config_scheme_name(url.scheme), trail);

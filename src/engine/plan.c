@@ -2,6 +2,7 @@
 #include "engine/plan.h"
 
 #include "base/memory.h"
+#include "protocol/proxy/proxy.h"
 
 #define PLAN_SIZE_MAX (256u << 20)
 #define WINDOW_MESSAGES 1024
@@ -88,6 +89,36 @@ static uint32_t small(uint64_t value) {
     return value > INT32_MAX ? INT32_MAX : (uint32_t)value;
 }
 
+/* Before the filters that `setup` has, with a time of its own. */
+static bool filter_first(struct plan *plan, struct protocol_setup *setup, const struct filter *filter, const void *profile) {
+    struct filter_use *uses = arena_array(&plan->arena, setup->filter_count + 1, sizeof *uses);
+    if (!uses || !profile)
+        return false;
+    uses[0] = (struct filter_use){filter, profile};
+    for (size_t i = 0; i < setup->filter_count; i++)
+        uses[i + 1] = setup->filters[i];
+    setup->filters = uses;
+    setup->filter_count++;
+    setup->timeouts.filters_ns += setup->timeouts.head_ns;
+    return true;
+}
+
+/* Who connected is known when the header was read: `allow` is looked at then. */
+static bool proxied(struct plan *plan, struct plan_listener *out, const struct config_listener *config) {
+    struct proxy_trust *trust = arena_new(&plan->arena, sizeof *trust);
+    if (trust)
+        *trust = (struct proxy_trust){config->trusted_proxies, config->trusted_proxy_count, config->allow, config->allow_count};
+    out->allow_count = 0;
+    return filter_first(plan, &out->setup, &proxy_in, trust);
+}
+
+static bool says_proxy(struct plan *plan, struct protocol_setup *setup, enum config_proxy version) {
+    unsigned *profile = arena_new(&plan->arena, sizeof *profile);
+    if (profile)
+        *profile = version == CONFIG_PROXY_V1 ? 1 : 2;
+    return filter_first(plan, setup, &proxy_out, profile);
+}
+
 static enum status listener(struct plan *plan, struct plan_listener *out, const struct config_listener *config,
                             struct fault *fault) {
     struct protocol_setup *setup = &out->setup;
@@ -133,6 +164,8 @@ static enum status listener(struct plan *plan, struct plan_listener *out, const 
     setup->default_count = config->default_count;
     out->allow = config->allow;
     out->allow_count = config->allow_count;
+    if (config->proxy_protocol && !proxied(plan, out, config))
+        return no_memory(fault);
     return STATUS_OK;
 }
 
@@ -229,6 +262,8 @@ static enum status endpoint(struct plan *plan, struct plan_endpoint *out, uint32
     setup->batch.wait_ns = owner->batch.wait_ns;
     memcpy(setup->compress, owner->compress, sizeof setup->compress);
     setup->encoding = owner->encoding == CONFIG_ENCODING_PROTOBUF ? ENCODING_PROTO : ENCODING_JSON;
+    if (owner->proxy_protocol != CONFIG_PROXY_NONE && !says_proxy(plan, setup, owner->proxy_protocol))
+        return no_memory(fault);
     if (!setup->name.data || !setup->host.data)
         return no_memory(fault);
     return added_headers(plan, setup, owner, fault);

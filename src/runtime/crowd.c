@@ -90,6 +90,15 @@ static enum status enter_process(struct worker *worker, struct seat *seat, const
     return STATUS_OK;
 }
 
+enum status seat_take_peer(struct seat *seat, uint64_t most, const struct address *peer) {
+    if (most == CONFIG_UNLIMITED || peer->family == ADDRESS_NONE || !seat->crowd || seat->peer)
+        return STATUS_OK;
+    pthread_mutex_lock(&seat->crowd->lock);
+    enum status status = enter_peer(seat->crowd, peer, most, &seat->peer);
+    pthread_mutex_unlock(&seat->crowd->lock);
+    return status;
+}
+
 enum status seat_take(struct worker *worker, const struct place *place, const struct config_listener *listener,
                       const struct address *peer, struct seat *seat, const char **ret_limit) {
     enum status status = STATUS_OK;
@@ -99,11 +108,9 @@ enum status seat_take(struct worker *worker, const struct place *place, const st
     if (!take_one(&place->crowd->refs, most + 1))
         return STATUS_TOO_MANY_CONNECTIONS;
     seat->crowd = place->crowd;
-    if (!place->is_admin && listener->limits.per_peer != CONFIG_UNLIMITED && peer->family != ADDRESS_NONE) {
+    if (!place->is_admin && !listener->proxy_protocol) {
         *ret_limit = "listeners.limits.per_peer";
-        pthread_mutex_lock(&seat->crowd->lock);
-        status = enter_peer(seat->crowd, peer, listener->limits.per_peer, &seat->peer);
-        pthread_mutex_unlock(&seat->crowd->lock);
+        status = seat_take_peer(seat, listener->limits.per_peer, peer);
     }
     if (status == STATUS_OK && !place->is_admin)
         status = enter_process(worker, seat, ret_limit);

@@ -115,6 +115,7 @@ static void welcome(struct gate *gate, int fd, const struct address *peer) {
         return;
     }
     link->seat = seat;
+    link->awaits_peer = listener_of(gate) && listener_of(gate)->proxy_protocol;
     link->fd = fd;
     link->state = LINK_OPEN;
     if (!link_watch(link))

@@ -81,6 +81,7 @@ struct link {
     uint8_t state;
     bool is_datagram;
     bool is_dialled;
+    bool awaits_peer; /* a PROXY header is to say who it is */
     bool reads_off;
     bool is_full; /* the kernel takes no more: waiting until writable */
     union {
@@ -406,6 +407,8 @@ void crowd_unref(struct crowd *crowd);
 /* Whether one more may come in by a listener (NULL: the admin's); else `*ret_limit` is the key that forbids it. */
 enum status seat_take(struct worker *worker, const struct place *place, const struct config_listener *listener,
                       const struct address *peer, struct seat *seat, const char **ret_limit);
+/* Counts it at its address, too: where a PROXY header says that one, it is known later than the rest. */
+enum status seat_take_peer(struct seat *seat, uint64_t most, const struct address *peer);
 enum status seat_take_dialled(struct worker *worker, struct seat *seat);
 void seat_leave(struct worker *worker, struct seat *seat); /* once is enough, more does no harm */
 

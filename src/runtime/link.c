@@ -147,11 +147,27 @@ static bool may_read_on(const struct link *link) {
     return c && connection_reads(c) && !c->sink.closing;
 }
 
+/* The PROXY header was read: now `limits.per_peer` can be looked at. */
+static void look_at_peer(struct link *link) {
+    const struct connection *c = net_find(engine_net(link->worker->engine), link->connection);
+    const struct config *config = link->worker->generation->config;
+    if (!c || !c->was_open)
+        return;
+    link->awaits_peer = false;
+    if (c->listener >= config->listener_count ||
+        seat_take_peer(&link->seat, config->listeners[c->listener].limits.per_peer, &c->peer) == STATUS_OK)
+        return;
+    tally_limit(&link->worker->tally, "listeners.limits.per_peer");
+    link_lost(link, STATUS_TOO_MANY_CONNECTIONS);
+}
+
 static void take_bytes(struct link *link, size_t size) {
     tally_bytes(&link->worker->tally, link->protocol, link->is_dialled, false, size);
     struct engine_input input = {
         .kind = INPUT_BYTES, .connection = link->connection, .bytes = slice_make(link->worker->block, size)};
     worker_input(link->worker, &input);
+    if (link->awaits_peer)
+        look_at_peer(link);
 }
 
 static void take_end(struct link *link) {
