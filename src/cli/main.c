@@ -44,13 +44,17 @@ const struct cli_command cli_commands[] = {
      cmd_replay},
     {"keys", "makes a key for an identity", "new IDENTITY", 2, "",
      "Prints the key once, and the row to paste into the configuration.\n\n  intertie keys new crm\n", cmd_keys},
+    {"certs", "makes certificates for trying TLS, or shows those in use", "dev [DIRECTORY [NAME..]] | show [FILE]", CLI_ARGUMENTS_MAX, "",
+     "dev writes an authority, a server and a client (keys only for you to read) and prints what to paste into the\n"
+     "configuration; the server is localhost, 127.0.0.1, ::1 and each NAME. show tells whose the configured ones are and\n"
+     "when they expire.\n\n  intertie certs dev certs gw.example\n  intertie certs show -c gw.yaml\n", cmd_certs},
     {"completion", "prints a completion script", "bash|zsh|fish", 1, "", "  source <(intertie completion bash)\n", cmd_completion},
     {"version", "prints the version", "", 0, "", "  intertie version --json\n", cmd_version},
     {NULL, NULL, NULL, 0, NULL, NULL, NULL},
 };
 
 const char *const cli_planned[] = {"explain", "tap", "trace", "top", "dlq", "endpoint", "test", "agent", "record",
-                                   "audit", "certs", NULL};
+                                   "audit", NULL};
 const char *const cli_planned_options[] = {"allow-faults", NULL};
 
 static void overview(FILE *out) {

@@ -235,6 +235,51 @@ static enum config_frame build_cut(struct build *build, struct config_cut *cut, 
     return CONFIG_FRAME_UNTIL;
 }
 
+/* An endpoint's: what it doesn't say itself its system says. */
+static const struct node *of_either(const struct node *own, const struct node *system, const char *path) {
+    const struct node *node = find(own, path);
+    return node ? node : find(system, path);
+}
+
+static uint32_t *build_names(struct build *build, const struct node *names, const char *map, size_t *ret_count) {
+    if (names && names->kind == NODE_LIST)
+        return build_indices(build, names, map, ret_count);
+    uint32_t *one = take(build, 1, sizeof *one);
+    *ret_count = names && one ? 1 : 0;
+    if (*ret_count)
+        one[0] = index_of(section(build, map), names->text);
+    return one;
+}
+
+static void build_dialled_tls(struct build *build, struct config_tls *tls, const struct config_url *url, const struct node *own,
+                              const struct node *system) {
+    const struct node *verify = of_either(own, system, "tls.verify"), *version = of_either(own, system, "tls.min_version");
+    const struct node *name = of_either(own, system, "tls.server_name");
+    tls->certificates = build_names(build, of_either(own, system, "tls.certificate"), "security.certificates", &tls->certificate_count);
+    tls->authorities = build_names(build, of_either(own, system, "tls.authorities"), "security.authorities", &tls->authority_count);
+    tls->verify = !verify || slice_is(verify->text, "true");
+    tls->min_version = version && slice_is(version->text, "1.3") ? CONFIG_TLS_1_3 : CONFIG_TLS_1_2;
+    tls->server_name = name ? keep(build, name->text) : url->host;
+}
+
+static void build_accepted_tls(struct build *build, struct config_tls *tls, const struct node *node) {
+    tls->certificates = build_names(build, find(node, "tls.certificates"), "security.certificates", &tls->certificate_count);
+    tls->authorities = build_names(build, find(node, "tls.authorities"), "security.authorities", &tls->authority_count);
+    tls->alpn = build_texts(build, find(node, "tls.alpn"));
+}
+
+static void build_certificate(struct build *build, struct config_certificate *certificate, const struct node *node) {
+    const struct node *cert = node_get(node, SLICE_OF("cert")), *key = node_get(node, SLICE_OF("key"));
+    certificate->name = keep(build, node->key);
+    certificate->cert_path = path_of(build, cert, cert ? cert->text : SLICE_OF(""));
+    certificate->key_path = path_of(build, key, key ? key->text : SLICE_OF(""));
+}
+
+static void build_authority(struct build *build, struct config_authority *authority, const struct node *node) {
+    authority->name = keep(build, node->key);
+    authority->path = path_of(build, node, node->text);
+}
+
 static void build_listener(struct build *build, struct config_listener *listener, const struct node *node) {
     const struct node *system = node_get(node, SLICE_OF("system"));
     const struct node *defaults = node_get(node, SLICE_OF("defaults"));
@@ -256,6 +301,7 @@ static void build_listener(struct build *build, struct config_listener *listener
         listener->limits.message = build->config->message_max;
     listener->system = system ? index_of(section(build, "systems"), system->text) : CONFIG_NONE;
     build_auth(listener, node_get(node, SLICE_OF("auth")));
+    build_accepted_tls(build, &listener->tls, node);
     build_compress(listener->compress, node_get(node, SLICE_OF("compress")));
     listener->websocket.subprotocols = build_subprotocols(node);
     listener->origins = build_texts(build, node_get(node, SLICE_OF("origins")));
@@ -266,13 +312,15 @@ static void build_listener(struct build *build, struct config_listener *listener
         listener->defaults[listener->default_count++] = (struct config_attribute){keep(build, child->key), keep(build, child->text)};
 }
 
-static void build_endpoint(struct build *build, struct config_system *system, const struct node *map, struct slice name) {
+static void build_endpoint(struct build *build, struct config_system *system, const struct node *map, struct slice name,
+                           const struct node *owner) {
     struct config_endpoint *endpoint = &system->endpoints[system->endpoint_count++];
     const struct node *url = node_get(map, SLICE_OF("url"));
     fill(build, endpoint, &rows_endpoint, map);
     endpoint->name = keep(build, name);
     if (!url || !build_url(build, &endpoint->url, url->text, URL_ENDPOINT))
         build->failed = true;
+    build_dialled_tls(build, &endpoint->tls, &endpoint->url, map, owner);
 }
 
 static void build_endpoints(struct build *build, struct config_system *system, const struct node *node) {
@@ -281,9 +329,9 @@ static void build_endpoints(struct build *build, struct config_system *system, c
     if (!system->endpoints)
         return;
     for (const struct node *child = endpoints ? endpoints->first : NULL; child; child = child->next)
-        build_endpoint(build, system, child, child->key);
+        build_endpoint(build, system, child, child->key, node);
     if (node_get(node, SLICE_OF("url")))
-        build_endpoint(build, system, node, SLICE_OF("main"));
+        build_endpoint(build, system, node, SLICE_OF("main"), node);
 }
 
 static void build_system(struct build *build, struct config_system *system, const struct node *node) {
@@ -399,6 +447,7 @@ static void build_identity(struct build *build, struct config_identity *identity
     identity->system = system ? index_of(section(build, "systems"), system->text) : CONFIG_NONE;
     identity->allow = build_rules(build, node_get(node, SLICE_OF("allow")), &identity->allow_count);
     identity->deny = build_rules(build, node_get(node, SLICE_OF("deny")), &identity->deny_count);
+    identity->san = build_texts(build, find(node, "certificate.san"));
     identity->keys = take(build, keys ? keys->count : 0, sizeof *identity->keys);
     for (const struct node *child = keys && identity->keys ? keys->first : NULL; child; child = child->next) {
         struct config_key *key = &identity->keys[identity->key_count++];
@@ -488,6 +537,8 @@ static void build_digest(struct build *build) {
 enum status build_all(struct work *work, struct config *config) {
     struct build build = {.work = work, .config = config};
     build_process(&build);
+    BUILD_SECTION(&build, "security.certificates", config->certificates, config->certificate_count, build_certificate);
+    BUILD_SECTION(&build, "security.authorities", config->authorities, config->authority_count, build_authority);
     BUILD_SECTION(&build, "listeners", config->listeners, config->listener_count, build_listener);
     BUILD_SECTION(&build, "systems", config->systems, config->system_count, build_system);
     BUILD_SECTION(&build, "routes", config->routes, config->route_count, build_route);

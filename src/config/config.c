@@ -41,3 +41,11 @@ struct config_policy config_policy_of(const struct config *config, const struct 
     policy.set |= set;
     return policy;
 }
+
+enum config_scheme config_scheme_plain(enum config_scheme scheme) {
+    return scheme == CONFIG_SCHEME_HTTPS          ? CONFIG_SCHEME_HTTP
+           : scheme == CONFIG_SCHEME_WSS          ? CONFIG_SCHEME_WS
+           : scheme == CONFIG_SCHEME_TLS          ? CONFIG_SCHEME_TCP
+           : scheme == CONFIG_SCHEME_INTERTIE_TLS ? CONFIG_SCHEME_INTERTIE
+                                                  : scheme;
+}

@@ -122,9 +122,40 @@ struct config_keepalive {
 
 enum config_proxy { CONFIG_PROXY_NONE, CONFIG_PROXY_V1, CONFIG_PROXY_V2 };
 
+/* A certificate of ours, with its key; what is in the files as they were read. */
+struct config_certificate {
+    struct slice name;
+    struct slice cert_path, key_path;
+    struct slice cert, key; /* PEM; empty: not looked up */
+};
+
+struct config_authority {
+    struct slice name;
+    struct slice path;
+    struct slice pem;
+};
+
+enum config_tls_client { CONFIG_TLS_CLIENT_NONE, CONFIG_TLS_CLIENT_OPTIONAL, CONFIG_TLS_CLIENT_REQUIRED };
+enum config_tls_version { CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
+enum config_tls_ciphers { CONFIG_TLS_MODERN, CONFIG_TLS_COMPATIBLE };
+
+struct config_tls {
+    uint32_t *certificates; /* indices; an endpoint's: at most one */
+    size_t certificate_count;
+    uint32_t *authorities;
+    size_t authority_count;
+    enum config_tls_client client;
+    enum config_tls_version min_version;
+    enum config_tls_ciphers ciphers;
+    struct config_texts alpn;
+    struct slice server_name; /* resolved: the host where it isn't said */
+    bool verify;
+};
+
 struct config_listener {
     struct slice name;
     struct config_url url;
+    struct config_tls tls; /* where the scheme has it */
     uint32_t auth;      /* CONFIG_AUTH_* bits, any one suffices; 0: nobody is asked */
     uint32_t system;    /* all that comes in is from this system; CONFIG_NONE: see rule of `from` */
     bool anonymous;     /* peers without identity are welcome, off loopback too */
@@ -158,6 +189,7 @@ struct config_listener {
     struct {
         int64_t head_ns;
         int64_t auth_ns;
+        int64_t tls_ns;
         int64_t idle_ns; /* resolved: 60s on http, 5m on streams */
         int64_t write_ns;
     } timeouts;
@@ -204,6 +236,7 @@ struct config_policy {
 struct config_endpoint {
     struct slice name; /* `main` for a system's bare url */
     struct config_url url;
+    struct config_tls tls;
     bool enabled;
 };
 
@@ -314,6 +347,7 @@ struct config_identity {
     uint32_t system; /* whom it acts as; CONFIG_NONE: nobody, it only calls and sends as allowed */
     struct config_key *keys;
     size_t key_count;
+    struct config_texts san; /* names in a certificate that make a peer it; any of them */
     struct config_rule *allow;
     size_t allow_count;
     struct config_rule *deny;
@@ -366,6 +400,10 @@ struct config {
     size_t system_count;
     struct config_route *routes; /* sorted: by `order`, then included files' before their includer's, then as written */
     size_t route_count;          /* `enabled: false` ones are here too */
+    struct config_certificate *certificates;
+    size_t certificate_count;
+    struct config_authority *authorities;
+    size_t authority_count;
     struct config_identity *identities;
     size_t identity_count;
     struct config_policy defaults; /* policies.default over built in */
@@ -384,5 +422,10 @@ struct config_policy config_policy_of(const struct config *config, const struct 
                                       const struct config_system *system);
 
 const char *config_scheme_name(enum config_scheme scheme);
+/* The same without TLS: https is http, tls is tcp. */
+enum config_scheme config_scheme_plain(enum config_scheme scheme);
+static inline bool config_scheme_is_tls(enum config_scheme scheme) {
+    return config_scheme_plain(scheme) != scheme;
+}
 
 #endif

@@ -307,6 +307,8 @@ static enum status build(struct loading *loading, struct config **ret_config) {
     arena_init(&config->arena, CONFIG_ARENA_MAX);
     enum status status = build_all(&loading->work, config);
     if (status == STATUS_OK)
+        status = files_all(&loading->work, config);
+    if (status == STATUS_OK)
         warn_all(&loading->work, config);
     if (status == STATUS_OK)
         status = result_of(loading->work.report);

@@ -3,7 +3,7 @@
 #include "config/rows.h"
 
 #define P ROW_PLANNED
-#define SCHEMES "http|!https|ws|!wss|tcp|!tls|intertie|!intertie+tls|udp|!grpc|!grpcs|!mqtt|!mqtts|!nats|!kafka|!amqp|!amqps"
+#define SCHEMES "http|https|ws|wss|tcp|tls|intertie|intertie+tls|udp|!grpc|!grpcs|!mqtt|!mqtts|!nats|!kafka|!amqp|!amqps"
 
 static const struct config_row rows[] = {
     {"", ROW_GROUP, ROW_URL_SHORT, NULL, "A system; a URL alone is enough. `{}` only sends."},
@@ -50,11 +50,12 @@ static const struct config_row rows[] = {
     {"headers.*", ROW_TEMPLATE, 0, NULL, "The field's value."},
     {"preserve_host", ROW_BOOLEAN, 0, "false", "A request that came by HTTP keeps its Host.", .field = ROW_FIELD(config_system, preserve_host)},
     {"auth", ROW_REFERENCE, P, NULL, "What we present, from `security.credentials`.", .values = "security.credentials"},
-    {"tls.authorities", ROW_REFERENCE, P | ROW_LIST, "(the system's)", "Who may have issued its certificate.", .values = "security.authorities"},
-    {"tls.certificate", ROW_REFERENCE, P, NULL, "Ours.", .values = "security.certificates"},
-    {"tls.server_name", ROW_TEXT, P, "(the host)", "The name it must have."},
-    {"tls.verify", ROW_BOOLEAN, P, "true", "false is a warning."},
-    {"tls.min_version", ROW_ENUM, P, "1.2", "The lowest TLS version.", .values = "!1.2|!1.3"},
+    {"tls", ROW_GROUP, 0, NULL, "TLS, to https, tls and intertie+tls."},
+    {"tls.authorities", ROW_REFERENCE, ROW_LIST, "(the host's)", "Who may have issued its certificate.", .values = "security.authorities"},
+    {"tls.certificate", ROW_REFERENCE, 0, NULL, "Ours.", .values = "security.certificates"},
+    {"tls.server_name", ROW_TEXT, 0, "(the host)", "The name it must have."},
+    {"tls.verify", ROW_BOOLEAN, 0, "true", "false: anyone may answer there; a warning."},
+    {"tls.min_version", ROW_ENUM, 0, "1.2", "The lowest TLS version.", .values = "1.2|1.3"},
     {"pool", ROW_GROUP, 0, NULL, "Connections per endpoint and worker."},
     {"pool.max", ROW_COUNT, 0, "32", "At most so many.", .least = 1, .most = 10000, .field = ROW_FIELD(config_system, pool.max)},
     {"pool.idle", ROW_DURATION, ROW_UNLIMITED, "30s", "Closed when unused for so long.", .least = NS_PER_MS,
@@ -105,11 +106,12 @@ static const struct config_row endpoint[] = {
     {"zone", ROW_NAME, P, NULL, "Its locality."},
     {"tier", ROW_COUNT, P, "0", "Tier 0 first."},
     {"auth", ROW_REFERENCE, P, "(the system's)", "What we present there.", .values = "security.credentials"},
-    {"tls.authorities", ROW_REFERENCE, P | ROW_LIST, "(the system's)", "Who may have issued its certificate.", .values = "security.authorities"},
-    {"tls.certificate", ROW_REFERENCE, P, "(the system's)", "Ours.", .values = "security.certificates"},
-    {"tls.server_name", ROW_TEXT, P, "(the host)", "The name it must have."},
-    {"tls.verify", ROW_BOOLEAN, P, "true", "false is a warning."},
-    {"tls.min_version", ROW_ENUM, P, "1.2", "The lowest TLS version.", .values = "!1.2|!1.3"},
+    {"tls", ROW_GROUP, 0, NULL, "TLS to this one; what isn't said is the system's."},
+    {"tls.authorities", ROW_REFERENCE, ROW_LIST, "(the system's)", "Who may have issued its certificate.", .values = "security.authorities"},
+    {"tls.certificate", ROW_REFERENCE, 0, "(the system's)", "Ours.", .values = "security.certificates"},
+    {"tls.server_name", ROW_TEXT, 0, "(the host)", "The name it must have."},
+    {"tls.verify", ROW_BOOLEAN, 0, "true", "false: anyone may answer there; a warning."},
+    {"tls.min_version", ROW_ENUM, 0, "1.2", "The lowest TLS version.", .values = "1.2|1.3"},
 };
 
 const struct config_rows rows_endpoint = {"systems.*.endpoints.*", "Endpoints of a system", endpoint, COUNT_OF(endpoint)};

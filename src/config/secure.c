@@ -40,7 +40,7 @@ static void check_open(struct work *work, const struct node *listener, const str
         return;
     if (!auth && !(system && allow) && !is_true(listener, "anonymous"))
         work_error(work, at->at, &at_url, "`%.*s` is no loopback address: it needs %s`system` with `allow`, or the plain word `anonymous: true`",
-                   SCALAR_SHOWN(url->host), carries_keys(url->scheme) ? "`auth`, or " : "");
+                   SCALAR_SHOWN(url->host), carries_keys(config_scheme_plain(url->scheme)) ? "`auth`, or " : "");
     if (list_has(auth, "key") && carries_keys(url->scheme) && !is_true(listener, "insecure"))
         work_error(work, auth->at, &at_auth, "keys would cross the network in clear text; if that is meant, write `insecure: true`");
 }
@@ -53,6 +53,7 @@ struct wire_key {
 #define ON(scheme) (1u << CONFIG_SCHEME_##scheme)
 #define HTTPS_TOO (ON(HTTP) | ON(HTTPS) | ON(WS) | ON(WSS))
 #define SOCKETS (ON(WS) | ON(WSS))
+#define SECURED (ON(HTTPS) | ON(WSS) | ON(TLS) | ON(INTERTIE_TLS))
 #define STREAMS (ON(TCP) | ON(TLS) | ON(INTERTIE) | ON(INTERTIE_TLS))
 
 static const struct wire_key listener_keys[] = {
@@ -60,6 +61,9 @@ static const struct wire_key listener_keys[] = {
     {"auth", HTTPS_TOO | STREAMS},
     {"limits.header", HTTPS_TOO},
     {"limits.fields", HTTPS_TOO},
+    {"tls", SECURED},
+    {"tls.alpn", ON(TLS)},
+    {"timeouts.tls", SECURED},
     {"timeouts.head", HTTPS_TOO | STREAMS},
     {"timeouts.auth", HTTPS_TOO | STREAMS},
     {"timeouts.idle", HTTPS_TOO | STREAMS},
@@ -75,12 +79,13 @@ static const struct wire_key system_keys[] = {
     {"frame", ON(TCP) | ON(TLS)},
     {"mode", ON(HTTP) | ON(HTTPS)},
     {"websocket", SOCKETS},
+    {"tls", SECURED},
     {"pool", HTTPS_TOO | STREAMS},
     {"pool.pipeline", HTTPS_TOO | ON(TCP) | ON(TLS)},
     {"reply", ON(TCP) | ON(TLS)},
     {"greet", ON(TCP) | ON(TLS)},
     {"batch", ON(HTTP) | ON(HTTPS)},
-    {"compress", ON(HTTP) | ON(HTTPS)},
+    {"compress", ON(HTTP) | ON(HTTPS) | ON(INTERTIE) | ON(INTERTIE_TLS)},
     {"keepalive", HTTPS_TOO | STREAMS},
     {"proxy_protocol", HTTPS_TOO | STREAMS},
 };
@@ -192,6 +197,7 @@ static void check_listener(struct work *work, const struct node *listeners, cons
     if (!at)
         return;
     check_open(work, listener, at, &url, trail);
+    secure_listener_tls(work, listener, at, config_scheme_is_tls(url.scheme), trail);
     check_compress(work, listener, 1u << url.scheme, trail);
     check_proxies(work, listener, trail);
     check_origins(work, listener, trail);
@@ -248,6 +254,7 @@ void secure_all(struct work *work) {
         if (child->kind != NODE_MAP)
             continue;
         check_batch(work, child, &here);
+        secure_system_tls(work, child, &here);
         frames_system(work, child, schemes_of(work, child), &here);
         check_compress(work, child, schemes_of(work, child), &here);
         check_wire(work, child, system_keys, COUNT_OF(system_keys), schemes_of(work, child), "the wires of this system", &here);

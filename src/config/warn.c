@@ -145,8 +145,8 @@ static void warn_keys(struct work *work, const struct config *config) {
     bool any_key = false;
     for (size_t i = 0; i < config->identity_count; i++) {
         any_key |= config->identities[i].key_count > 0;
-        if (config->identities[i].key_count == 0)
-            warn(work, "security.identities", config->identities[i].name, "has no key: nobody can be it", SLICE_OF(""));
+        if (config->identities[i].key_count == 0 && config->identities[i].san.count == 0)
+            warn(work, "security.identities", config->identities[i].name, "has no key and no certificate: nobody can be it", SLICE_OF(""));
     }
     for (size_t i = 0; i < config->listener_count && !any_key; i++)
         if (config->listeners[i].auth & CONFIG_AUTH_KEY && !config->listeners[i].anonymous)

@@ -63,10 +63,15 @@ void refer_rest_system(struct work *work, const struct node *system, const struc
 void refer_field_name(struct work *work, const struct node *node, const struct trail *trail);
 /* secure.c: rule 0.9, and what a listener's wire can't do. */
 void secure_all(struct work *work);
+/* secure_tls.c: what TLS needs, and what only seems to be asked for. */
+void secure_listener_tls(struct work *work, const struct node *listener, const struct node *url, bool is_tls, const struct trail *trail);
+void secure_system_tls(struct work *work, const struct node *system, const struct trail *trail);
 /* warn.c: what is allowed and probably not meant. Needs the built result. */
 void warn_all(struct work *work, const struct config *config);
 /* build.c: the structs, from a tree without mistakes. */
 enum status build_all(struct work *work, struct config *config);
+/* files.c: certificates and authorities, read and looked at. */
+enum status files_all(struct work *work, struct config *config);
 /* print.c: the merged tree, one value a line. */
 void print_tree(const struct work *work, bool with_origins, struct buffer *out);
 

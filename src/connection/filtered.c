@@ -116,6 +116,7 @@ static bool look(struct connection *c, struct now now) {
 void filtered_begin(struct connection *c, struct now now) {
     int64_t wait = c->setup->timeouts.filters_ns;
     c->status = CONNECTION_SECURING;
+    c->opened = now.mono;
     c->until = mono_after(now.mono, wait ? wait : READY_NS);
     connection_touch(c);
     c->filtered = memory_new(sizeof *c->filtered);

@@ -140,6 +140,7 @@ void net_open_protocol(struct connection *c, struct now now) {
     c->was_open = true;
     c->opened = now.mono;
     c->until = MONO_NEVER;
+    c->sink.known = c->filtered && c->net->calls->known && c->net->calls->known(c->net->user, c);
     c->protocol->open(c->state, c->setup, &c->net->worker, &c->sink, &c->peer, now);
     c->net->calls->opened(c->net->user, c, now);
     connection_touch(c);

@@ -79,6 +79,8 @@ struct filtered {
 
 struct net_calls {
     struct protocol_calls protocol; /* `user` of every call is the struct connection */
+    /* Whether its filters have shown who an accepted peer is. May be NULL: they haven't. */
+    bool (*known)(void *user, const struct connection *connection);
     /* The connection is usable. Accepted ones come with owner NULL. */
     void (*opened)(void *user, struct connection *connection, struct now now);
     /* More of its chain was written, or its room may have changed. */

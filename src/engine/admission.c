@@ -1,16 +1,55 @@
 /* The engine's questions to security: who is this peer, may this message come in. */
 #include "engine/inner.h"
 
-/* A key decides; without one the peer is anonymous, which listeners with `auth` don't take and no identity's system. */
+/* Of a URI, an address and the rest: what each looks like is what each is, so that none can stand for another. */
+static bool looks_right(const struct filter_name *name) {
+    struct address address;
+    bool is_address = address_parse_ip(name->text, &address);
+    bool has_colon = slice_find(name->text, ':') < name->text.size, has_at = slice_find(name->text, '@') < name->text.size;
+    switch (name->kind) {
+    case FILTER_NAME_IP:
+        return is_address;
+    case FILTER_NAME_URI:
+        return has_colon && !is_address;
+    case FILTER_NAME_EMAIL:
+        return has_at && !has_colon;
+    case FILTER_NAME_DNS:
+        return !has_at && !has_colon && !is_address;
+    }
+    return false;
+}
+
+uint32_t security_shown(const struct engine *engine, const struct connection *c) {
+    const struct plan *plan = engine->plan;
+    const struct filter_facts *facts = connection_facts(c);
+    if (!facts || !facts->verified || c->listener >= plan->config->listener_count ||
+        !(plan->config->listeners[c->listener].auth & CONFIG_AUTH_CERTIFICATE))
+        return SECURITY_NONE;
+    uint32_t identity = SECURITY_NONE;
+    for (size_t i = 0; i < facts->name_count && identity == SECURITY_NONE; i++) {
+        const struct filter_name *name = &facts->names[i];
+        bool any_case = name->kind == FILTER_NAME_DNS || name->kind == FILTER_NAME_EMAIL;
+        if (looks_right(name))
+            identity = identity_named(plan->security, name->text, any_case);
+    }
+    return identity;
+}
+
+/* A key decides, else the certificate; without either the peer is anonymous, which listeners with `auth` don't take and no identity's system. */
 enum status security_admit(struct engine *engine, struct session *s, const struct protocol_hello *hello,
                            uint32_t *ret_system) {
     const struct plan *plan = engine->plan;
     uint32_t identity = SECURITY_NONE, system = s->listener ? s->listener->config->system : s->system;
-    if (hello->key.size) {
+    bool keys_count = !s->listener || !s->listener->config->auth || s->listener->config->auth & CONFIG_AUTH_KEY;
+    uint32_t shown = security_shown(engine, s->connection);
+    if (hello->key.size && keys_count) {
         enum status status = identity_find(plan->security, hello->key, engine->now.wall, &identity);
         engine->totals.authentications[status == STATUS_OK]++;
         if (status != STATUS_OK)
             return status;
+        system = plan->config->identities[identity].system;
+    } else if (shown != SECURITY_NONE) {
+        identity = shown;
         system = plan->config->identities[identity].system;
     } else if (s->listener && s->listener->config->auth) {
         return STATUS_UNAUTHENTICATED;

@@ -17,6 +17,7 @@ static const struct net_calls calls = {
             .detail = session_detail,
             .way = rest_way,
         },
+    .known = session_is_known,
     .opened = session_opened,
     .progress = session_progress,
     .rested = session_rested,

@@ -440,6 +440,9 @@ void subscription_end(struct engine *engine, struct recipient *recipient);
 void subscription_reads(struct engine *engine);
 
 /* admission.c */
+/* The identity that the peer's certificate names, where its listener takes certificates; SECURITY_NONE: none. */
+uint32_t security_shown(const struct engine *engine, const struct connection *c);
+bool session_is_known(void *user, const struct connection *connection);
 enum status security_admit(struct engine *engine, struct session *session, const struct protocol_hello *hello,
                            uint32_t *ret_system);
 struct verdict security_verdict(const struct engine *engine, const struct session *session,

@@ -12,6 +12,7 @@
 #define ADMIN_MIN_RATE 1024
 
 const struct protocol *plan_protocol(enum config_scheme scheme, enum protocol_role role) {
+    scheme = config_scheme_plain(scheme);
     if (scheme == CONFIG_SCHEME_HTTP)
         return protocol_find(SLICE_OF("http1"));
     if (scheme == CONFIG_SCHEME_WS)
@@ -140,11 +141,11 @@ static enum status listener(struct plan *plan, struct plan_listener *out, const 
     setup->limits.min_rate = config->limits.min_rate == CONFIG_UNLIMITED ? 0 : config->limits.min_rate;
     setup->auth = config->auth != 0;
     setup->is_loopback = config->url.is_loopback;
-    setup->keys_refused = !config->url.is_loopback && !config->insecure;
+    setup->keys_refused = !config->url.is_loopback && !config->insecure && !config_scheme_is_tls(config->url.scheme);
     setup->format = format_of(config->format);
     setup->frame = frame_of(config->frame, &config->cut);
     memcpy(setup->compress, config->compress, sizeof setup->compress);
-    setup->websocket.only = config->url.scheme == CONFIG_SCHEME_WS;
+    setup->websocket.only = config_scheme_plain(config->url.scheme) == CONFIG_SCHEME_WS;
     websocket_setup(setup, &config->websocket, setup->websocket.only && config->format != CONFIG_FORMAT_CLOUDEVENTS,
                     config->format != CONFIG_FORMAT_RAW || !setup->websocket.only);
     setup->path = config->url.path;
@@ -155,6 +156,8 @@ static enum status listener(struct plan *plan, struct plan_listener *out, const 
     setup->answers = config->system != CONFIG_NONE && config->allow_count > 0;
     if (config->system != CONFIG_NONE)
         setup->system = plan->config->systems[config->system].name;
+    if (!plan_tls(plan, setup, &config->url, &config->tls, config->timeouts.tls_ns))
+        return no_memory(fault);
     struct protocol_default *defaults = arena_array(&plan->arena, config->default_count + 1, sizeof *defaults);
     if (!defaults)
         return no_memory(fault);
@@ -190,7 +193,9 @@ static struct slice host_and_port(struct plan *plan, const struct config_url *ur
     buffer_add(&text, url->host);
     if (v6)
         buffer_add_byte(&text, ']');
-    if ((url->scheme != CONFIG_SCHEME_HTTP && url->scheme != CONFIG_SCHEME_WS) || url->port != 80) {
+    enum config_scheme plain = config_scheme_plain(url->scheme);
+    bool is_web = plain == CONFIG_SCHEME_HTTP || plain == CONFIG_SCHEME_WS;
+    if (!is_web || url->port != (plain == url->scheme ? 80 : 443)) {
         buffer_add_byte(&text, ':');
         buffer_add_u64(&text, url->port);
     }
@@ -262,9 +267,10 @@ static enum status endpoint(struct plan *plan, struct plan_endpoint *out, uint32
     setup->batch.wait_ns = owner->batch.wait_ns;
     memcpy(setup->compress, owner->compress, sizeof setup->compress);
     setup->encoding = owner->encoding == CONFIG_ENCODING_PROTOBUF ? ENCODING_PROTO : ENCODING_JSON;
-    if (owner->proxy_protocol != CONFIG_PROXY_NONE && !says_proxy(plan, setup, owner->proxy_protocol))
+    if (!setup->name.data || !setup->host.data ||
+        !plan_tls(plan, setup, &config->url, &config->tls, owner->policy.timeouts.connect_ns))
         return no_memory(fault);
-    if (!setup->name.data || !setup->host.data)
+    if (owner->proxy_protocol != CONFIG_PROXY_NONE && !says_proxy(plan, setup, owner->proxy_protocol))
         return no_memory(fault);
     return added_headers(plan, setup, owner, fault);
 }
@@ -435,6 +441,7 @@ static bool identity(struct plan *plan, const struct config_identity *from, stru
     }
     *out = (struct security_identity){
         .name = from->name, .system = from->system, .keys = keys, .key_count = from->key_count,
+        .names = from->san.items, .name_count = from->san.count,
         .allow_count = from->allow_count, .deny_count = from->deny_count, .max_priority = (uint8_t)from->max_priority};
     return rules_of(plan, from->allow, from->allow_count, &out->allow) &&
            rules_of(plan, from->deny, from->deny_count, &out->deny);

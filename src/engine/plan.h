@@ -60,6 +60,9 @@ struct plan {
 /* NULL with `fault`. `config` must outlive it. */
 struct plan *plan_new(const struct config *config, struct fault *fault);
 void plan_free(struct plan *plan);
+/* plan_tls.c: gives `setup` its filter where the scheme has TLS. False when memory is out. */
+bool plan_tls(struct plan *plan, struct protocol_setup *setup, const struct config_url *url, const struct config_tls *config,
+              int64_t timeout_ns);
 /* CONFIG_NONE when nobody has that name. */
 uint32_t plan_system(const struct plan *plan, struct slice name);
 /* What message->route says of a route: of another plan it means nothing. */

@@ -47,7 +47,14 @@ void session_opened(void *user, struct connection *c, struct now now) {
     if (c->listener < engine->plan->config->listener_count) {
         s->listener = &engine->plan->listeners[c->listener];
         s->system = s->listener->config->system;
+        s->identity = security_shown(engine, c);
+        if (s->identity != SECURITY_NONE)
+            s->system = engine->plan->config->identities[s->identity].system;
     }
+}
+
+bool session_is_known(void *user, const struct connection *c) {
+    return security_shown(user, c) != SECURITY_NONE;
 }
 
 void session_progress(void *user, struct connection *c, struct now now) {

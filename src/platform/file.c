@@ -201,3 +201,12 @@ void file_pid_unlock(const char *path, int fd) {
     sys()->unlink(path);
     sys()->close(fd);
 }
+
+void file_stamp(const char *path, struct file_stamp *ret) {
+    struct stat found;
+    *ret = (struct file_stamp){0};
+    if (stat(path, &found) != 0)
+        return;
+    int64_t changed = found.st_mtim.tv_sec * INT64_C(1000000000) + found.st_mtim.tv_nsec;
+    *ret = (struct file_stamp){changed, found.st_ino, found.st_size};
+}

@@ -13,6 +13,13 @@ enum status file_read(const char *path, size_t size_max, struct buffer *out, str
 /* Afterwards `path` holds either what it held or all of `content`, also after a crash: a temporary file beside it,
  * synced, renamed, the directory synced. */
 enum status file_replace(const char *path, struct slice content, mode_t mode, struct fault *fault);
+/* What a look at a file tells of whether it has changed. All zero: it isn't there. */
+struct file_stamp {
+    int64_t changed_ns;
+    uint64_t inode;
+    int64_t size;
+};
+void file_stamp(const char *path, struct file_stamp *ret_stamp);
 /* Whether users other than the owner and root may read it: for files with secrets. */
 enum status file_others_can_read(const char *path, bool *ret_can, struct fault *fault);
 

@@ -145,6 +145,7 @@ struct protocol_sink {
     bool paused;     /* feed() must not be called: the protocol waits for settle() (http1: one exchange at a time) */
     bool greets;     /* dialled: the peer hasn't shown yet that it is who was meant; if it ends so, the dial has failed */
     bool stays;      /* dialled, set by the user: it is kept open however idle, as far as the peer lets it */
+    bool known;      /* set before open(): who the peer is was shown already (by a certificate), it needs no key */
     bool gathers;    /* send() holds something back: flush() is called at the end of each turn that touches it */
     /* Set by the protocol to end: what is in `out` is written, then the connection closes with this reason. */
     bool closing;

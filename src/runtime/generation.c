@@ -14,6 +14,7 @@ void generation_free(struct generation *generation) {
     memory_free(generation->places);
     memory_free(generation->reopen);
     buffer_done(&generation->recorded);
+    explicit_bzero(&generation->tickets, sizeof generation->tickets);
     plan_free(generation->plan);
     if (generation->config)
         config_free(generation->config);
@@ -39,6 +40,8 @@ enum status generation_load(struct runtime *runtime, struct generation **ret, st
             : config_load(runtime->options.config, runtime->options.path, &next->config, report);
     if (status != STATUS_OK)
         fault_set(fault, status, 0, "%.*s would not start", SLICE_ARG(runtime->options.path));
+    if (status == STATUS_OK)
+        status = secure_prepare(runtime, next, fault);
     if (status == STATUS_OK && !(next->plan = plan_new(next->config, fault)))
         status = fault && fault->status != STATUS_OK ? fault->status : STATUS_BAD_CONFIG;
     if (status == STATUS_OK && !prepare_listeners(next))

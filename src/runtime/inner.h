@@ -9,11 +9,13 @@
 #include "base/list.h"
 #include "base/memory.h"
 #include "engine/record.h"
+#include "platform/file.h"
 #include "platform/log_file.h"
 #include "platform/loop.h"
 #include "platform/mailbox.h"
 #include "platform/socket.h"
 #include "platform/thread.h"
+#include "protocol/tls/tls.h"
 #include "runtime/runtime.h"
 #include "telemetry/metrics.h"
 
@@ -132,6 +134,8 @@ struct gate {
 /* -- generations: what one configuration brought -- */
 
 struct generation {
+    bool has_tls;
+    struct tls_tickets tickets;
     struct generation *next; /* older ones that are still in use */
     struct config *config;
     struct plan *plan;
@@ -346,6 +350,11 @@ struct runtime {
     uint64_t reloads[2];     /* succeeded, failed */
     bool last_reload_failed;
     /* the control thread's, but for the atomics */
+    struct tls_tickets tickets;
+    bool has_tickets;
+    struct mono tickets_at, look_at, expiry_at; /* TLS: a new key for tickets, a look at files, at dates; 0: not yet */
+    struct file_stamp *stamps; /* of the files of `stamped` */
+    const struct generation *stamped;
     struct now now;
     bool has_now;
     _Atomic int state; /* enum runtime_state */
@@ -380,11 +389,24 @@ void worker_configure(struct worker *worker, struct generation *generation, stru
 /* All memory that a worker needs for a generation, so that all can switch and none can fail. NULL when memory is out. */
 struct worker_change {
     struct engine_change *engine; /* NULL: taken */
+    struct tls_worker *tls;       /* NULL: taken, or none is needed */
     size_t gate_count;
     struct gate *gates[]; /* by place; NULL: taken */
 };
 struct worker_change *worker_change_new(const struct generation *generation);
 void worker_change_free(struct worker_change *change);
+
+/* secure.c */
+enum status secure_prepare(struct runtime *runtime, struct generation *next, struct fault *fault);
+/* False when memory is out. */
+bool secure_worker_new(const struct generation *generation, struct tls_worker **ret);
+/* For new handshakes; NULL: none. The worker's thread, or before that runs. */
+void secure_worker_swap(struct worker *worker, struct tls_worker *tls);
+/* Looks at files and keys when it is time; returns when it is next. */
+struct mono secure_look(struct runtime *runtime);
+/* Warns of certificates that expire soon: those in `pems`, or (NULL) in the configuration. */
+void secure_expiry(struct runtime *runtime, const struct buffer *pems);
+
 void worker_drain(struct worker *worker);
 void worker_leave(struct worker *worker);
 

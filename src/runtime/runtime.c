@@ -124,11 +124,13 @@ static void on_turn(void *user) {
     struct runtime *runtime = user;
     stop_look(runtime);
     reload_sweep(runtime);
+    struct mono look = atomic_load(&runtime->state) != RUNTIME_STOPPED ? secure_look(runtime) : MONO_NEVER;
     pen_flush(&runtime->pen);
     journal_write(&runtime->journal);
     struct mono at = MONO_NEVER;
     if (atomic_load(&runtime->state) == RUNTIME_DRAINING)
         at = !runtime->has_begun_drain ? runtime->drain_at : runtime->is_stop_wanted ? runtime->cut_at : MONO_NEVER;
+    at = mono_min(at, look);
     loop_timer_at(runtime->loop, at);
     runtime->has_now = false;
 }
@@ -373,6 +375,8 @@ void runtime_free(struct runtime *runtime) {
     pen_done(&runtime->pen);
     journal_done(&runtime->journal);
     loop_free(runtime->loop);
+    memory_free(runtime->stamps);
+    explicit_bzero(&runtime->tickets, sizeof runtime->tickets);
     metrics_free(runtime->metrics);
     inbox_done(&runtime->inbox);
     pthread_mutex_destroy(&runtime->lock);

@@ -211,6 +211,11 @@ void tally_connection(struct tally *tally, const struct connection *c, bool open
     bool dialled = c->setup->role == PROTOCOL_DIALLED;
     struct slice protocol = slice_from(first_protocol(c)->name);
     struct slice direction = direction_text(dialled);
+    if (!opened && !c->was_open && !dialled) { /* it was never let in */
+        metrics_add(tally->set, METRICS_SERIES(tally->set, METRIC_CONNECTIONS_CLOSED, protocol, direction,
+                                               slice_from(status_reason(c->reason))), 1);
+        return;
+    }
     if (!opened && !c->was_open) {
         size_t cut = slice_find(c->setup->name, '/');
         metrics_add(tally->set, METRICS_SERIES(tally->set, METRIC_DIAL_FAILURES, slice_head(c->setup->name, cut),

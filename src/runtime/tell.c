@@ -96,9 +96,7 @@ void tell_count(struct worker *worker, const struct engine_count *count) {
 #define LIMIT_LINES_MAX 20 /* a second */
 
 /* A connection that ended by a limit is told of; a flood of them is not. */
-static bool is_limit_told(struct worker *worker, const struct connection *c) {
-    if (!tally_limit_of(c) || c->reason == STATUS_IDLE_TIMEOUT) /* which is ordinary */
-        return false;
+static bool may_tell(struct worker *worker) {
     if (worker_now(worker).mono.ns - worker->limits_told.ns >= NS_PER_S) {
         worker->limits_told = worker_now(worker).mono;
         worker->limit_lines = 0;
@@ -106,18 +104,25 @@ static bool is_limit_told(struct worker *worker, const struct connection *c) {
     return worker->limit_lines++ < LIMIT_LINES_MAX;
 }
 
+static bool is_limit_told(struct worker *worker, const struct connection *c) {
+    return tally_limit_of(c) && c->reason != STATUS_IDLE_TIMEOUT /* which is ordinary */ && may_tell(worker);
+}
+
 void tell_connection(void *user, const struct connection *c, bool opened) {
     struct worker *worker = user;
     struct log_record record;
     char peer[ADDRESS_TEXT_MAX];
     bool failed = !opened && !c->was_open;
-    enum log_level level = failed ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG;
+    bool accepted = c->setup->role == PROTOCOL_ACCEPTED;
+    enum log_level level = failed && !accepted ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG;
+    if (failed && accepted && may_tell(worker))
+        level = LOG_LEVEL_INFO;
     if (!opened && !failed && is_limit_told(worker, c))
         level = LOG_LEVEL_INFO;
     if (!pen_wants(&worker->pen, LOG_ROOM_CONNECTION, level))
         return;
     log_record_init(&record, level, LOG_ROOM_CONNECTION, worker_now(worker).wall,
-                    failed   ? "dial failed"
+                    failed   ? accepted ? "handshake failed" : "dial failed"
                     : opened ? "connection opened"
                              : "connection closed");
     log_add_text(&record, "protocol", slice_from(c->protocol->name));
@@ -128,6 +133,8 @@ void tell_connection(void *user, const struct connection *c, bool opened) {
     }
     if (!opened) {
         log_add_text(&record, "reason", slice_from(status_reason(c->reason)));
+        if (c->filtered && c->filtered->sink.words[0])
+            log_add_text(&record, "detail", slice_from(c->filtered->sink.words));
         if (tally_limit_of(c))
             log_add_text(&record, "limit", slice_from(tally_limit_of(c)));
         log_add_u64(&record, "bytes_in", c->bytes_in);

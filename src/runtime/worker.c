@@ -397,6 +397,7 @@ void worker_change_free(struct worker_change *change) {
     if (!change)
         return;
     engine_change_free(change->engine);
+    tls_worker_free(change->tls);
     for (size_t i = 0; i < change->gate_count; i++)
         memory_free(change->gates[i]);
     memory_free(change);
@@ -408,7 +409,7 @@ struct worker_change *worker_change_new(const struct generation *generation) {
         return NULL;
     change->gate_count = generation->place_count;
     change->engine = engine_change_new(generation->plan);
-    bool ok = change->engine != NULL;
+    bool ok = change->engine != NULL && secure_worker_new(generation, &change->tls);
     for (size_t i = 0; ok && i < change->gate_count; i++)
         ok = (change->gates[i] = memory_new(sizeof *change->gates[i])) != NULL;
     if (ok)
@@ -429,6 +430,8 @@ void worker_configure(struct worker *worker, struct generation *generation, stru
         input_log_config(worker, generation);
     struct engine_input input = {.kind = INPUT_CONFIG, .plan = generation->plan, .change = change->engine};
     change->engine = NULL;
+    secure_worker_swap(worker, change->tls);
+    change->tls = NULL;
     worker_input(worker, &input);
     tally_configure(&worker->tally, generation->plan);
     loop_busy_poll(worker->loop, generation->config->busy_poll_ns);
@@ -533,7 +536,9 @@ void worker_done(struct worker *worker) {
         while (worker->gates.count)
             gate_close(LIST_ENTRY(list_first(&worker->gates), struct gate, node));
         drop_links(worker);
+        struct tls_worker *tls = engine_net(worker->engine)->worker.tls;
         engine_free(worker->engine);
+        tls_worker_free(tls);
     }
     for (uint32_t i = 0; worker->mail && i < worker->runtime->worker_count; i++) {
         struct block *parcel;

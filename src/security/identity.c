@@ -54,3 +54,14 @@ enum status identity_find(const struct security *security, struct slice presente
     *ret_identity = found;
     return STATUS_OK;
 }
+
+uint32_t identity_named(const struct security *security, struct slice name, bool any_case) {
+    const struct security_view *view = &security->view;
+    for (size_t i = 0; i < view->identity_count; i++)
+        for (size_t k = 0; k < view->identities[i].name_count; k++) {
+            struct slice own = view->identities[i].names[k];
+            if (any_case ? slice_equal_nocase(own, name) : slice_equal(own, name))
+                return (uint32_t)i;
+        }
+    return SECURITY_NONE;
+}

@@ -28,6 +28,8 @@ struct security_identity {
     uint32_t system; /* whom it acts as; SECURITY_NONE: nobody */
     const struct security_key *keys;
     size_t key_count;
+    const struct slice *names; /* in a certificate, any of which makes a peer it */
+    size_t name_count;
     const struct security_rule *allow;
     size_t allow_count;
     const struct security_rule *deny;
@@ -62,5 +64,8 @@ bool security_is_guarded(const struct security *security, uint32_t system);
  * time nor the order tells anything. STATUS_UNAUTHENTICATED: nobody's; STATUS_AUTH_EXPIRED: somebody's, once. */
 enum status identity_find(const struct security *security, struct slice presented, struct wall now,
                           uint32_t *ret_identity);
+/* The identity that has this name of a certificate; SECURITY_NONE: nobody has it. `any_case`: letters mean the same in
+ * either. A name is no secret. */
+uint32_t identity_named(const struct security *security, struct slice name, bool any_case);
 
 #endif

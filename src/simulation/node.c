@@ -115,6 +115,7 @@ struct party *node_new(struct world *world, const struct node_options *options) 
                                         .cut_through = options->cut_through, .memo = options->memo};
         node->engine = engine_new(&engine);
         ASSERT(node->engine);
+        engine_net(node->engine)->bare = true; /* there is nobody to hide from, and TLS draws entropy */
         node->party = (struct party){.calls = &calls, .net = engine_net(node->engine), .name = names[i], .worker = i};
         uint32_t index = world_add(world, &node->party);
         node->party.node = first ? first->node : index;

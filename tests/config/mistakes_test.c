@@ -127,7 +127,7 @@ static const struct mistake mistakes[] = {
     {"systems: {w: billing}", "1:14 systems.w.url: `billing` is no URL; write one such as tcp://127.0.0.1:7101"},
     {"listeners: {w: htp://h:1}", "1:16 listeners.w.url: no scheme `htp`; did you mean `http`? <http>"},
     {"listeners: {w: gopher://h:1}", "1:16 listeners.w.url: no scheme `gopher` here"},
-    {"systems: {w: https://h}", "1:14 systems.w.url: `https` is not supported yet in 0.1.0"},
+    {"systems: {w: grpcs://h}", "1:14 systems.w.url: `grpcs` is not supported yet in 0.1.0"},
     {"systems: {w: kafka://h:9092}", "1:14 systems.w.url: `kafka` is not supported yet in 0.1.0"},
     {"systems: {w: tcp://h}", "1:14 systems.w.url: `tcp://h` needs a port"},
     {"systems: {w: tcp://h:0}", "1:14 systems.w.url: port 0 means any free one, which nobody can dial"},

@@ -174,7 +174,7 @@ enum status control_subscription(const struct control *control, struct protocol_
     return STATUS_OK;
 }
 
-enum status control_identity(const struct control *control, const struct protocol_setup *setup,
+enum status control_identity(const struct control *control, const struct protocol_setup *setup, bool known,
                              struct protocol_hello *hello, struct message_fault *fault) {
     struct slice method = CONTROL(control, AUTH_METHOD)->text;
     struct slice token = CONTROL(control, AUTH_TOKEN)->text;
@@ -182,7 +182,10 @@ enum status control_identity(const struct control *control, const struct protoco
     hello->system = CONTROL(control, SYSTEM)->text;
     hello->is_intertie = slice_starts(hello->client, SLICE_OF("intertie/"));
     hello->window = (uint32_t)(control_count(CONTROL(control, CREDIT_MSGS), 0) & UINT32_MAX);
-    if (method.size && !slice_is(method, "none") && !slice_is(method, "bearer"))
+    if (slice_is(method, "mtls") && (!known || token.size))
+        return control_fault(fault, STATUS_UNAUTHENTICATED,
+                             known ? "`auth.token` comes with the method \"bearer\"" : "your certificate makes you nobody here");
+    if (method.size && !slice_is(method, "none") && !slice_is(method, "bearer") && !slice_is(method, "mtls"))
         return control_fault(fault, STATUS_UNAUTHENTICATED, "this `auth.method` is not supported yet; use \"bearer\"");
     if (slice_is(method, "bearer") && token.size == 0)
         return control_fault(fault, STATUS_UNAUTHENTICATED, "`auth.token` is missing");
@@ -190,7 +193,7 @@ enum status control_identity(const struct control *control, const struct protoco
         return control_fault(fault, STATUS_UNAUTHENTICATED, "`auth.token` comes with the method \"bearer\"");
     if (token.size && setup->keys_refused)
         return control_fault(fault, STATUS_UNAUTHENTICATED, "keys in clear text are refused here");
-    if (token.size == 0 && setup->auth)
+    if (token.size == 0 && setup->auth && !known)
         return control_fault(fault, STATUS_UNAUTHENTICATED, "a key is required here");
     hello->key = token;
     return STATUS_OK;

@@ -80,7 +80,7 @@ bool control_list_has(const struct control_value *value, struct slice text, size
 enum status control_subscription(const struct control *control, struct protocol_subscription *ret_subscription,
                                  struct message_fault *fault);
 /* Who HELLO says that the peer is, as far as keys go. STATUS_UNAUTHENTICATED when that can't be taken here. */
-enum status control_identity(const struct control *control, const struct protocol_setup *setup,
+enum status control_identity(const struct control *control, const struct protocol_setup *setup, bool known,
                              struct protocol_hello *hello, struct message_fault *fault);
 
 /* An RFC 9457 problem as one JSON object. `detail` may be NULL, `id` empty. */

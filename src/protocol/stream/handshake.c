@@ -190,7 +190,7 @@ void stream1_read_hello(struct stream1 *s, const struct control *control, struct
     const struct control_value *ack = CONTROL(control, ACK);
     struct protocol_hello hello = {0};
     struct message_fault fault;
-    if (control_identity(control, s->setup, &hello, &fault) != STATUS_OK) {
+    if (control_identity(control, s->setup, s->sink->known, &hello, &fault) != STATUS_OK) {
         stream1_fail(s, fault.status, fault.text);
         return;
     }

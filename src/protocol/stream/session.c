@@ -288,7 +288,7 @@ static void read_auth(struct stream1 *s, const struct control *control) {
     struct protocol_hello hello = {0};
     struct message_fault fault = {0};
     struct slice system = {0};
-    enum status status = control_identity(control, s->setup, &hello, &fault);
+    enum status status = control_identity(control, s->setup, s->sink->known, &hello, &fault);
     if (status == STATUS_OK && hello.key.size == 0)
         status = control_fault(&fault, STATUS_UNAUTHENTICATED, "`auth.token` is missing");
     if (status == STATUS_OK)

@@ -21,7 +21,7 @@ static void sniff_open(void *state, const struct protocol_setup *setup, struct p
     (void)peer;
     s->setup = setup;
     s->sink = sink;
-    int64_t wait = setup->auth ? setup->timeouts.auth_ns : setup->timeouts.idle_ns;
+    int64_t wait = setup->auth && !sink->known ? setup->timeouts.auth_ns : setup->timeouts.idle_ns;
     sink->due = wait > 0 ? mono_after(now.mono, wait) : MONO_NEVER;
     if (setup->role == PROTOCOL_DIALLED)
         close_with(s, STATUS_NOT_SUPPORTED); /* who dials chooses */
@@ -84,7 +84,7 @@ static void sniff_cancel(void *state, uint64_t token, struct now now) {
 static void sniff_tick(void *state, struct now now) {
     struct sniff *s = state;
     (void)now;
-    close_with(s, s->setup->auth ? STATUS_AUTH_TIMEOUT : STATUS_IDLE_TIMEOUT);
+    close_with(s, s->setup->auth && !s->sink->known ? STATUS_AUTH_TIMEOUT : STATUS_IDLE_TIMEOUT);
 }
 
 static void sniff_shut(void *state, enum status status, struct now now) {

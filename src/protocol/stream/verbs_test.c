@@ -261,7 +261,7 @@ static void what_a_hello_may_say_of_itself(void **state) {
         struct buffer text;
         buffer_init_fixed(&text, room, sizeof room);
         assert_true(control_read(&control, slice_from(rows[i].wish.json), &text, &fault));
-        enum status status = control_identity(&control, &setup, &hello, &fault);
+        enum status status = control_identity(&control, &setup, false, &hello, &fault);
         if (status != rows[i].wish.status || !strstr(fault.text, rows[i].wish.words))
             fail_msg("%s: %s: %s", rows[i].wish.json, status_reason(status), fault.text);
         assert_int_equal(hello.key.size > 0, status == STATUS_OK && strstr(rows[i].wish.json, "itk_") != NULL);

@@ -128,7 +128,7 @@ static enum status read_hello(struct units *s, const struct control *control, co
     uint64_t msgs = control_count(CONTROL(control, CREDIT_MSGS), UINT64_MAX);
     if (s->is_known)
         return control_fault(fault, STATUS_PROTOCOL_ERROR, "hello was said before");
-    enum status status = control_identity(control, s->setup, &hello, fault);
+    enum status status = control_identity(control, s->setup, s->sink->known, &hello, fault);
     if (status == STATUS_OK)
         status = choose_acks(s, CONTROL(control, ACK), fault);
     if (status != STATUS_OK)
@@ -155,7 +155,7 @@ static enum status read_subscribe(struct units *s, const struct control *control
     enum status status = control_subscription(control, &subscription, fault);
     if (status == STATUS_OK && s->subscribed)
         status = control_fault(fault, STATUS_NOT_SUPPORTED, "one subscription a connection; stream v1 has more");
-    if (status == STATUS_OK && s->setup->auth && !s->is_known)
+    if (status == STATUS_OK && s->setup->auth && !s->is_known && !s->sink->known)
         status = control_fault(fault, STATUS_UNAUTHENTICATED, "a key is required here: send intertie.ctl.hello.v1 first");
     if (status == STATUS_OK)
         status = choose_acks(s, CONTROL(control, ACK), fault);

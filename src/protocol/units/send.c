@@ -21,7 +21,7 @@ uint32_t units_room(const struct units *s) {
     uint64_t messages = s->credit - s->tx_token;
     uint64_t more = s->fifo ? fifo_room(s) : s->sink->terms.acks ? acks_room(s) : UINT64_MAX;
     bool none = s->sink->closing || s->leaving || s->greeting || s->quiet || (s->peer_ended && !s->asks_open) ||
-                s->sink->terms.inline_reply || (s->setup->auth && !s->is_known && !s->is_dialled);
+                s->sink->terms.inline_reply || (s->setup->auth && !s->is_known && !s->sink->known && !s->is_dialled);
     messages = none ? 0 : more < messages ? more : messages;
     return messages > UINT32_MAX ? UINT32_MAX : (uint32_t)messages;
 }

@@ -152,7 +152,7 @@ void units_take(struct units *s, struct slice payload, bool is_text, struct now 
         }
         status = control_fault(&fault, STATUS_MALFORMED_EVENT, "`type` intertie.ctl.* is not for those who were dialled");
     }
-    if (status == STATUS_OK && s->setup->auth && !s->is_known && !s->is_dialled) {
+    if (status == STATUS_OK && s->setup->auth && !s->is_known && !s->sink->known && !s->is_dialled) {
         units_write_error(s, STATUS_UNAUTHENTICATED, "a key is required here: send intertie.ctl.hello.v1 first",
                           message_text(&message, ATTRIBUTE_ID), now);
         units_close(s, STATUS_UNAUTHENTICATED, NULL, now);
@@ -281,7 +281,7 @@ void units_open(struct units *s, const struct carrier *carrier, void *carrier_st
     s->hash_seed = rng_next(&worker->ids.rng);
     s->rate_start = now.mono;
     s->deadline = s->carrier_due = s->reply_due = s->quiet_until = MONO_NEVER;
-    if (setup->auth && !s->is_dialled && setup->timeouts.auth_ns > 0)
+    if (setup->auth && !sink->known && !s->is_dialled && setup->timeouts.auth_ns > 0)
         s->deadline = mono_after(now.mono, setup->timeouts.auth_ns);
     watch_idle(s, now);
     set_terms(s);
