@@ -108,7 +108,7 @@ def ways():
 
 WAYS = ways()
 KINDS = ("event", "query")
-CERTIFICATES = "security: {{certificates: {{dev: {{cert: {0}/server.pem, key: {0}/server-key.pem}}}}, authorities: {{dev: {0}/ca.pem}}}}\n"
+CERTIFICATES = "security: {{certificates: {{dev: {{cert: {0}/server.pem, key: {0}/server.key}}}}, authorities: {{dev: {0}/ca.pem}}}}\n"
 
 
 def place(way, kind):
