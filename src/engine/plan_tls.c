@@ -55,6 +55,7 @@ bool plan_tls(struct plan *plan, struct protocol_setup *setup, const struct conf
     profile->is_address = address_parse_ip(profile->server_name, &address);
     *use = (struct filter_use){&filter_tls, profile};
     setup->filters = use;
+    setup->is_secure = true;
     setup->filter_count = 1;
     setup->timeouts.filters_ns = timeout_ns;
     return profile->alpn.data != NULL;
