@@ -46,6 +46,12 @@ static size_t feed_all(struct connection *c, struct slice bytes, struct now now)
             c->begun = MONO_NEVER; /* what comes next is another unit */
         if (c->status == CONNECTION_OPEN && c->sink.become)
             become(c, now);
+        struct connection *parked = c->net->resumes;
+        c->net->resumes = NULL;
+        if (parked && c->status == CONNECTION_OPEN) {
+            net_adopt(c, parked, now);
+            continue;
+        }
         if (used == 0 && c->protocol == before)
             break;
         if (left == used && c->peer_ended)
@@ -210,7 +216,7 @@ enum status connection_send(struct connection *c, const struct message *message,
 }
 
 void connection_settle(struct connection *c, uint64_t first, uint64_t last, enum status status, uint32_t retry_ms) {
-    if (c->status != CONNECTION_OPEN)
+    if (c->status != CONNECTION_OPEN && c->status != CONNECTION_PARKED)
         return;
     c->protocol->settle(c->state, first, last, status, retry_ms, c->net->now);
     connection_touch(c);

@@ -31,6 +31,23 @@ void filtered_tick(struct connection *c, struct now now);
 uint64_t filtered_unsent(const struct connection *c);
 void filtered_free(struct connection *c);
 
+/* -- park.c -- */
+
+/* `c` was opened for the session that `parked` has: it takes over. */
+void net_adopt(struct connection *c, struct connection *parked, struct now now);
+/* Who waits for a connection that was dialled as this one was; NULL: nobody. */
+struct connection *net_awaiting(const struct connection *c);
+/* What of it may outlive it; NULL: nothing. */
+static inline const struct protocol_session *net_session(const struct connection *c) {
+    bool may = c->is_named || (c->listener == UINT32_MAX && c->was_open);
+    return may && c->protocol->session && c->state ? c->protocol->session(c->state) : NULL;
+}
+/* A loss of the connection that says nothing against its session: it waits. */
+bool net_park_if_lost(struct connection *c, enum status status);
+void net_forget_session(struct connection *c);
+/* True: an action can be told. */
+bool net_can_act(struct net *net);
+
 /* The connection reached a limit: its protocol says so, if it can, and it ends. */
 void net_fail(struct connection *c, enum status status, const char *words);
 /* Counts what it holds; when memory is short, whoever needs more of it is refused. */

@@ -19,6 +19,8 @@ bool net_init(struct net *net, const struct net_calls *calls, void *user, uint32
     list_init(&net->open);
     list_init(&net->dirty);
     list_init(&net->dead);
+    list_init(&net->parked);
+    map_init(&net->sessions, seed);
     deadlines_init(&net->deadlines);
     buffer_init(&net->worker.scratch, 4u << 20);
     void *extra = memory_alloc(NET_EXTRA_SIZE);
@@ -52,6 +54,7 @@ void net_done(struct net *net) {
         deadlines_clear(&net->deadlines, &c->deadline);
         free_connection(net, c);
     }
+    map_done(&net->sessions);
     chain_pool_done(&net->pool);
     memory_free(net->plain);
     memory_free(net->worker.extra.data);
@@ -71,7 +74,7 @@ void net_done(struct net *net) {
 struct connection *net_find(const struct net *net, uint64_t handle) {
     uint32_t slot = (uint32_t)handle;
     if (slot >= net->slot_count || !net->slots[slot] || net->slots[slot]->handle != handle ||
-        net->slots[slot]->status == CONNECTION_CLOSED)
+        net->slots[slot]->status >= CONNECTION_PARKED)
         return NULL;
     return net->slots[slot];
 }
@@ -141,6 +144,11 @@ void net_open_protocol(struct connection *c, struct now now) {
     c->opened = now.mono;
     c->until = MONO_NEVER;
     c->sink.known = c->filtered && c->net->calls->known && c->net->calls->known(c->net->user, c);
+    struct connection *parked = net_awaiting(c);
+    if (parked) {
+        net_adopt(c, parked, now);
+        return;
+    }
     c->protocol->open(c->state, c->setup, &c->net->worker, &c->sink, &c->peer, now);
     c->net->calls->opened(c->net->user, c, now);
     connection_touch(c);
@@ -219,21 +227,25 @@ void net_lost(struct net *net, uint64_t handle, enum status status, struct now n
 
 void connection_close(struct connection *c, enum status status) {
     struct net *net = c->net;
-    if (c->status == CONNECTION_CLOSED)
+    if (c->status == CONNECTION_CLOSED || net_park_if_lost(c, status))
         return;
+    net_forget_session(c);
     c->linger = c->status == CONNECTION_CLOSING && c->sink.reading_done && !c->peer_ended;
     c->status = CONNECTION_CLOSED;
     c->sink.closing = true; /* a feed() that is under way stops */
     c->reason = status;
     c->sink.room = (struct protocol_room){0};
     deadlines_clear(&net->deadlines, &c->deadline);
-    list_remove(&net->open, &c->node);
-    net->count--;
+    if (!c->was_parked) {
+        list_remove(&net->open, &c->node);
+        net->count--;
+    }
     net->calls->closed(net->user, c, net->now);
     if (list_node_is_linked(&c->dirty))
         list_remove(&net->dirty, &c->dirty);
     list_add(&net->dead, &c->node);
-    c->close_told = c->is_virtual || net_act(net, (struct net_action){.kind = NET_CLOSE, .connection = c->handle, .linger = c->linger});
+    bool is_known = !c->is_virtual && !c->was_parked;
+    c->close_told = !is_known || net_act(net, (struct net_action){.kind = NET_CLOSE, .connection = c->handle, .linger = c->linger});
 }
 
 void connection_end(struct connection *c, enum status status) {
@@ -265,7 +277,7 @@ void connection_shut(struct connection *c, enum status status, int64_t grace_ns)
 }
 
 void connection_touch(struct connection *c) {
-    if (c->status != CONNECTION_CLOSED && !list_node_is_linked(&c->dirty))
+    if (c->status < CONNECTION_PARKED && !list_node_is_linked(&c->dirty))
         list_add(&c->net->dirty, &c->dirty);
 }
 
@@ -279,6 +291,10 @@ static bool reserve_action(struct net *net) {
     net->actions = actions;
     net->action_capacity = capacity;
     return true;
+}
+
+bool net_can_act(struct net *net) {
+    return reserve_action(net);
 }
 
 bool net_act(struct net *net, struct net_action action) {
@@ -299,10 +315,11 @@ void net_fail(struct connection *c, enum status status, const char *words) {
 }
 
 void net_recount(struct connection *c) {
-    size_t before = c->counted;
-    c->counted = (c->partial ? c->partial->capacity : 0) + c->sink.held;
+    const struct protocol_session *session = net_session(c);
+    size_t before = c->counted, kept = session ? session->kept : 0;
+    c->counted = (c->partial ? c->partial->capacity : 0) + c->sink.held + kept;
     c->net->bytes += c->counted - before;
-    if (c->net->is_short && c->counted > before && !c->setup->is_admin)
+    if (c->net->is_short && c->counted > before && c->counted > kept && !c->setup->is_admin)
         net_fail(c, STATUS_OVERLOADED, "`limits.memory` is reached");
 }
 
@@ -403,6 +420,8 @@ static void look_after(struct connection *c, struct now now) {
     net_recount(c);
     if (c->status == CONNECTION_OPEN && c->sink.closing) {
         enum status status = c->sink.close_status;
+        if (net_park_if_lost(c, status))
+            return;
         connection_end(c, status);
         list_remove(&net->dirty, &c->dirty); /* it is looked after here and now */
     }

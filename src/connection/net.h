@@ -8,8 +8,11 @@
 
 #include "base/deadline.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "protocol/filter.h"
 
+#define NET_PARKED_MAX 1024u            /* sessions of one worker that wait for their peer to come back */
+#define NET_PARKED_BYTES (64u << 20)    /* of what they would send again */
 #define NET_UNSENT_MAX (128u << 10) /* a connection takes no further message while so much is unsent */
 
 enum connection_state {
@@ -17,6 +20,7 @@ enum connection_state {
     CONNECTION_SECURING, /* connected; its filters aren't ready, its protocol isn't open */
     CONNECTION_OPEN,
     CONNECTION_CLOSING, /* writes what it has, then closes */
+    CONNECTION_PARKED,  /* lost, but its session may go on with another: protocol and owner wait for that */
     CONNECTION_CLOSED,  /* freed at the end of the turn */
 };
 
@@ -45,6 +49,8 @@ struct connection {
     bool linger : 1;     /* of its close */
     bool close_told : 1; /* the world knows of its close */
     bool is_virtual : 1; /* the world knows nothing of it: net_virtual() */
+    bool is_named : 1;    /* its session has a place in net->sessions */
+    bool was_parked : 1; /* it closes long after the world lost it */
     struct mono opened;
     struct mono until; /* dialling or closing: when we give up */
     struct mono write_until; /* when to look whether the peer takes what we write; MONO_NEVER: not armed */
@@ -87,6 +93,10 @@ struct net_calls {
     void (*progress)(void *user, struct connection *connection, struct now now);
     /* All of its chain was written, at the end of a turn that touched it; may be NULL. Nothing is sent from here. */
     void (*rested)(void *user, struct connection *connection, struct now now);
+    /* It is lost, but may be resumed: nothing can be sent for now. NULL: nothing ever is. */
+    void (*parked)(void *user, struct connection *connection, struct now now);
+    /* `connection` goes on with what `parked` was: its owner moves over. */
+    void (*adopted)(void *user, struct connection *connection, struct connection *parked, struct now now);
     /* It is over, for `connection->reason`; the chain still has what was not written. */
     void (*closed)(void *user, struct connection *connection, struct now now);
 };
@@ -120,6 +130,11 @@ struct net {
     struct list open;
     struct list dirty;
     struct list dead;
+    struct list parked;
+    struct map sessions; /* name -> connection, open or parked */
+    uint64_t parked_bytes;
+    struct connection *resumes; /* set by the user's resume(): what is being fed goes on with this one's session */
+    bool parks_none; /* set by the user: what is lost ends */
     struct deadlines deadlines;
     struct net_action *actions;
     struct net_action *listed; /* what net_finish() last gave out; then in turn with `actions` */
@@ -180,6 +195,15 @@ static inline const struct chain *connection_wire(const struct connection *c) {
 }
 
 /* -- for the user -- */
+
+/* Its session has that name. False when memory is out. */
+bool net_keep(struct connection *c, struct slice session);
+/* Who has the session of that name, open or parked; NULL: nobody. */
+struct connection *net_kept(const struct net *net, struct slice session);
+/* Its peer is known to be elsewhere now: the world's connection is closed, the session waits. False: it can't. */
+bool net_park(struct connection *c, enum status status);
+/* Nobody will come back to those any more. `setup` NULL: all. */
+void net_unpark(struct net *net, const struct protocol_setup *setup, enum status status);
 
 struct connection *net_find(const struct net *net, uint64_t handle); /* NULL when closed */
 /* What its filters know about the peer; NULL: there are none, or they know nothing. */

@@ -53,6 +53,13 @@ const char *engine_check(const struct engine *engine) {
         if (s)
             held += s->work->answers.count + s->work->foreign.count;
     }
+    for (struct list_node *node = list_first(&engine->net.parked); node; node = list_next(&engine->net.parked, node)) {
+        const struct connection *c = LIST_ENTRY(node, struct connection, node);
+        const struct session *s = c->owner;
+        if (c->status != CONNECTION_PARKED || c->deadline.at.ns == INT64_MAX || !s || s->connection != c)
+            return "a session that waits has no end or no place";
+        held += s->work->answers.count + s->work->foreign.count;
+    }
     if (held != engine->totals.held)
         return "held messages don't add up";
     return NULL;

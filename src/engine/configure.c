@@ -275,6 +275,7 @@ enum status configure(struct engine *engine, const struct plan *plan, struct eng
     const struct config *config = plan->config;
     if (!change && !(change = engine_change_new(plan)))
         return STATUS_NO_MEMORY;
+    net_unpark(&engine->net, NULL, STATUS_GOING_AWAY); /* they know listeners and endpoints of the old one */
     struct system **systems = take_systems(engine, plan, change);
     shed_configure(engine, config);
     engine->generation++;

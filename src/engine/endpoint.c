@@ -101,6 +101,7 @@ void endpoint_closed(struct engine *engine, struct endpoint *e, const struct con
         e->failures++;
         e->last_failed = engine->now.mono;
         e->next_dial = mono_after(engine->now.mono, delay);
+        net_unpark(&engine->net, c->setup, STATUS_PEER_CLOSED); /* it will not come back soon: others may take that */
         fail_askers(engine, e->system);
     } else if (c->reason != STATUS_IDLE_TIMEOUT && c->reason != STATUS_GOING_AWAY) {
         bool dropped = c->bytes_in == 0 && engine->now.mono.ns - c->opened.ns < NS_PER_S;

@@ -16,11 +16,15 @@ static const struct net_calls calls = {
             .pull = poll_request,
             .detail = session_detail,
             .way = rest_way,
+            .keep = session_keep,
+            .resume = session_resume,
         },
     .known = session_is_known,
     .opened = session_opened,
     .progress = session_progress,
     .rested = session_rested,
+    .parked = session_parked,
+    .adopted = session_adopted,
     .closed = session_closed,
 };
 
@@ -36,6 +40,7 @@ struct engine *engine_new(const struct engine_options *options) {
     list_init(&engine->pumps);
     list_init(&engine->settles);
     list_init(&engine->memos);
+    map_init(&engine->moved, options->seed);
     session_work_init(&engine->no_work, NULL);
     deadlines_init(&engine->deadlines);
     engine->generation = 1;
@@ -48,12 +53,15 @@ struct engine *engine_new(const struct engine_options *options) {
         engine_free(engine);
         return NULL;
     }
+    engine->net.worker.secret = options->seed;
     return engine;
 }
 
 void engine_free(struct engine *engine) {
     if (!engine)
         return;
+    engine->net.parks_none = true;
+    net_unpark(&engine->net, NULL, STATUS_SHUTDOWN);
     while (engine->net.open.count) {
         struct connection *c = LIST_ENTRY(list_first(&engine->net.open), struct connection, node);
         connection_close(c, STATUS_SHUTDOWN);
@@ -87,6 +95,7 @@ void engine_free(struct engine *engine) {
         engine->spare_deliveries = next;
     }
     memo_done(engine);
+    map_done(&engine->moved);
     memory_free(engine->spare_work);
     while (engine->spare_flight_count)
         memory_free(engine->spare_flights[--engine->spare_flight_count].flights);
@@ -172,7 +181,8 @@ static void drain(struct engine *engine) {
     bool again = engine->draining;
     if (!again)
         engine->generation++;
-    engine->draining = true;
+    engine->draining = engine->net.parks_none = true;
+    net_unpark(&engine->net, NULL, STATUS_GOING_AWAY); /* nobody comes back to who leaves */
     int64_t grace = engine->plan ? engine->plan->config->drain.grace_ns : 0;
     for (struct list_node *node = list_first(&engine->net.open); node;) {
         struct connection *c = LIST_ENTRY(node, struct connection, node);

@@ -464,7 +464,7 @@ void flight_abandon(struct engine *engine, struct session *s) {
     for (uint32_t i = s->flight_count; i-- > 0;) {
         struct flight *f = flight_find(s, s->flight_base + i);
         if (!f->over)
-            give_back(engine, s, f, f->end - f->size >= s->connection->out.written);
+            give_back(engine, s, f, f->end - f->size >= s->connection->out.written && !f->tried);
         else
             land(engine, f);
     }

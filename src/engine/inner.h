@@ -191,6 +191,7 @@ struct flight {
     uint8_t priority;
     bool foreign; /* cut-through of another worker, which keeps it until it hears of it */
     bool acked; /* settled by the peer, before others that were sent earlier */
+    bool tried; /* it was on its way on an earlier connection */
     bool over;  /* nothing is owed any more: replied, given up */
     uint32_t size;
 };
@@ -237,6 +238,7 @@ struct session_work {
     struct list foreign; /* other workers' deliveries for it that wait for room */
     struct list waiters;
     struct poll_wait *wait; /* its open exchange waits for messages; NULL: it does not */
+    uint64_t announced;  /* handle by which other workers know it: that of the connection it had then */
     struct timer acks;   /* when the oldest flight has waited too long for its ack */
 };
 
@@ -283,6 +285,7 @@ struct engine {
     uint64_t asked;    /* so many */
     struct list pumps;
     struct list settles;
+    struct map moved;  /* announced handle -> session that isn't on that connection any more */
     struct list memos; /* those of nobody first, then in the order of their last check */
     struct deadlines deadlines;
     struct delivery *spare_deliveries;
@@ -410,6 +413,17 @@ void ending_tell(struct engine *engine, const struct message *message, struct re
                  enum engine_ending ending, enum status status, uint8_t attempt, int64_t duration_ns);
 void timer_set(struct engine *engine, struct timer *timer, struct mono at);
 void delivery_late(struct engine *engine, struct delivery *delivery);
+
+/* resume.c */
+bool session_keep(void *connection, struct slice name);
+bool session_resume(void *connection, struct slice name);
+void session_parked(void *user, struct connection *connection, struct now now);
+void session_adopted(void *user, struct connection *connection, struct connection *parked, struct now now);
+/* Ends one that waits, for another of the same peer; false when there is none. */
+bool session_make_place(struct engine *engine, const struct session *session);
+/* By the handle that other workers know; NULL: it is over. */
+struct session *session_by_handle(struct engine *engine, uint64_t handle);
+void session_moved_done(struct engine *engine, struct session *session);
 
 /* session.c */
 void session_opened(void *user, struct connection *connection, struct now now);

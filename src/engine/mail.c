@@ -27,7 +27,7 @@ static uint32_t window_of(const struct engine *engine, const struct member *m) {
 void mail_presence(struct engine *engine, const struct member *m, bool present) {
     const struct recipient *r = m->recipient;
     struct letter letter = {.kind = present ? LETTER_PRESENT : LETTER_ABSENT, .sub = m->sub, .identity = r->identity,
-                            .limit = window_of(engine, m), .handle = m->session->connection->handle};
+                            .limit = window_of(engine, m), .handle = m->session->work->announced};
     /* A system's own name: one that a new plan has no more had another index. */
     struct slice texts[4] = {r->is_subscription ? name_of(engine, r->system) : r->name,
                              r->is_subscription ? r->filter_text : slice_make("", 0),
@@ -254,8 +254,7 @@ static struct delivery *adopt(struct engine *engine, uint32_t origin, struct rec
 }
 
 static struct member *member_of(struct engine *engine, const struct letter *letter) {
-    const struct connection *c = net_find(&engine->net, letter->handle);
-    struct session *s = c && c->was_open ? c->owner : NULL;
+    const struct session *s = session_by_handle(engine, letter->handle);
     for (struct list_node *node = s ? list_first(&s->members) : NULL; node; node = list_next(&s->members, node)) {
         struct member *m = LIST_ENTRY(node, struct member, session_node);
         if (m->sub == letter->sub)

@@ -8,6 +8,7 @@
 #define WINDOW_MESSAGES 1024
 #define WINDOW_BYTES (4u << 20)
 #define HEARTBEAT_NS (15 * NS_PER_S)
+#define EXPIRY_NS (60 * NS_PER_S) /* of a session without its connection */
 #define WRITE_NS (30 * NS_PER_S) /* of dialled connections and the admin's */
 #define ADMIN_MIN_RATE 1024
 
@@ -72,6 +73,7 @@ static void common_setup(const struct plan *plan, struct protocol_setup *setup) 
     setup->timeouts.auth_ns = 2 * NS_PER_S;
     setup->timeouts.idle_ns = 60 * NS_PER_S;
     setup->timeouts.heartbeat_ns = HEARTBEAT_NS;
+    setup->expiry_ns = EXPIRY_NS;
     setup->timeouts.attempt_ns = 5 * NS_PER_S;
     setup->timeouts.write_ns = WRITE_NS;
 }

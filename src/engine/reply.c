@@ -4,6 +4,8 @@
 #include "engine/inner.h"
 #include "message/encoding.h"
 
+#define PARKED_ANSWERS_MAX 1024 /* replies that wait for an asker who was lost and may come back */
+
 /* From now on a reply with this message's id is expected from its recipient. False when another sender's request of
  * the same id is pending there, or memory is out. */
 bool reply_expect(struct engine *engine, struct delivery *d) {
@@ -85,7 +87,8 @@ static void complete(struct engine *engine, const struct delivery *d, const stru
 /* On the asker's exchange, on its connection, or there when it has room again. */
 static bool hand_over(struct engine *engine, struct session *asker, uint64_t token, const struct message *reply,
                       const struct overlay *overlay) {
-    if (asker->connection->status != CONNECTION_OPEN)
+    bool parked = asker->connection->status == CONNECTION_PARKED;
+    if (asker->connection->status != CONNECTION_OPEN && (!parked || asker->work->answers.count >= PARKED_ANSWERS_MAX))
         return false;
     if (asker->connection->sink.terms.inline_reply)
         return flight_answer(engine, asker, reply, overlay, token) == STATUS_OK;
@@ -197,7 +200,7 @@ void reply_fail(struct engine *engine, struct delivery *d, enum status status) {
     struct session *asker = d->asker;
     list_remove(&asker->work->asked, &d->asker_node);
     d->asker = NULL;
-    if (asker->connection->status != CONNECTION_OPEN)
+    if (asker->connection->status != CONNECTION_OPEN && asker->connection->status != CONNECTION_PARKED)
         return;
     if (asker->connection->sink.terms.inline_reply) {
         connection_settle(asker->connection, d->asker_token, d->asker_token, status, 0);

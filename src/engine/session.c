@@ -97,6 +97,7 @@ bool session_work(struct session *s) {
         return false;
     engine->spare_work = NULL;
     session_work_init(work, s);
+    work->announced = s->connection->handle;
     s->work = work;
     return true;
 }
@@ -118,6 +119,7 @@ void session_rested(void *user, struct connection *c, struct now now) {
         flights_give(engine, s);
     if (s->work == &engine->no_work || works(s))
         return;
+    session_moved_done(engine, s);
     deadlines_clear(&engine->deadlines, &s->work->acks.deadline);
     if (engine->spare_work)
         memory_free(s->work);
@@ -149,7 +151,7 @@ void session_closed(void *user, struct connection *c, struct now now) {
     struct session *s = c->owner;
     if (c->is_virtual && s)
         poll_closed(engine, s);
-    if (!c->is_virtual && c->status == CONNECTION_CLOSED && engine->options.calls && engine->options.calls->connection)
+    if (!c->is_virtual && !c->was_parked && c->status == CONNECTION_CLOSED && engine->options.calls && engine->options.calls->connection)
         engine->options.calls->connection(engine->options.user, c, false);
     if (!c->was_open) { /* the dial failed, or the handshake */
         if (c->owner)
@@ -160,7 +162,8 @@ void session_closed(void *user, struct connection *c, struct now now) {
         return;
     if (s->work->wait)
         poll_cancel(engine, s->work->wait);
-    engine->totals.connections -= !c->is_virtual;
+    engine->totals.connections -= !c->is_virtual && !c->was_parked;
+    session_moved_done(engine, s);
     c->owner = NULL;
     deadlines_clear(&engine->deadlines, &s->work->acks.deadline);
     if (list_node_is_linked(&s->settle_node))
@@ -183,7 +186,7 @@ void session_closed(void *user, struct connection *c, struct now now) {
         member_leave(engine, LIST_ENTRY(list_first(&s->members), struct member, session_node));
     if (s->retiring)
         s->endpoint->retiring--;
-    if (s->endpoint)
+    if (s->endpoint && !c->was_parked)
         endpoint_closed(engine, s->endpoint, c, s->is_there);
     memory_free(s->flights);
     if (s->work != &engine->no_work)
@@ -210,6 +213,8 @@ enum status session_serve(struct engine *engine, struct session *s, uint32_t win
         return STATUS_UNKNOWN_TARGET;
     if (s->serving)
         return STATUS_OK;
+    if (system->config->accept && system->sessions + sessions_elsewhere(system) >= system->config->sessions)
+        session_make_place(engine, s);
     if (!system->config->accept || system->sessions + sessions_elsewhere(system) >= system->config->sessions)
         return system->config->accept ? STATUS_TOO_MANY_CONNECTIONS : STATUS_FORBIDDEN;
     uint32_t limit = (uint32_t)system->config->policy.limits.session_in_flight;

@@ -115,6 +115,12 @@ struct protocol_calls {
     /* STATUS_OK, or why not, with words in `fault`. */
     enum status (*subscribe)(void *user, const struct protocol_subscription *subscription, struct message_fault *fault);
     void (*unsubscribe)(void *user, uint32_t sub);
+    /* From now on what this connection says and owes may outlive it, under that name; borrowed, the same until its end.
+     * False: it can't. NULL: nobody keeps anything. */
+    bool (*keep)(void *user, struct slice session);
+    /* The peer goes on with that session. True: it is there and is the peer's. feed() then returns at once, without the
+     * bytes that asked for it: they are given to the instance of that session, which takes the place of this one. */
+    bool (*resume)(void *user, struct slice session);
     /* A request that is no message (admin, GET): answered now or later by http1_answer(token). */
     void (*request)(void *user, uint64_t token, const struct protocol_request *request);
     /* The peer fetches, or says what became of what it fetched: answered now or later by protocol->answer(token). */
@@ -263,6 +269,7 @@ struct protocol_setup {
         uint32_t max;    /* http1: events in one request; 0: each has its own */
         int64_t wait_ns; /* so long the first waits for others; 0: to the end of the turn */
     } batch;
+    int64_t expiry_ns; /* stream v1: so long a session may outlive its connection; 0: it doesn't */
     struct slice own_system; /* stream v1 dialled: HELLO.system */
     struct slice own_client; /* stream v1 dialled: HELLO.client; empty: intertie/VERSION, a router that counts hops */
     struct slice own_key;    /* stream v1 dialled: HELLO.auth */
@@ -281,6 +288,8 @@ struct protocol_worker {
     struct buffer scratch; /* for encoding where the chain can't be written in place */
     void *gift; /* from who sets sink->become to the next row's open(), which follows at once and takes it; one allocation */
     struct websocket_worker *websocket; /* NULL until it is needed, then websocket_worker_done() */
+    uint64_t secret;       /* names of sessions are made of it and of their number */
+    uint64_t sessions;
     struct coder *coder;   /* contexts of content codings; NULL until they are needed, then coding_done() */
     void *tls;             /* struct tls_worker; NULL: none */
     int64_t date_second;   /* http1: of `date` */
@@ -290,6 +299,12 @@ struct protocol_worker {
         uint32_t capacity;
     } rings[PROTOCOL_RINGS];
     uint32_t ring_count;
+};
+
+/* What may outlive a connection. */
+struct protocol_session {
+    struct slice name;
+    size_t kept; /* bytes that would be sent again */
 };
 
 /* Options of one send(). */
@@ -349,6 +364,13 @@ struct protocol {
     const struct protocol_streams *streams; /* NULL: exchanges are never streamed */
     /* Recover a message from the bytes that send() wrote (they did not get out). False when it can't be. */
     bool (*recover)(void *state, struct slice sent, struct message *ret_message);
+    /* NULL result: it ends with its connection. Only asked of those that called keep(), or were dialled. */
+    const struct protocol_session *(*session)(void *state);
+    /* The connection is lost. Until when the state may wait for another, {0}: it ends now. Meanwhile only settle() and
+     * done() are called. NULL: it always ends. */
+    struct mono (*detach)(void *state, struct now now);
+    /* There is another connection: its sink and its setup are in place of those of open(). */
+    void (*attach)(void *state, const struct protocol_setup *setup, struct protocol_sink *sink, struct now now);
     /* Frees what the state owns, not the state. The sink must not be called. */
     void (*done)(void *state);
 };

@@ -20,6 +20,14 @@
     X(CREDIT_MSGS, "credit/msgs", COUNT) \
     X(CREDIT_BYTES, "credit/bytes", COUNT) \
     X(RESUME, "resume", OBJECT) \
+    X(RESUME_SESSION, "resume/session", TEXT) \
+    X(RESUME_RX, "resume/rx", COUNT) \
+    X(RESUME_ACKED, "resume/acked", COUNT) \
+    X(EXPIRY_MS, "expiry_ms", COUNT) \
+    X(SESSION, "session", TEXT) \
+    X(RESUMED, "resumed", BOOL) \
+    X(RX, "rx", COUNT) \
+    X(ACKED, "acked", COUNT) \
     X(SERVER, "server", TEXT) \
     X(ACK, "ack", TEXT | CONTROL_BOOL) \
     X(SUB, "sub", COUNT) \

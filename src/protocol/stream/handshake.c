@@ -21,7 +21,6 @@ static void write_limits(struct stream1 *s, struct json_write *json) {
     json_write_member_u64(json, "msgs", s->granted);
     json_write_member_u64(json, "bytes", s->granted_bytes);
     json_write_object_end(json);
-    json_write_member_u64(json, "expiry_ms", 0); /* no session outlives its connection */
 }
 
 /* Of a stream: gzip is zlib with more around it. */
@@ -49,6 +48,12 @@ static void write_offer(struct stream1 *s, struct json_write *json) {
     json_write_array_end(json);
 }
 
+/* How far we are: what came without a gap, and what of ours is settled without one. */
+static void write_numbers(const struct stream1 *s, struct json_write *json) {
+    json_write_member_u64(json, "rx", s->rx_seq);
+    json_write_member_u64(json, "acked", s->tx_low - 1);
+}
+
 static void write_hello(struct stream1 *s) {
     const struct protocol_setup *setup = s->setup;
     bool proto_first = setup->encoding == ENCODING_PROTO;
@@ -66,24 +71,34 @@ static void write_hello(struct stream1 *s) {
     json_write_member_raw(json, "enc", proto_first ? SLICE_OF("[\"proto\",\"json\"]") : SLICE_OF("[\"json\",\"proto\"]"));
     write_offer(s, json);
     write_limits(s, json);
+    json_write_member_i64(json, "expiry_ms", setup->expiry_ns / NS_PER_MS);
+    if (s->resuming) {
+        json_write_name(json, SLICE_OF("resume"));
+        json_write_object(json);
+        json_write_member(json, "session", s->resume->session.name);
+        write_numbers(s, json);
+        json_write_object_end(json);
+    }
     stream1_writer_send(s, &writer, FRAME_HELLO);
 }
 
 static void write_welcome(struct stream1 *s, struct slice system, struct now now) {
     uint8_t id[16];
-    char session[24];
+    char name[24];
     struct stream1_writer writer;
     struct json_write *json = stream1_writer_init(&writer);
     uuid_make(&s->worker->ids, now.wall, id);
-    size_t size = text_base64url_put(session, slice_make(id, sizeof id));
+    struct slice session = slice_make(name, text_base64url_put(name, slice_make(id, sizeof id)));
     json_write_member_text(json, "server", "intertie/" INTERTIE_VERSION);
     json_write_member(json, "node", s->setup->node);
     json_write_member(json, "system", system);
     json_write_member_text(json, "enc", s->encoding == ENCODING_PROTO ? "proto" : "json");
     json_write_member(json, "comp", s->coding == CODING_NONE ? SLICE_OF("none") : coding_name((enum coding)s->coding));
     write_limits(s, json);
-    json_write_member(json, "session", slice_make(session, size));
-    json_write_member_bool(json, "resumed", false);
+    json_write_member_i64(json, "expiry_ms", s->resume ? s->resume->expiry_ns / NS_PER_MS : 0);
+    json_write_member(json, "session", s->resume ? s->resume->session.name : session);
+    json_write_member_bool(json, "resumed", s->resuming);
+    write_numbers(s, json);
     json_write_member_text(json, "ack", "memory");
     stream1_writer_send(s, &writer, FRAME_WELCOME);
 }
@@ -114,12 +129,15 @@ void stream1_open(void *state, const struct protocol_setup *setup, struct protoc
     s->beat = MONO_NEVER;
     s->heard = s->rate_start = now.mono;
     stream1_set_due(s);
-    if (s->is_dialled) {
-        if (!chain_add(sink->out, slice_make(our_preface, PREFACE_SIZE)))
-            stream1_close(s, STATUS_NO_MEMORY);
-        else
-            write_hello(s);
-    }
+    if (s->is_dialled)
+        stream1_say_hello(s);
+}
+
+void stream1_say_hello(struct stream1 *s) {
+    if (!chain_add(s->sink->out, slice_make(our_preface, PREFACE_SIZE)))
+        stream1_close(s, STATUS_NO_MEMORY);
+    else
+        write_hello(s);
 }
 
 size_t stream1_read_preface(struct stream1 *s, struct slice bytes) {
@@ -147,8 +165,10 @@ static void take_limits(struct stream1 *s, const struct control *control) {
     s->peer_max_frame = frame > UINT32_MAX ? UINT32_MAX : frame > FRAME_SIZE_LEAST ? (uint32_t)frame : FRAME_SIZE_LEAST;
     if (hb_ms && hb_ms < (uint64_t)(s->hb_ns / NS_PER_MS))
         s->hb_ns = (int64_t)(hb_ms < HEARTBEAT_MS_LEAST ? HEARTBEAT_MS_LEAST : hb_ms) * NS_PER_MS;
-    s->credit = control_count(CONTROL(control, CREDIT_MSGS), CREDIT_MSGS_DEFAULT);
-    s->credit_bytes = control_count(CONTROL(control, CREDIT_BYTES), CREDIT_BYTES_DEFAULT);
+    uint64_t messages = control_count(CONTROL(control, CREDIT_MSGS), s->resuming ? 0 : CREDIT_MSGS_DEFAULT);
+    uint64_t bytes = control_count(CONTROL(control, CREDIT_BYTES), s->resuming ? 0 : CREDIT_BYTES_DEFAULT);
+    s->credit = messages > s->credit ? messages : s->credit; /* totals: they survive */
+    s->credit_bytes = bytes > s->credit_bytes ? bytes : s->credit_bytes;
 }
 
 /* The first encoding of the client's list that we speak. */
@@ -179,14 +199,37 @@ static bool choose_coding(struct stream1 *s, const struct control *control) {
     return list->type == CONTROL_ABSENT || best != SIZE_MAX;
 }
 
-static void become_open(struct stream1 *s, struct now now) {
+void stream1_become_open(struct stream1 *s, struct now now) {
     s->phase = STREAM1_OPEN;
     s->rate_count = 0;
     stream1_start_beat(s, now);
     stream1_update_room(s);
 }
 
+/* The client is back: the one that had this session was checked to be the same. */
+static void welcome_back(struct stream1 *s, const struct control *control, struct now now) {
+    uint64_t rx = control_count(CONTROL(control, RESUME_RX), 0), acked = control_count(CONTROL(control, RESUME_ACKED), 0);
+    if (!stream1_check_numbers(s, rx, acked))
+        return;
+    take_limits(s, control);
+    stream1_grant(s);
+    write_welcome(s, s->acts_as, now);
+    if (!s->sink->closing)
+        stream1_go_on(s, rx, acked, now);
+}
+
+/* How long its session may outlive the connection: as it wishes, within what we give. */
+static int64_t expiry(const struct stream1 *s, const struct control *control) {
+    uint64_t wish = control_count(CONTROL(control, EXPIRY_MS), 0);
+    int64_t most = s->setup->expiry_ns < STREAM1_EXPIRY_MAX_NS ? s->setup->expiry_ns : STREAM1_EXPIRY_MAX_NS;
+    return wish < (uint64_t)(most / NS_PER_MS) ? (int64_t)wish * NS_PER_MS : most;
+}
+
 void stream1_read_hello(struct stream1 *s, const struct control *control, struct now now) {
+    if (s->resuming) {
+        welcome_back(s, control, now);
+        return;
+    }
     const struct control_value *ack = CONTROL(control, ACK);
     struct protocol_hello hello = {0};
     struct message_fault fault;
@@ -217,9 +260,14 @@ void stream1_read_hello(struct stream1 *s, const struct control *control, struct
         stream1_fail(s, status, status_row(status)->title);
         return;
     }
+    if (stream1_hand_over(s, control))
+        return;
+    s->acts_as = system;
+    if (s->sink->terms.acks && expiry(s, control) > 0)
+        stream1_resumable(s, slice_make(NULL, 0), expiry(s, control), now);
     write_welcome(s, system, now);
     if (!s->sink->closing)
-        become_open(s, now);
+        stream1_become_open(s, now);
 }
 
 /* What a dialling client was told to ask for. */
@@ -240,7 +288,25 @@ static void write_subscriptions(struct stream1 *s) {
     }
 }
 
+/* False: the server doesn't know the session any more. Then this connection is of no use to it; what was under way goes
+ * back, and the next one begins anew. */
+static bool is_resumed(struct stream1 *s, const struct control *control, uint64_t rx, uint64_t acked) {
+    if (control_bool(CONTROL(control, RESUMED), false))
+        return stream1_check_numbers(s, rx, acked);
+    stream1_close(s, STATUS_SESSION_UNKNOWN);
+    return false;
+}
+
 void stream1_read_welcome(struct stream1 *s, const struct control *control, struct now now) {
+    uint64_t rx = control_count(CONTROL(control, RX), 0), acked = control_count(CONTROL(control, ACKED), 0);
+    uint64_t expiry_ms = control_count(CONTROL(control, EXPIRY_MS), 0);
+    if (s->resuming) {
+        if (!is_resumed(s, control, rx, acked))
+            return;
+        take_limits(s, control);
+        stream1_go_on(s, rx, acked, now);
+        return;
+    }
     struct slice enc = CONTROL(control, ENC)->text, comp = CONTROL(control, COMP)->text;
     if (!slice_is(enc, "proto") && !slice_is(enc, "json")) {
         stream1_fail(s, STATUS_UNSUPPORTED_ENCODING, "`enc` must be \"proto\" or \"json\"");
@@ -254,6 +320,8 @@ void stream1_read_welcome(struct stream1 *s, const struct control *control, stru
     s->encoding = slice_is(enc, "proto") ? ENCODING_PROTO : ENCODING_JSON;
     s->sink->terms.is_intertie = slice_starts(CONTROL(control, SERVER)->text, SLICE_OF("intertie/"));
     take_limits(s, control);
+    if (s->setup->expiry_ns && expiry_ms && CONTROL(control, SESSION)->text.size)
+        stream1_resumable(s, CONTROL(control, SESSION)->text, expiry_ms > (uint64_t)(s->setup->expiry_ns / NS_PER_MS) ? s->setup->expiry_ns : (int64_t)expiry_ms * NS_PER_MS, now);
     write_subscriptions(s);
-    become_open(s, now);
+    stream1_become_open(s, now);
 }

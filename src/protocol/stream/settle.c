@@ -18,8 +18,7 @@ static uint64_t seq_of(const struct stream1 *s, uint64_t token) {
     return token + skipped - (uint32_t)((uint32_t)skipped - entry_of(s, token)->skipped);
 }
 
-/* Every seq up to this one is settled. */
-static uint64_t settled_up_to(const struct stream1 *s) {
+uint64_t stream1_settled_up_to(const struct stream1 *s) {
     return s->rx_low > s->rx_token ? s->rx_seq : seq_of(s, s->rx_low) - 1;
 }
 
@@ -63,7 +62,7 @@ static uint8_t *new_ack(struct stream1 *s, unsigned count) {
         return NULL;
     }
     frame_put_header(at, (uint32_t)size, FRAME_ACK, 0);
-    frame_put64(at + FRAME_HEADER, settled_up_to(s));
+    frame_put64(at + FRAME_HEADER, stream1_settled_up_to(s));
     frame_put16(at + FRAME_HEADER + 8, (uint16_t)count);
     frame_put16(at + FRAME_HEADER + 10, 0);
     s->ack = at;
@@ -75,14 +74,18 @@ static uint8_t *new_ack(struct stream1 *s, unsigned count) {
 
 /* One frame serves all that is settled until it is written: it is brought up to date where it stands. */
 static void ack_up_to(struct stream1 *s) {
+    if (s->resuming)
+        return; /* told when the peer is back */
     if (ack_is_unsent(s))
-        frame_put64(s->ack + FRAME_HEADER, settled_up_to(s));
+        frame_put64(s->ack + FRAME_HEADER, stream1_settled_up_to(s));
     else
         new_ack(s, 0);
 }
 
 static void ack_one(struct stream1 *s, uint64_t seq, enum ack_outcome outcome, uint16_t code, uint32_t retry_ms) {
     struct chain *out = s->sink->out;
+    if (s->resuming)
+        return;
     if (ack_is_unsent(s) && out->added == s->ack_end) {
         unsigned count = frame_get16(s->ack + FRAME_HEADER + 8);
         uint8_t *at = count < ACK_ENTRIES_MAX ? chain_reserve(out, FRAME_ACK_ENTRY) : NULL;
@@ -91,7 +94,7 @@ static void ack_one(struct stream1 *s, uint64_t seq, enum ack_outcome outcome, u
             chain_commit(out, FRAME_ACK_ENTRY);
             s->ack_end = out->added;
             frame_put32(s->ack, frame_get32(s->ack) + FRAME_ACK_ENTRY);
-            frame_put64(s->ack + FRAME_HEADER, settled_up_to(s));
+            frame_put64(s->ack + FRAME_HEADER, stream1_settled_up_to(s));
             frame_put16(s->ack + FRAME_HEADER + 8, (uint16_t)(count + 1));
             return;
         }
@@ -115,6 +118,15 @@ static enum ack_outcome outcome_of(enum status status, uint32_t retry_ms) {
     return retry_ms || later ? ACK_RETRY : ACK_REJECTED;
 }
 
+/* What is kept of that for a peer that may have to be told again. */
+static void note_each(struct stream1 *s, uint64_t first, uint64_t last, enum status status, uint32_t retry_ms) {
+    enum ack_outcome outcome = outcome_of(status, retry_ms);
+    uint16_t code = status_row(status)->stream;
+    for (uint64_t token = first; token <= last && s->resume; token++)
+        if (!(entry_of(s, token)->flags & STREAM1_NOACK))
+            stream1_note_outcome(s, seq_of(s, token), (uint8_t)outcome, code ? code : 15, retry_ms);
+}
+
 static void ack_each(struct stream1 *s, uint64_t first, uint64_t last, enum status status, uint32_t retry_ms) {
     enum ack_outcome outcome = outcome_of(status, retry_ms);
     uint16_t code = status == STATUS_OK ? 0 : status_row(status)->stream;
@@ -131,13 +143,15 @@ void stream1_settle(void *state, uint64_t first, uint64_t last, enum status stat
     for (uint64_t token = first; token <= last; token++) {
         struct stream1_entry *entry = entry_of(s, token);
         ASSERT(!(entry->flags & STREAM1_SETTLED));
-        entry->flags |= STREAM1_SETTLED;
+        entry->flags |= status == STATUS_OK ? STREAM1_SETTLED : STREAM1_SETTLED | STREAM1_REFUSED;
         owed |= !(entry->flags & STREAM1_NOACK);
         s->rx_unsettled--;
         s->rx_unsettled_bytes -= entry->size;
         if (status != STATUS_OK && (entry->flags & STREAM1_ASKS) && s->asks_open)
             s->asks_open--; /* nobody will reply */
     }
+    if (status != STATUS_OK)
+        note_each(s, first, last, status, retry_ms);
     while (s->rx_low <= s->rx_token && (entry_of(s, s->rx_low)->flags & STREAM1_SETTLED))
         s->rx_low++;
     if (s->sink->closing)
@@ -152,8 +166,24 @@ void stream1_settle(void *state, uint64_t first, uint64_t last, enum status stat
 }
 
 void stream1_reject(struct stream1 *s, uint64_t seq, enum status status) {
+    if (s->resume)
+        stream1_note_outcome(s, seq, ACK_REJECTED, status_row(status)->stream, 0);
     ack_one(s, seq, ACK_REJECTED, status_row(status)->stream, 0);
     stream1_grant(s);
+}
+
+void stream1_ack_again(struct stream1 *s, uint64_t acked) {
+    const struct stream1_resume *r = s->resume;
+    ack_up_to(s);
+    for (uint32_t i = 0; i < r->outcome_count && !s->sink->closing; i++) {
+        const struct stream1_outcome *o = &r->outcomes[(r->outcome_first + i) & (r->outcome_capacity - 1)];
+        if (o->seq > acked)
+            ack_one(s, o->seq, (enum ack_outcome)o->outcome, o->code, o->retry_ms);
+    }
+    /* Accepted out of order. */
+    for (uint64_t token = s->rx_low; token <= s->rx_token && !s->sink->closing; token++)
+        if ((entry_of(s, token)->flags & (STREAM1_SETTLED | STREAM1_NOACK | STREAM1_REFUSED)) == STREAM1_SETTLED && seq_of(s, token) > acked)
+            ack_one(s, seq_of(s, token), ACK_ACCEPTED, 0, 0);
 }
 
 static uint64_t least(uint64_t a, uint64_t b) {
@@ -165,7 +195,7 @@ static uint64_t least(uint64_t a, uint64_t b) {
 void stream1_grant(struct stream1 *s) {
     uint64_t window = stream1_window(s);
     uint64_t bytes_max = s->setup->limits.window_bytes ? s->setup->limits.window_bytes : WINDOW_BYTES_DEFAULT;
-    uint64_t messages = least(s->rx_seq - s->rx_unsettled + window, settled_up_to(s) + STREAM1_SPAN_FACTOR * window);
+    uint64_t messages = least(s->rx_seq - s->rx_unsettled + window, stream1_settled_up_to(s) + STREAM1_SPAN_FACTOR * window);
     uint64_t bytes = s->rx_bytes - s->rx_unsettled_bytes + bytes_max;
     bool much = messages - s->granted >= (window + 1) / 2 || bytes - s->granted_bytes >= (bytes_max + 1) / 2;
     bool needed = (s->granted == s->rx_seq && messages > s->granted) ||
@@ -194,6 +224,8 @@ void stream1_update_room(struct stream1 *s) {
         messages = 0;
     if ((s->got_goaway || s->peer_ended) && !s->asks_open)
         messages = 0;
+    if (s->resume && s->resume->session.kept >= STREAM1_KEPT_MAX)
+        messages = 0; /* until some of it is settled */
     bool had_none = room->messages == 0;
     room->messages = (uint32_t)least(messages, UINT32_MAX);
     room->bytes = UINT64_MAX;
@@ -298,6 +330,8 @@ void stream1_read_ack(struct stream1 *s, struct slice payload, struct now now) {
         progress = true;
         settle_up_to(s, cum);
     }
+    if (s->resume)
+        stream1_drop_kept(s);
     if (!progress && !stream1_count_control(s, now))
         return;
     stream1_update_room(s);

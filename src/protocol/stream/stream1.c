@@ -139,6 +139,8 @@ static size_t read_frame(struct stream1 *s, struct slice bytes, struct now now) 
         stream1_read_ack(s, payload, now);
     else
         stream1_control(s, type, flags, payload, now);
+    if (s->handed_over)
+        return 0; /* the frame is for who takes over */
     return FRAME_HEADER + size;
 }
 
@@ -160,6 +162,8 @@ static size_t stream1_feed(void *state, struct slice bytes, bool ended, struct n
         return bytes.size;
     if (ended && (used < bytes.size || s->phase < STREAM1_OPEN)) {
         stream1_close(s, STATUS_PEER_CLOSED); /* cut off within a frame */
+    } else if (ended && stream1_is_kept(s)) {
+        stream1_close(s, STATUS_PEER_CLOSED); /* it didn't say goodbye: it may come back */
     } else if (ended && !s->peer_ended) {
         s->peer_ended = true;
         stream1_check_end(s);
@@ -270,7 +274,9 @@ static enum status stream1_send(void *state, const struct message *message, cons
     else if (message_kind_replies(message->kind) && s->asks_open)
         s->asks_open--;
     s->sink->room.messages--;
-    if (s->tx_bytes >= s->credit_bytes)
+    if (s->resume && s->sink->terms.acks)
+        stream1_keep(s, at, head + size);
+    if (s->tx_bytes >= s->credit_bytes || (s->resume && s->resume->session.kept >= STREAM1_KEPT_MAX))
         s->sink->room.messages = 0;
     if (stream1_is_leaving(s))
         stream1_check_end(s);
@@ -304,6 +310,7 @@ static void stream1_done(void *state) {
     struct stream1 *s = state;
     memory_free(s->rx);
     memory_free(s->tx_settled);
+    stream1_resume_free(s);
     s->rx = NULL;
     s->tx_settled = NULL;
 }
@@ -323,5 +330,8 @@ const struct protocol protocol_stream1 = {
     .refusal = stream1_refusal,
     .shut = stream1_shut,
     .recover = stream1_recover,
+    .session = stream1_session,
+    .detach = stream1_detach,
+    .attach = stream1_attach,
     .done = stream1_done,
 };

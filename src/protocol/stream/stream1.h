@@ -28,6 +28,7 @@ enum stream1_entry_flag {
     STREAM1_SETTLED = 1,
     STREAM1_NOACK = 2,
     STREAM1_ASKS = 4,
+    STREAM1_REFUSED = 8, /* settled, but not as accepted */
 };
 
 #define STREAM1_SPAN_FACTOR 4    /* an unsettled message holds up the peer only that many windows later */
@@ -80,6 +81,11 @@ struct stream1 {
     uint32_t tx_settled_count;
     uint32_t calls_open; /* our requests without reply */
 
+    struct stream1_resume *resume; /* NULL: the session ends with its connection */
+    struct slice acts_as;          /* accepted: as hello() said */
+    bool handed_over;              /* this instance is done: feed() returns */
+    bool resuming;                 /* the connection was lost, or its successor hasn't shaken hands yet */
+
     /* time */
     int64_t hb_ns;
     struct mono heard;
@@ -96,6 +102,8 @@ void stream1_open(void *state, const struct protocol_setup *setup, struct protoc
                   struct protocol_sink *sink, const struct address *peer, struct now now);
 /* Returns the bytes used, 0 for wait. */
 size_t stream1_read_preface(struct stream1 *s, struct slice bytes);
+void stream1_become_open(struct stream1 *s, struct now now);
+void stream1_say_hello(struct stream1 *s); /* preface and HELLO of the dialled role */
 void stream1_read_hello(struct stream1 *s, const struct control *control, struct now now);
 void stream1_read_welcome(struct stream1 *s, const struct control *control, struct now now);
 
@@ -129,6 +137,53 @@ struct stream1_writer {
 struct json_write *stream1_writer_init(struct stream1_writer *writer);
 void stream1_writer_send(struct stream1 *s, struct stream1_writer *writer, unsigned type);
 
+/* -- resume.c: what outlives a connection -- */
+
+#define STREAM1_KEPT_MAX (4u << 20)       /* bytes of sent and unsettled frames; then there is no room */
+#define STREAM1_BACK_NS (10 * NS_PER_S)   /* for the handshake of the next connection */
+#define STREAM1_SESSION_MAX 64            /* bytes of a server's name for a session */
+#define STREAM1_EXPIRY_MAX_NS (10 * 60 * NS_PER_S)
+
+struct stream1_resume {
+    struct protocol_session session; /* its name is in `text` */
+    char text[STREAM1_SESSION_MAX];
+    int64_t expiry_ns;
+    struct mono until; /* while resuming */
+    bool is_broken;    /* for want of memory something of it is missing */
+    struct stream1_kept { /* a MSG frame that may have to be sent again */
+        struct stream1_kept *next;
+        uint64_t seq;
+        uint32_t size;
+    } *first, *last;
+    struct stream1_outcome { /* of the peer's messages, other than accepted; a ring of the last ones */
+        uint64_t seq;
+        uint32_t retry_ms;
+        uint16_t code;
+        uint8_t outcome;
+    } *outcomes;
+    uint32_t outcome_first, outcome_count, outcome_capacity;
+};
+
+/* The session may outlive its connection. Without memory, or where nobody keeps it, it doesn't: `name` empty: makes one. */
+void stream1_resumable(struct stream1 *s, struct slice name, int64_t expiry_ns, struct now now);
+static inline bool stream1_is_kept(const struct stream1 *s) {
+    return s->resume && !s->resume->is_broken && s->sink->terms.acks && !s->got_goaway &&
+           (s->phase == STREAM1_OPEN || s->resuming);
+}
+void stream1_keep(struct stream1 *s, const uint8_t *frame, size_t size);
+void stream1_drop_kept(struct stream1 *s); /* what is settled needn't be sent again */
+void stream1_note_outcome(struct stream1 *s, uint64_t seq, uint8_t outcome, uint16_t code, uint32_t retry_ms);
+/* HELLO names a session of ours: true when it goes on there, and this instance is done. */
+bool stream1_hand_over(struct stream1 *s, const struct control *control);
+/* The peer's numbers, from HELLO.resume or WELCOME. False: they can't be (then closing). */
+bool stream1_check_numbers(struct stream1 *s, uint64_t rx, uint64_t acked);
+/* The handshake is over: all goes on where the peer left. */
+void stream1_go_on(struct stream1 *s, uint64_t rx, uint64_t acked, struct now now);
+struct mono stream1_detach(void *state, struct now now);
+void stream1_attach(void *state, const struct protocol_setup *setup, struct protocol_sink *sink, struct now now);
+const struct protocol_session *stream1_session(void *state);
+void stream1_resume_free(struct stream1 *s);
+
 /* -- settle.c: ACK and CREDIT, both directions -- */
 /* Makes room for one more token; false (and closing) when memory is out. */
 bool stream1_make_entry(struct stream1 *s);
@@ -138,6 +193,10 @@ void stream1_reject(struct stream1 *s, uint64_t seq, enum status status);
 void stream1_read_ack(struct stream1 *s, struct slice payload, struct now now);
 void stream1_read_credit(struct stream1 *s, struct slice payload, struct now now);
 void stream1_grant(struct stream1 *s);
+/* Every seq of the peer's up to this one is settled. */
+uint64_t stream1_settled_up_to(const struct stream1 *s);
+/* Says all outcomes above `acked` again. */
+void stream1_ack_again(struct stream1 *s, uint64_t acked);
 /* Keeps sink->room current; tells the user when it grew from nothing. */
 void stream1_update_room(struct stream1 *s);
 static inline uint64_t stream1_window(const struct stream1 *s) {

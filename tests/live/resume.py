@@ -1,0 +1,353 @@
+#!/usr/bin/env python3
+"""Stream v1 by hand: a client that is cut off and goes on where it was, with compression too; and two routers."""
+import json
+import socket
+import struct
+import threading
+import time
+import zlib
+
+from kit import LineSystem, Router, case, event, main, reply_to, same, true, until
+
+HELLO, WELCOME, MSG, ACK, CREDIT, SUBSCRIBE, RESULT, PING, PONG, GOAWAY, ERROR = 1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 13
+
+
+class Client:
+    """As little of stream v1 as it takes."""
+
+    def __init__(self, port):
+        self.port = port
+        self.session = None
+        self.rx = self.tx = self.acked = 0
+
+    def connect(self, resume=False, **hello):
+        self.peer = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        self.buffer = b""
+        said = {"client": "test/1", "system": "crm", "enc": ["json"], "expiry_ms": 30000, **hello}
+        if resume:
+            said["resume"] = {"session": self.session, "rx": self.rx, "acked": self.acked}
+        self.peer.sendall(b"\xf5its\x01\0\0\0")
+        self.frame(HELLO, json.dumps(said).encode())
+        same(self.take(8), b"\xf5its\x01\0\0\0", "preface")
+        kind, _, payload = self.next()
+        self.welcome = json.loads(payload)
+        same(kind, WELCOME, "first frame: " + payload.decode())
+        self.session = self.welcome["session"]
+        return self.welcome
+
+    def cut(self):
+        """As a network does that goes away: no goodbye, and a reset."""
+        self.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.peer.close()
+
+    def frame(self, kind, payload, flags=0):
+        self.peer.sendall(struct.pack(">IBBH", len(payload), kind, flags, 0) + payload)
+
+    def take(self, size):
+        while len(self.buffer) < size:
+            got = self.peer.recv(65536)
+            true(got, "the router closed")
+            self.buffer += got
+        taken, self.buffer = self.buffer[:size], self.buffer[size:]
+        return taken
+
+    def next(self):
+        while True:
+            size, kind, flags, _ = struct.unpack(">IBBH", self.take(8))
+            payload = self.take(size)
+            if kind == PING:
+                self.frame(PONG, payload)
+            elif kind != CREDIT:
+                return kind, flags, payload
+
+    def message(self):
+        """The next one: number, flags, event."""
+        while True:
+            kind, flags, payload = self.next()
+            if kind == ACK:
+                self.acked = max(self.acked, struct.unpack(">Q", payload[:8])[0])
+            elif kind == MSG:
+                seq = struct.unpack(">Q", payload[:8])[0]
+                body = payload[16:]
+                self.rx = max(self.rx, seq)
+                return seq, flags, json.loads(zlib.decompress(body) if flags & 2 else body)
+            else:
+                raise AssertionError(f"frame {kind}: {payload}")
+
+    def wait_ack(self, seq):
+        while self.acked < seq:
+            kind, _, payload = self.next()
+            same(kind, ACK, "frame")
+            self.acked = max(self.acked, struct.unpack(">Q", payload[:8])[0])
+
+    def ack(self, cum):
+        self.frame(ACK, struct.pack(">QHH", cum, 0, 0))
+
+    def send(self, sent, flags=0, seq=None):
+        self.tx = seq or self.tx + 1
+        body = json.dumps({**sent, "source": "/systems/crm"}).encode()
+        self.frame(MSG, struct.pack(">QII", self.tx, 0, 0) + (zlib.compress(body) if flags & 2 else body), flags)
+
+    def serve(self):
+        self.frame(SUBSCRIBE, b'{"sub":1}')
+        kind, _, payload = self.next()
+        same((kind, json.loads(payload)["status"]), (RESULT, 200), "subscribe")
+
+
+CONFIG = """
+workers: 1
+listeners: {{web: http://127.0.0.1:0, stream: {{url: "tcp://127.0.0.1:0", compress: [zstd, deflate]}}}}
+systems:
+  crm: {{accept: {{sessions: 1}}}}
+  pricing: tcp://127.0.0.1:{pricing}
+"""
+
+
+class Stage:
+    def __init__(self, answer=lambda got: None, config=CONFIG):
+        self.answer, self.config = answer, config
+
+    def __enter__(self):
+        self.pricing = LineSystem(self.answer)
+        self.router = Router(self.config.format(pricing=self.pricing.port)).__enter__()
+        self.client = Client(self.router.ports["stream"])
+        return self
+
+    def __exit__(self, *problem):
+        try:
+            self.router.__exit__(*problem)
+        finally:
+            self.pricing.close()
+
+    def post(self, name):
+        same(self.router.post(event("event", "com.example.news", {"name": name}, target="crm", id=name)).status, 202, name)
+
+    def gone(self):
+        def streams():
+            answer = json.loads(self.router.http("GET", "/api/v1/connections", port=self.router.admin).body)
+            return [one for one in answer["connections"] if one["name"] == "stream" and one["state"] == "open"]
+
+        until(lambda: not streams(), "the cut is seen")
+
+
+@case
+def what_was_on_its_way_comes_again_with_its_number_and_nothing_twice():
+    with Stage() as stage:
+        client = stage.client
+        welcome = client.connect()
+        same((welcome["resumed"], welcome["expiry_ms"] > 0), (False, True), "welcome")
+        client.serve()
+        for name in ("a", "b", "c"):
+            stage.post(name)
+        same([client.message()[0] for _ in range(3)], [1, 2, 3], "numbers")
+        client.ack(1)
+        client.rx = 2  # as if the third had been lost
+        client.cut()
+        stage.gone()
+        stage.post("d")
+        welcome = client.connect(resume=True)
+        same((welcome["resumed"], welcome["session"]), (True, client.session), "welcome")
+        got = [client.message() for _ in range(2)]
+        same([(seq, what["id"], "deliveryattempt" in what) for seq, _, what in got], [(3, "c", False), (4, "d", False)], "what came again")
+        client.ack(4)
+        until(lambda: stage.router.ended("delivered", "ok") == 4, "all four are delivered")
+
+
+@case
+def what_the_client_sent_and_heard_nothing_of_is_settled():
+    with Stage() as stage:
+        client = stage.client
+        client.connect()
+        client.send(event("event", "com.example.news", {"n": 1}, target="pricing"))
+        client.wait_ack(1)
+        client.send(event("event", "com.example.news", {"n": 2}, target="pricing"))
+        client.send(event("event", "com.example.news", {"n": 3}, target="nobody"))
+        until(lambda: stage.router.ended("delivered", "ok") == 2, "both arrived")
+        client.cut()
+        stage.gone()
+        welcome = client.connect(resume=True)
+        same((welcome["resumed"], welcome["rx"]), (True, 3), "how far the router is")
+        kind, _, payload = client.next()
+        same(kind, ACK, "frame")
+        cum, count = struct.unpack(">QH", payload[:10])
+        same((cum, count), (3, 1), "ack")
+        same(struct.unpack(">QB", payload[12:21]), (3, 1), "the one that was rejected")
+        client.send(event("event", "com.example.news", {"n": 4}, target="pricing"))
+        client.acked = 3
+        client.wait_ack(4)
+
+
+@case
+def a_reply_waits_for_who_asked():
+    def answer(got):
+        time.sleep(0.5)
+        return reply_to(got, {"eur": 9.5})
+
+    with Stage(answer) as stage:
+        client = stage.client
+        client.connect()
+        client.send(event("query", "com.example.price.get", {}, target="pricing", id="q1"))
+        time.sleep(0.1)
+        client.cut()
+        time.sleep(0.8)
+        same(client.connect(resume=True)["resumed"], True, "resumed")
+        same(client.message()[2]["data"], {"eur": 9.5}, "reply")
+
+
+@case
+def the_newer_connection_wins():
+    with Stage() as stage:
+        client = stage.client
+        client.connect()
+        client.serve()
+        old = client.peer
+        same(client.connect(resume=True)["resumed"], True, "resumed while the old connection stands")
+        stage.post("a")
+        same(client.message()[2]["id"], "a", "it comes on the new one")
+        old.settimeout(5)
+        try:
+            while old.recv(4096):
+                pass
+        except ConnectionResetError:
+            pass
+        old.close()
+
+
+@case
+def a_strange_or_forgotten_session_is_a_new_one():
+    with Stage() as stage:
+        client = stage.client
+        client.session = "AAAAAAAAAAAAAAAAAAAAAA"
+        same(client.connect(resume=True)["resumed"], False, "unknown")
+        client.serve()
+        client.frame(GOAWAY, b'{"code":11}')
+        client.cut()
+        stage.gone()
+        same(client.connect(resume=True)["resumed"], False, "after a goodbye")
+        client.serve()
+        stage.post("a")
+        client.message()
+        client.cut()
+        stage.gone()
+        fresh = Client(client.port)
+        same(fresh.connect()["resumed"], False, "a client that lost all")
+        fresh.serve()  # accept.sessions is 1: the one that waits makes room, and what it had comes here
+        seq, flags, got = fresh.message()
+        same((seq, got["id"], got["deliveryattempt"], bool(flags & 4)), (1, "a", 2, True), "a second attempt")
+
+
+@case
+def numbers_that_cannot_be_are_refused():
+    with Stage() as stage:
+        client = stage.client
+        client.connect()
+        client.cut()
+        stage.gone()
+        client.rx = 77
+        try:
+            client.connect(resume=True)
+            raise AssertionError("it was taken")
+        except AssertionError as problem:
+            true('"code":14' in str(problem), str(problem))
+
+
+@case
+def a_session_of_somebody_else_is_nobodys():
+    config = CONFIG.replace("  pricing:", "  desk: {{accept: true}}\n  pricing:")
+    with Stage(config=config) as stage:
+        client = stage.client
+        client.connect()
+        client.cut()
+        stage.gone()
+        same(client.connect(resume=True, system="desk")["resumed"], False, "another system")
+
+
+@case
+def several_workers_lose_nothing():
+    with Stage(config=CONFIG.replace("workers: 1", "workers: 3").replace("{{accept: {{sessions: 1}}}}", "{{accept: true}}")) as stage:
+        client = stage.client
+        seen = set()
+        client.connect(expiry_ms=2000)
+        client.serve()
+        for turn in range(6):
+            for name in (f"{turn}a", f"{turn}b"):
+                stage.post(name)
+            seen.add(client.message()[2]["id"])
+            client.cut()
+            time.sleep(0.2)
+            if not client.connect(resume=True, expiry_ms=2000)["resumed"]:
+                client.rx = client.tx = client.acked = 0
+                client.serve()
+        wanted = {f"{turn}{name}" for turn in range(6) for name in "ab"}
+        client.peer.settimeout(40)
+        while seen != wanted:
+            seq, _, got = client.message()
+            client.ack(seq)
+            seen.add(got["id"])
+
+
+@case
+def large_events_are_packed_both_ways():
+    with Stage(lambda got: reply_to(got, got["data"])) as stage:
+        client = stage.client
+        same(client.connect(comp=["deflate", "none"])["comp"], "deflate", "comp")
+        big = {"text": "again and again " * 200}
+        client.send(event("query", "com.example.price.get", big, target="pricing", id="q1"), flags=2)
+        _, flags, got = client.message()
+        same((bool(flags & 2), got["data"]), (True, big), "reply")
+
+
+@case
+def two_routers_go_on_after_a_cut():
+    hub = "workers: 1\nlisteners: {{stream: tcp://127.0.0.1:{port}, web: http://127.0.0.1:0}}\nsystems: {{edge: {{accept: true}}, pricing: tcp://127.0.0.1:{pricing}}}\n"
+    seen = []
+    pricing = LineSystem(lambda got: seen.append(got["id"]))
+    free = socket.create_server(("127.0.0.1", 0))
+    port = free.getsockname()[1]
+    free.close()
+    # Between the two stands a wire that can be cut.
+    wire = socket.create_server(("127.0.0.1", 0))
+    wires = []
+
+    def pump(one, other):
+        try:
+            while data := one.recv(65536):
+                other.sendall(data)
+        except OSError:
+            pass
+        for peer in (one, other):
+            try:
+                peer.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def serve():
+        try:
+            while True:
+                near, _ = wire.accept()
+                far = socket.create_connection(("127.0.0.1", port))
+                wires.append((near, far))
+                for pair in ((near, far), (far, near)):
+                    threading.Thread(target=pump, args=pair, daemon=True).start()
+        except OSError:
+            pass
+
+    threading.Thread(target=serve, daemon=True).start()
+    edge = f"workers: 1\nlisteners: {{web: http://127.0.0.1:0}}\nsystems: {{pricing: {{url: intertie://127.0.0.1:{wire.getsockname()[1]}, compress: zstd}}}}\n"
+    try:
+        with Router(hub.format(port=port, pricing=pricing.port), name="hub"), Router(edge, name="edge") as router:
+            for i in range(30):
+                same(router.post(event("event", "com.example.news", {"text": "x" * 2000}, target="pricing", id=str(i))).status, 202, "taken")
+                if i % 10 == 5:
+                    until(lambda: len(wires) > i // 10, "the next connection")
+                    for peer in wires[-1]:
+                        peer.shutdown(socket.SHUT_RDWR)
+            until(lambda: len(set(seen)) == 30, "all arrive", 30)
+            same(sorted(map(int, seen)), list(range(30)), "none twice")
+    finally:
+        wire.close()
+        pricing.close()
+
+
+if __name__ == "__main__":
+    main()
