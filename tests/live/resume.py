@@ -309,17 +309,20 @@ def two_routers_go_on_after_a_cut():
     wire = socket.create_server(("127.0.0.1", 0))
     wires = []
 
+    def cut(*peers):
+        for peer in peers:
+            try:
+                peer.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it has gone by itself
+
     def pump(one, other):
         try:
             while data := one.recv(65536):
                 other.sendall(data)
         except OSError:
             pass
-        for peer in (one, other):
-            try:
-                peer.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        cut(one, other)
 
     def serve():
         try:
@@ -340,8 +343,7 @@ def two_routers_go_on_after_a_cut():
                 same(router.post(event("event", "com.example.news", {"text": "x" * 2000}, target="pricing", id=str(i))).status, 202, "taken")
                 if i % 10 == 5:
                     until(lambda: len(wires) > i // 10, "the next connection")
-                    for peer in wires[-1]:
-                        peer.shutdown(socket.SHUT_RDWR)
+                    cut(*wires[-1])
             until(lambda: len(set(seen)) == 30, "all arrive", 30)
             same(sorted(map(int, seen)), list(range(30)), "none twice")
     finally:
