@@ -197,7 +197,7 @@ static const struct {
     {STATUS_HEAD_TIMEOUT, "listeners.timeouts.head"},  {STATUS_AUTH_TIMEOUT, "listeners.timeouts.auth"},
     {STATUS_IDLE_TIMEOUT, "listeners.timeouts.idle"},  {STATUS_FRAME_TOO_LARGE, "listeners.limits.message"},
     {STATUS_TOO_LARGE, "listeners.limits.message"},    {STATUS_HEADERS_TOO_LARGE, "listeners.limits.header"},
-    {STATUS_OVERLOADED, "limits.memory"},
+    {STATUS_OVERLOADED, "limits.memory"},              {STATUS_HANDSHAKE_TIMEOUT, "listeners.timeouts.tls"},
 };
 
 const char *tally_limit_of(const struct connection *c) {
@@ -212,6 +212,8 @@ void tally_connection(struct tally *tally, const struct connection *c, bool open
     struct slice protocol = slice_from(first_protocol(c)->name);
     struct slice direction = direction_text(dialled);
     if (!opened && !c->was_open && !dialled) { /* it was never let in */
+        if (tally_limit_of(c))
+            tally_limit(tally, tally_limit_of(c));
         metrics_add(tally->set, METRICS_SERIES(tally->set, METRIC_CONNECTIONS_CLOSED, protocol, direction,
                                                slice_from(status_reason(c->reason))), 1);
         return;

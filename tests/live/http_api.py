@@ -148,8 +148,7 @@ def a_target_in_path_and_event_must_agree():
 @case
 def later_paths_say_not_supported():
     with Stage() as stage:
-        problem(stage.router.http("GET", "/v1/systems/desk/messages?wait=1s"), 501, "not-supported")
-        problem(stage.router.http("POST", "/v1/systems/desk/acks", "[]", Content_Type="application/json"), 501, "not-supported")
+        problem(stage.router.http("GET", "/v1/messages/019ab3d0-6c1e-7a44-9d0b-3f5be1a2c701/reply"), 501, "not-supported")
         problem(stage.router.http("GET", "/nowhere"), 404, "not-found")
         reply = stage.router.http("DELETE", "/v1/messages")
         problem(reply, 405, "method-not-allowed")

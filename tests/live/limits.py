@@ -6,11 +6,13 @@ import os
 import re
 import socket
 import struct
+import subprocess
 import sys
+import tempfile
 import time
 
 from hostile_kit import *
-from kit import case, cases, main
+from kit import PROGRAM, Router, case, cases, main, same, until
 
 SOURCE = os.environ.get("INTERTIE_SOURCE", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 A_LIMIT = re.compile(r"(^|\.)(limits|timeouts)\.|^telemetry\.series$|\.accept\.sessions$|^drain\.grace$|\.ttl(_max)?$")
@@ -281,6 +283,23 @@ def a_head_that_takes_too_long():
         true(b"head-timeout" in stream.read_all(), "stream v1")
         ended(w, "listeners.timeouts.head", "head-timeout", 2)
         w.served_meanwhile(before, "slow heads")
+
+
+@limit("listeners.*.timeouts.tls")
+def a_tls_handshake_that_never_comes():
+    with tempfile.TemporaryDirectory(prefix="intertie-") as folder:
+        subprocess.run([PROGRAM, "certs", "dev", folder], check=True, capture_output=True, timeout=30)
+        config = (f"listeners: {{web: {{url: https://127.0.0.1:0, tls: {{certificates: dev}}, timeouts: {{tls: 300ms}}}}}}\n"
+                  f"security: {{certificates: {{dev: {{cert: {folder}/server.pem, key: {folder}/server.key}}}}}}\n")
+        with Router(config, replay=False) as r:  # an input log would hold private keys
+            peer = socket.create_connection(("127.0.0.1", r.ports["web"]), 20)
+            same(peer.recv(100), b"", "it is closed")
+            peer.close()
+
+            def counted():
+                text = r.http("GET", "/metrics", port=r.admin).body.decode()
+                return 'reason="handshake-timeout"} 1' in text and 'intertie_limits_reached_total{limit="listeners.timeouts.tls"} 1' in text
+            until(counted, "the reason and the limit are counted")
 
 
 @limit("listeners.*.timeouts.auth")

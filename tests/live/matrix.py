@@ -150,9 +150,11 @@ class Row:
         self.got = {}
         self.arrived = threading.Condition()
         self.far = Router(head + listeners() + "systems: {near: {}, end: {accept: true}}\nroutes: {every: {match: {}, to: end}}\n",
-                          name="far")
-        self.middle = Router(head + listeners() + systems(self.far) + routes("wayout"), name="middle")
-        self.near = Router(head + "listeners: {web: http://127.0.0.1:0}\n" + systems(self.middle) + routes("wayin"), name="near")
+                          name="far", replay=not certificates and kit.REPLAY)
+        self.middle = Router(head + listeners() + systems(self.far) + routes("wayout"), name="middle",
+                             replay=not certificates and kit.REPLAY)
+        self.near = Router(head + "listeners: {web: http://127.0.0.1:0}\n" + systems(self.middle) + routes("wayin"), name="near",
+                           replay=not certificates and kit.REPLAY)  # an input log would hold private keys
         self.session = self.far.lines()
         self.session.control("hello", system="end")
         threading.Thread(target=self.serve, daemon=True).start()

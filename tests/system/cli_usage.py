@@ -9,8 +9,8 @@ import subprocess
 from cli_kit import PATIENCE, PROGRAM, SOURCE, Folder, case, closed_port, equal, intertie, main, matches
 
 COMMANDS = ["run", "start", "stop", "restart", "reload", "drain", "status", "validate", "send", "call", "listen", "replay", "keys",
-            "completion", "version"]
-LATER = ["explain", "tap", "trace", "top", "dlq", "endpoint", "test", "agent", "record", "audit", "certs"]
+            "certs", "completion", "version"]
+LATER = ["explain", "tap", "trace", "top", "dlq", "endpoint", "test", "agent", "record", "audit"]
 COMMON = ["config", "environment", "set", "admin", "json", "quiet", "verbose", "help"]
 GOOD = """listeners: {web: http://127.0.0.1:0, stream: tcp://127.0.0.1:0}
 systems: {lamp: udp://127.0.0.1:7102, desk: {accept: true}}

@@ -98,6 +98,7 @@ static int on_session(SSL *ssl, SSL_SESSION *session) {
 /* -- making one -- */
 
 static bool limit(SSL_CTX *ctx, const struct tls_profile *profile) {
+    char groups[] = "X25519:P-256:P-384"; /* the macro below takes it without const */
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
                                  SSL_OP_PRIORITIZE_CHACHA);
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -106,7 +107,7 @@ static bool limit(SSL_CTX *ctx, const struct tls_profile *profile) {
     SSL_CTX_set_num_tickets(ctx, 1);
     return SSL_CTX_set_min_proto_version(ctx, profile->min_version == TLS_VERSION_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION) == 1 &&
            SSL_CTX_set_cipher_list(ctx, profile->ciphers == TLS_CIPHERS_COMPATIBLE ? COMPATIBLE : MODERN) == 1 &&
-           SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") == 1;
+           SSL_CTX_set1_groups_list(ctx, groups) == 1;
 }
 
 static bool trust(SSL_CTX *ctx, const struct tls_worker *worker, const struct tls_profile *profile) {

@@ -164,8 +164,11 @@ static bool carry(struct side *from, struct side *to, size_t step) {
 }
 
 static void shake(size_t step) {
-    for (int i = 0; i < 20 && (carry(&client, &server, step) | carry(&server, &client, step)); i++)
-        continue;
+    bool moved = true;
+    for (int i = 0; i < 20 && moved; i++) {
+        moved = carry(&client, &server, step);
+        moved |= carry(&server, &client, step);
+    }
 }
 
 static void say(struct side *side, const char *text, size_t size) {
