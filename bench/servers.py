@@ -1,6 +1,7 @@
 """The programs that are measured: ours, its peers, the floor. Each is started pinned to one processor and stopped."""
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -110,12 +111,16 @@ def write(folder, name, text):
 
 
 def meet_workers(server):
-    """For each of two workers two local ports from which a connection meets it: the kernel chooses by both addresses."""
+    """For each of two workers two local ports from which a connection meets it: the kernel chooses by both addresses.
+    They are above those that the kernel hands out to others."""
     found = {}
-    for _ in range(200):
-        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as one:
+    for mine in random.sample(range(61000, 65536), 200):
+        try:
+            one = socket.create_connection(("127.0.0.1", server.port), timeout=5, source_address=("127.0.0.1", mine))
+        except OSError:  # somebody has it
+            continue
+        with one:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            mine = one.getsockname()[1]
             url = f"http://127.0.0.1:{server.admin}/api/v1/connections"
             with urllib.request.urlopen(url, timeout=5) as answer:
                 rows = json.load(answer)["connections"]
