@@ -28,8 +28,8 @@ enum ws_result ws_head_read(struct ws_head *head, struct slice bytes, const char
     head->masked = at[1] & 0x80;
     head->payload = at[1] & 0x7f;
     unsigned extended = head->payload == 126 ? 2 : head->payload == 127 ? 8 : 0;
-    head->size = 2 + extended + (head->masked ? 4 : 0);
-    if (bytes.size < 2 + extended)
+    head->size = 2 + extended; /* so far it can be judged before it is whole */
+    if (bytes.size < head->size)
         return WS_MORE;
     if (extended) {
         head->payload = big_endian(at + 2, extended);
@@ -38,6 +38,7 @@ enum ws_result ws_head_read(struct ws_head *head, struct slice bytes, const char
         if (head->payload < 126 || (extended == 8 && head->payload <= 0xffff))
             return bad(ret_words, "a frame's length is not written in the shortest form");
     }
+    head->size += head->masked ? 4 : 0;
     if (bytes.size < head->size)
         return WS_MORE;
     if (head->masked)

@@ -240,7 +240,7 @@ static enum cut finish(struct units *s, struct slice payload, struct unit *unit)
     if ((w->agreed.content == WS_JSON && !is_text) || (w->agreed.content == WS_PROTO && is_text))
         return refuse(s, unit, STATUS_UNSUPPORTED_ENCODING,
                       is_text ? "cloudevents.proto has binary messages" : "cloudevents.json has text messages");
-    unit->payload = payload;
+    unit->payload = payload.data ? payload : SLICE_OF(""); /* a buffer that nothing was put into has no place */
     unit->is_text = is_text;
     return CUT_UNIT;
 }
