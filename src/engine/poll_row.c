@@ -177,7 +177,7 @@ static uint32_t room(const struct poll *p) {
 }
 
 static struct mono next_due(const struct poll *p) {
-    struct mono due = p->waits.count ? MONO_NEVER : p->idle_until;
+    struct mono due = p->waits.count || p->open ? MONO_NEVER : p->idle_until; /* each open one has its own */
     for (struct list_node *node = list_first(&p->waits); node; node = list_next(&p->waits, node))
         due = mono_min(due, LIST_ENTRY(node, struct poll_wait, node)->until);
     for (uint32_t i = 0; i < p->count; i++) {

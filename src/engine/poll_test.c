@@ -142,6 +142,21 @@ static void an_ack_may_ask_for_later(void **state) {
     fx_stop();
 }
 
+static void what_waits_for_nobody_keeps_no_processor_busy(void **state) {
+    (void)state;
+    start();
+    fx_say(crm, "crm", "e1", "target=kiosk");
+    fx_turn();
+    struct fixture_peer *p = poller(9);
+    ack(p, id_of(p, 0), PULL_RETRY, 60000);
+    fx_pass(30 * NS_PER_S); /* long past `timeouts.ack`, and nobody polls */
+    assert_int_equal(fx.engine->polls.count, 1);
+    const struct poll *poll = LIST_ENTRY(list_first(&fx.engine->polls), struct poll, node);
+    assert_int_equal(poll->open, 1);
+    assert_true(poll->sink->due.ns > fx.engine->now.mono.ns);
+    fx_stop();
+}
+
 static void the_window_bounds_what_is_unsettled(void **state) {
     (void)state;
     start();
@@ -284,6 +299,7 @@ int main(void) {
         cmocka_unit_test(an_ack_settles_once_by_any_connection),
         cmocka_unit_test(silence_redelivers_what_may_be_repeated),
         cmocka_unit_test(an_ack_may_ask_for_later),
+        cmocka_unit_test(what_waits_for_nobody_keeps_no_processor_busy),
         cmocka_unit_test(the_window_bounds_what_is_unsettled),
         cmocka_unit_test(waiting_ends_with_nothing),
         cmocka_unit_test(a_poller_is_a_session_until_it_stays_away),
