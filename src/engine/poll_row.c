@@ -394,9 +394,10 @@ static void write_stream(struct poll *p, struct poll_wait *w, struct slice bytes
     struct connection *c = w->session->connection;
     if (c->status != CONNECTION_OPEN)
         return;
+    uint64_t before = c->out.added;
     c->protocol->stream(c->state, w->token, bytes, last, now);
     connection_touch(c);
-    for (uint32_t i = 0; i < p->count; i++)
+    for (uint32_t i = 0; i < p->count && c->out.added > before; i++) /* without memory nothing was written */
         if (entry_at(p, i)->state == ENTRY_WRITTEN && entry_at(p, i)->end == 0)
             entry_at(p, i)->end = c->out.added;
 }

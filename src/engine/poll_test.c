@@ -255,6 +255,26 @@ static void a_stream_delivers_when_written(void **state) {
     fx_stop();
 }
 
+/* Whichever allocation fails on the way into a stream that nothing waits in: nobody is told that it has arrived. */
+static void a_stream_without_memory_delivers_nothing_unwritten(void **state) {
+    (void)state;
+    for (int64_t n = 0; n < 40; n++) {
+        start();
+        struct fixture_peer *p = fx_accept(0);
+        p->stuck = true;
+        ask_for(p, (struct pull){.kind = PULL_STREAM});
+        fx_turn();
+        memory_fail_after(n);
+        fx_say(crm, "crm", "e1", "target=kiosk");
+        fx_turn();
+        memory_fail_after(-1);
+        fx_lose(p);
+        fx_turn();
+        assert_true(delivered() == 0);
+        fx_stop();
+    }
+}
+
 static void a_drain_answers_all_who_wait(void **state) {
     (void)state;
     start();
@@ -305,6 +325,7 @@ int main(void) {
         cmocka_unit_test(a_poller_is_a_session_until_it_stays_away),
         cmocka_unit_test(a_reply_settles_and_its_ack_is_not_late),
         cmocka_unit_test(a_stream_delivers_when_written),
+        cmocka_unit_test(a_stream_without_memory_delivers_nothing_unwritten),
         cmocka_unit_test(a_drain_answers_all_who_wait),
         cmocka_unit_test(failed_allocations_are_survived),
     };
