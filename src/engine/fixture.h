@@ -31,6 +31,7 @@ struct fixture_peer {
     struct buffer told; /* of what it sent */
     struct buffer wire; /* the newest that it got, as JSON */
     bool stuck;         /* its socket takes nothing */
+    bool starved; /* there is no memory to write to it */
     bool picky;         /* what it is sent is too large for it */
     bool reads_off;
     bool closed;
@@ -176,6 +177,8 @@ static inline void fx_row_answer(void *state, uint64_t token, const struct proto
 static inline void fx_row_stream(void *state, uint64_t token, struct slice bytes, bool last, struct now now) {
     struct fixture_peer *p = ((struct fixture_state *)state)->peer;
     (void)token, (void)now;
+    if (p->starved)
+        return;
     buffer_add(&p->got, bytes);
     chain_add(p->sink->out, bytes);
     if (last)
