@@ -129,7 +129,9 @@ void poll_give_back(struct poll *p) {
         uint64_t token = p->base + i;
         if (entry->state == ENTRY_OPEN)
             settle(p, token, ENTRY_OVER, VERDICT_UNKNOWN, STATUS_OUTCOME_UNKNOWN);
-        else if (entry->state == ENTRY_WRITTEN) /* not all of it left, so nobody has read it */
+        else if (entry->state == ENTRY_WRITTEN && entry->end) /* its bytes may still leave: its connection closes politely */
+            settle(p, token, ENTRY_OVER, VERDICT_UNKNOWN, STATUS_OUTCOME_UNKNOWN);
+        else if (entry->state == ENTRY_WRITTEN)
             settle(p, token, ENTRY_OVER, VERDICT_UNSENT, STATUS_OK);
         else if (entry->state == ENTRY_RETRY)
             settle(p, token, ENTRY_OVER, VERDICT_UNSENT, RETRY_STATUS);
@@ -140,7 +142,7 @@ void poll_give_back(struct poll *p) {
 }
 
 void poll_take_back(struct poll *p, const struct poll_wait *w) {
-    uint32_t left = w->count;
+    uint32_t left = p->is_stream && !p->has_acks ? p->count : w->count; /* of a stream nothing leaves any more */
     for (uint32_t i = p->count; i-- > 0 && left > 0; left--)
         if (entry_at(p, i)->state == ENTRY_OPEN || entry_at(p, i)->state == ENTRY_WRITTEN)
             settle(p, p->base + i, ENTRY_OVER, VERDICT_UNSENT, STATUS_OK);

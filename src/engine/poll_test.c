@@ -271,6 +271,22 @@ static void a_stream_without_memory_delivers_nothing_unwritten(void **state) {
     fx_stop();
 }
 
+static void what_a_drain_cuts_off_a_stream_is_unknown_not_unsent(void **state) {
+    (void)state;
+    start();
+    struct fixture_peer *p = fx_accept(0);
+    p->stuck = true;
+    ask_for(p, (struct pull){.kind = PULL_STREAM});
+    fx_turn();
+    fx_say(crm, "crm", "n1", "target=kiosk messagetype=notification");
+    fx_turn();
+    struct engine_input input = {.kind = INPUT_DRAIN};
+    engine_input(fx.engine, &input, fx.now);
+    fx_turn();
+    fx_expect(&fx.ended, "n1:dropped:outcome-unknown"); /* its bytes still leave: a second copy would be one too many */
+    fx_stop();
+}
+
 static void a_drain_answers_all_who_wait(void **state) {
     (void)state;
     start();
@@ -322,6 +338,7 @@ int main(void) {
         cmocka_unit_test(a_reply_settles_and_its_ack_is_not_late),
         cmocka_unit_test(a_stream_delivers_when_written),
         cmocka_unit_test(a_stream_without_memory_delivers_nothing_unwritten),
+        cmocka_unit_test(what_a_drain_cuts_off_a_stream_is_unknown_not_unsent),
         cmocka_unit_test(a_drain_answers_all_who_wait),
         cmocka_unit_test(failed_allocations_are_survived),
     };
