@@ -113,7 +113,8 @@ enum status ws_inflate(struct ws_zip **zip, struct slice packed, struct buffer *
         if (status != STATUS_OK)
             return status;
     }
-    return STATUS_OK;
+    /* zlib says so: it stands behind the end of a block, as the tail left it, or of a final one. */
+    return (*zip)->in.data_type & (128 | 64) ? STATUS_OK : STATUS_MALFORMED_EVENT;
 }
 
 bool ws_deflate(struct ws_zip **zip, struct slice bytes, unsigned bits, struct buffer *out) {

@@ -178,6 +178,9 @@ static void vectors_of_the_standard_inflate(void **state) {
     buffer_init(&plain, 5); /* just as much */
     assert_int_equal(ws_inflate(&zip, vectors[0].packed, &plain), STATUS_OK);
     assert_int_equal(ws_inflate(&zip, SLICE_OF("\xff\xff\xff\xff\xff"), &plain), STATUS_MALFORMED_EVENT);
+    static const struct slice hello = SLICE("\xf2\x48\xcd\xc9\xc9\x07\x00");
+    for (size_t size = 1; size + 1 < hello.size; size++) /* the last byte is padding */
+        assert_int_equal(ws_inflate(&zip, slice_head(hello, size), &plain), STATUS_MALFORMED_EVENT);
     buffer_done(&plain);
     ws_zip_done(&zip);
 }
