@@ -20,8 +20,10 @@ enum pull_kind {
 
 enum pull_outcome { PULL_ACCEPTED, PULL_REJECTED, PULL_RETRY };
 
+#define PULL_ID_MAX 128 /* longer ones were never given to anybody */
+
 struct pull_ack {
-    struct slice id; /* the `deliveryid`; opaque */
+    struct slice id; /* the `deliveryid`; opaque, PULL_ID_MAX at most */
     enum pull_outcome outcome;
     uint32_t retry_ms;
 };

@@ -88,7 +88,7 @@ static const char *read_member(struct json *json, const struct json_item *name, 
     if ((ack->id.data && json_item_is(name, SLICE_OF("deliveryid"))) || (*has_outcome && json_item_is(name, SLICE_OF("outcome"))))
         return "an ack has a member twice";
     if (json_item_is(name, SLICE_OF("deliveryid"))) {
-        if (value.type != JSON_STRING || value.has_escapes || value.raw.size == 0)
+        if (value.type != JSON_STRING || value.has_escapes || value.raw.size == 0 || value.raw.size > PULL_ID_MAX)
             return "`deliveryid` must be the text that came with the event";
         ack->id = value.raw;
         return NULL;

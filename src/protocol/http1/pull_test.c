@@ -1,6 +1,8 @@
 /* Requests of peers that fetch: what they mean, and their answers. */
 #include "protocol/http1/fixture.h"
 
+#define X64 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+
 static char seen[512];
 
 static void on_pull(void *user, uint64_t token, const struct pull *pull) {
@@ -93,7 +95,8 @@ static void bad_acks_are_refused(void **state) {
         "[{\"deliveryid\":\"x\",\"outcome\":\"maybe\"}]", "[{\"deliveryid\":\"x\\u0041\",\"outcome\":\"retry\"}]",
         "[{\"deliveryid\":\"x\",\"outcome\":\"retry\",\"retry_after\":\"3601s\"}]", "[{\"deliveryid\":\"x\",\"outcome\":\"retry\",\"retry_after\":5}]",
         "[{\"deliveryid\":\"x\",\"outcome\":\"accepted\",\"retry_after\":\"1s\"}]", "[{\"deliveryid\":\"x\",\"deliveryid\":\"x\",\"outcome\":\"retry\"}]",
-        "[{\"deliveryid\":\"x\",\"outcome\":\"retry\",\"more\":1}]", "[{\"deliveryid\":{},\"outcome\":\"retry\"}]"};
+        "[{\"deliveryid\":\"x\",\"outcome\":\"retry\",\"more\":1}]", "[{\"deliveryid\":{},\"outcome\":\"retry\"}]",
+        "[{\"deliveryid\":\"" X64 X64 "x\",\"outcome\":\"retry\"}]"};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
         struct world w;
