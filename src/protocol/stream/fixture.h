@@ -116,4 +116,31 @@ static inline void open_with(struct rig *rig, const char *hello) {
     rig_log(rig);
 }
 
+static inline void accepted(struct rig *rig) {
+    rig_setup(rig, &protocol_stream1, PROTOCOL_ACCEPTED);
+    rig->settle_as = STATUS_COUNT;
+    open_with(rig, "{\"client\":\"x/1\",\"enc\":[\"json\"]}");
+}
+
+static inline void settle(struct rig *rig, uint64_t first, uint64_t last, enum status status, uint32_t retry_ms) {
+    rig->protocol->settle(rig->state, first, last, status, retry_ms, rig->now);
+}
+
+static struct message made_message;
+static uint8_t message_room[4096];
+
+static inline const struct message *made(enum message_kind kind) {
+    static struct buffer extra;
+    buffer_init_fixed(&extra, message_room, sizeof message_room);
+    rig_message(&made_message, &extra, kind, "m", slice_make(NULL, 0));
+    return &made_message;
+}
+
+static inline void sends(struct rig *rig, unsigned count) {
+    while (count--)
+        assert_int_equal(rig_send(rig, made(KIND_EVENT)), STATUS_OK);
+    output(rig);
+    rig_log(rig);
+}
+
 #endif
