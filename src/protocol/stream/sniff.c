@@ -1,5 +1,6 @@
 /* The first byte of an accepted connection says which protocol it speaks: F5 stream v1, `{` JSON lines. */
 #include "base/text.h"
+#include "protocol/opening.h"
 #include "protocol/stream/frame.h"
 #include "protocol/protocol.h"
 
@@ -55,32 +56,6 @@ static size_t sniff_feed(void *state, struct slice bytes, bool ended, struct now
     return 0;
 }
 
-static enum status sniff_send(void *state, const struct message *message, const struct overlay *overlay,
-                              const struct protocol_send *options, struct now now) {
-    (void)state;
-    (void)message;
-    (void)overlay;
-    (void)options;
-    (void)now;
-    return STATUS_NOT_SUPPORTED; /* there is no room before the first byte */
-}
-
-static void sniff_settle(void *state, uint64_t first, uint64_t last, enum status status, uint32_t retry_ms,
-                         struct now now) {
-    (void)state;
-    (void)first;
-    (void)last;
-    (void)status;
-    (void)retry_ms;
-    (void)now;
-}
-
-static void sniff_cancel(void *state, uint64_t token, struct now now) {
-    (void)state;
-    (void)token;
-    (void)now;
-}
-
 static void sniff_tick(void *state, struct now now) {
     struct sniff *s = state;
     (void)now;
@@ -92,27 +67,16 @@ static void sniff_shut(void *state, enum status status, struct now now) {
     close_with(state, status);
 }
 
-static bool sniff_recover(void *state, struct slice sent, struct message *ret_message) {
-    (void)state;
-    (void)sent;
-    (void)ret_message;
-    return false;
-}
-
-static void sniff_done(void *state) {
-    (void)state;
-}
-
 const struct protocol protocol_stream = {
     .name = "stream",
     .state_size = sizeof(struct sniff),
     .open = sniff_open,
     .feed = sniff_feed,
-    .send = sniff_send,
-    .settle = sniff_settle,
-    .cancel = sniff_cancel,
+    .send = opening_send,
+    .settle = opening_settle,
+    .cancel = opening_cancel,
     .tick = sniff_tick,
     .shut = sniff_shut,
-    .recover = sniff_recover,
-    .done = sniff_done,
+    .recover = opening_recover,
+    .done = opening_done,
 };

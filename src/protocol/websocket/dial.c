@@ -1,6 +1,7 @@
 /* The dialled role until the handshake is done: one request, one answer, then the connection becomes a WebSocket. */
 #include "base/memory.h"
 #include "base/text.h"
+#include "protocol/opening.h"
 #include "protocol/websocket/websocket.h"
 
 struct dial {
@@ -100,31 +101,6 @@ static size_t dial_feed(void *state, struct slice bytes, bool ended, struct now 
     return d->sink->closing ? bytes.size : used;
 }
 
-static enum status dial_send(void *state, const struct message *message, const struct overlay *overlay,
-                             const struct protocol_send *options, struct now now) {
-    (void)state;
-    (void)message;
-    (void)overlay;
-    (void)options;
-    (void)now;
-    return STATUS_NOT_SUPPORTED; /* there is no room before the handshake is done */
-}
-
-static void dial_settle(void *state, uint64_t first, uint64_t last, enum status status, uint32_t retry_ms, struct now now) {
-    (void)state;
-    (void)first;
-    (void)last;
-    (void)status;
-    (void)retry_ms;
-    (void)now;
-}
-
-static void dial_cancel(void *state, uint64_t token, struct now now) {
-    (void)state;
-    (void)token;
-    (void)now;
-}
-
 static void dial_tick(void *state, struct now now) {
     (void)now;
     end(state, STATUS_HEAD_TIMEOUT, "the answer to the WebSocket handshake did not come in time");
@@ -135,28 +111,17 @@ static void dial_shut(void *state, enum status status, struct now now) {
     end(state, status, NULL);
 }
 
-static bool dial_recover(void *state, struct slice sent, struct message *ret_message) {
-    (void)state;
-    (void)sent;
-    (void)ret_message;
-    return false;
-}
-
-static void dial_done(void *state) {
-    (void)state;
-}
-
 const struct protocol protocol_websocket_dial = {
     .name = "websocket", /* which it becomes, and so it is counted */
     .state_size = sizeof(struct dial),
     .keeps_open = true,
     .open = dial_open,
     .feed = dial_feed,
-    .send = dial_send,
-    .settle = dial_settle,
-    .cancel = dial_cancel,
+    .send = opening_send,
+    .settle = opening_settle,
+    .cancel = opening_cancel,
     .tick = dial_tick,
     .shut = dial_shut,
-    .recover = dial_recover,
-    .done = dial_done,
+    .recover = opening_recover,
+    .done = opening_done,
 };
