@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import threading
 
-from kit import Router, Skip, case, main, same, true, until
+from kit import HttpSystem, Router, Skip, case, main, same, true, until
 
 PAGE = """<!doctype html><title>a page</title><script type="module">
 const steps = {};
@@ -43,7 +43,7 @@ await fetch("/done", {method: "POST", body: JSON.stringify(steps)});
 </script>"""
 
 
-class Site:
+class Site(HttpSystem):
     """Serves the page, and takes what it found out."""
 
     def __init__(self):
@@ -64,12 +64,8 @@ class Site:
                 self.send_response(204)
                 self.end_headers()
 
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.origin = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        super().__init__(Handler)
+        self.origin = f"http://127.0.0.1:{self.port}"
 
     def visit(self, router):
         """What the page found."""

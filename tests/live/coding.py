@@ -5,10 +5,9 @@ import http.server
 import json
 import shutil
 import subprocess
-import threading
 import zlib
 
-from kit import LineSystem, Router, Skip, case, event, main, reply_to, same, true, until
+from kit import HttpSystem, LineSystem, Router, Skip, case, event, main, reply_to, same, true, until
 
 CONFIG = """
 listeners:
@@ -21,7 +20,7 @@ systems:
 BIG = {"text": "A long and winding text, again and again. " * 100}
 
 
-class Hook:
+class Hook(HttpSystem):
     """An HTTP system: unpacks what it is sent, and answers packed; or knows no coding at all."""
 
     def __init__(self, knows=True):
@@ -50,16 +49,7 @@ class Hook:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler)
 
 
 class Stage:

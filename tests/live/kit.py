@@ -1,5 +1,6 @@
 """Routers, systems and clients for live tests. Standard library only."""
 import http.client
+import http.server
 import json
 import os
 import re
@@ -241,6 +242,20 @@ class LineSystem(Server):
         if answer:
             file.write(json.dumps(answer).encode() + b"\n")
             file.flush()
+
+
+class HttpSystem:
+    """An HTTP server on a free port. `handler`: a http.server.BaseHTTPRequestHandler with the methods that it serves."""
+
+    def __init__(self, handler):
+        quiet = type("Quiet", (handler,), {"log_message": lambda *_: None})
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), quiet)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 class DatagramSystem:

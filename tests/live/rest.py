@@ -4,9 +4,8 @@ import http.server
 import json
 import shutil
 import subprocess
-import threading
 
-from kit import LineSystem, Router, Skip, case, event, main, reply_to, same, true
+from kit import HttpSystem, LineSystem, Router, Skip, case, event, main, reply_to, same, true
 
 CONFIG = """
 listeners:
@@ -25,7 +24,7 @@ routes:
 """
 
 
-class Service:
+class Service(HttpSystem):
     """Answers each request with what it was."""
 
     def __init__(self):
@@ -47,16 +46,7 @@ class Service:
 
             do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_PATCH = do_OPTIONS = answer
 
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler)
 
 
 class Stage:
