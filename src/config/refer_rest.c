@@ -77,11 +77,6 @@ static void check_api(struct work *work, const struct node *http, const struct t
             work_error(work, item->at, &here, "`%.*s` is never reached: all below /v1 is intertie's own API", SCALAR_SHOWN(item->text));
 }
 
-static const struct node *systems_of(const struct work *work) {
-    const struct node *systems = node_get(work->root, SLICE_OF("systems"));
-    return systems && systems->kind == NODE_MAP ? systems : NULL;
-}
-
 static bool speaks_http(struct slice url) {
     return slice_starts_nocase(url, SLICE_OF("http:")) || slice_starts_nocase(url, SLICE_OF("https:"));
 }
@@ -99,23 +94,6 @@ static const struct node *other_url(const struct node *system, bool *ret_any) {
             return url;
     }
     return NULL;
-}
-
-static void check_proxy(struct work *work, const struct node *route, const struct node *http, const struct trail *trail) {
-    const struct node *proxy = node_get(route, SLICE_OF("proxy"));
-    struct trail here = {trail, SLICE_OF("proxy")};
-    bool any;
-    if (!proxy || proxy->kind != NODE_SCALAR)
-        return;
-    if (!http)
-        work_error(work, proxy->key_at, &here, "only a route with `match.http` can stream; messages go `to` a system");
-    const struct node *system = node_get(systems_of(work), proxy->text);
-    const struct node *other = system && system->kind == NODE_MAP ? other_url(system, &any) : NULL;
-    if (other)
-        work_error(work, proxy->at, &here, "`%.*s` does not speak HTTP: `%.*s` (line %u)", SCALAR_SHOWN(proxy->text), SCALAR_SHOWN(other->text),
-                   other->at.line);
-    else if (system && system->kind == NODE_MAP && !any)
-        work_error(work, proxy->at, &here, "`%.*s` has no `url` or `endpoints` to stream to", SCALAR_SHOWN(proxy->text));
 }
 
 static void check_beside(struct work *work, const struct node *route, const struct node *match, const struct trail *trail) {
@@ -147,7 +125,6 @@ void refer_rest_route(struct work *work, const struct node *route, const struct 
     const struct node *match = node_get(route, SLICE_OF("match"));
     const struct node *http = match && match->kind == NODE_MAP ? node_get(match, SLICE_OF("http")) : NULL;
     struct trail in_match = {trail, SLICE_OF("match")}, here = {&in_match, SLICE_OF("http")};
-    check_proxy(work, route, http, trail);
     if (!http || http->kind != NODE_MAP)
         return;
     check_each(work, http, &here, "method", method_fault, true);

@@ -16,7 +16,7 @@ void rest_way(void *connection, const struct protocol_ask *ask, struct protocol_
     struct connection *c = connection;
     const struct session *s = c->owner;
     const struct plan *plan = s->engine->plan;
-    ret->kind = PROTOCOL_WAY_NONE;
+    ret->is_found = false;
     if (!plan->rest)
         return;
     struct rest_ask asked = {.method = ask->method, .path = ask->path, .host = ask->host, .from = s->system,
@@ -25,11 +25,10 @@ void rest_way(void *connection, const struct protocol_ask *ask, struct protocol_
     if (found < 0)
         return;
     uint32_t index = (uint32_t)plan->rest_first + (uint32_t)found;
-    ret->kind = plan->routes[index].config->proxy == CONFIG_NONE ? PROTOCOL_WAY_MESSAGE : PROTOCOL_WAY_STREAM;
+    ret->is_found = true;
     ret->route = plan_route_mark(plan, index);
     ret->names_host = plan->rest_rules[found].host_count > 0;
     ret->peer = &c->peer;
     ret->parameter_count = 0;
-    if (ret->kind == PROTOCOL_WAY_MESSAGE)
-        capture(plan, found, ask->path, ret);
+    capture(plan, found, ask->path, ret);
 }

@@ -1,5 +1,4 @@
-/* HTTP requests that are no calls of our API: where they go, how they become messages and requests again, and exchanges
- * that are streamed from one connection to another without ever being a message. */
+/* HTTP requests that are no calls of our API: where they go, and how they become messages and requests again. */
 #ifndef PROTOCOL_REST_H
 #define PROTOCOL_REST_H
 
@@ -23,15 +22,9 @@ struct protocol_ask {
 
 #define PROTOCOL_PARAMETERS 16
 
-enum protocol_way_kind {
-    PROTOCOL_WAY_NONE,
-    PROTOCOL_WAY_MESSAGE, /* it becomes a message with this `route` */
-    PROTOCOL_WAY_STREAM,  /* calls->stream_begin() */
-};
-
 struct protocol_way {
-    enum protocol_way_kind kind;
-    uint32_t route;  /* for message->route and stream_begin() */
+    bool is_found;
+    uint32_t route;  /* for message->route */
     bool names_host; /* the route says for which hosts it is */
     const struct address *peer; /* who asks; NULL: nobody knows */
     unsigned parameter_count;
@@ -55,47 +48,6 @@ struct protocol_rest {
 struct protocol_header {
     struct slice name;
     const struct template *value;
-};
-
-/* -- streamed exchanges --
- *
- * An accepted connection has a request for stream_begin(); the user finds a dialled one that is free and begins it there.
- * Body bytes then go up by calls->stream_data() of one and down by streams->data() of the other, both ways at once. */
-
-struct protocol_stream {
-    uint32_t route;
-    struct slice line;   /* METHOD SP TARGET SP VERSION CRLF */
-    struct slice fields; /* header lines that go on, each with its CRLF; no Host */
-    struct slice host;   /* as it was asked for */
-    uint64_t length;     /* of the body, when it isn't chunked */
-    bool is_chunked;
-    bool is_head;        /* its answer has no body */
-    bool is_upgrade;     /* to WebSocket, if the other side agrees */
-    bool is_idempotent;  /* may be sent again where nothing of an answer came (RFC 9110 section 9.2.2) */
-};
-
-struct protocol_stream_answer {
-    unsigned code;       /* 1xx: more heads follow; 101: only to an upgrade, then both are a tunnel */
-    struct slice fields; /* header lines that go on, Content-Type too; no framing */
-    uint64_t length;     /* of the body, when is_sized; to HEAD: what is said */
-    bool is_sized;
-    bool has_body;
-};
-
-/* What a protocol can do whose exchanges are streamed. `state` is the connection's protocol state; outside of a net call
- * connection_touch() must follow. */
-struct protocol_streams {
-    /* dialled: nothing is on its way, and a request may be */
-    bool (*is_free)(const void *state);
-    enum status (*begin)(void *state, const struct protocol_stream *stream, struct now now);
-    /* accepted: the answer's head */
-    enum status (*answer)(void *state, const struct protocol_stream_answer *answer, struct now now);
-    /* More of the body for the peer, or of the tunnel. `last`: that was all. False: it could not be added. */
-    bool (*data)(void *state, struct slice data, bool last, struct now now);
-    /* stream_data() said no; now it may be called again. */
-    void (*resume)(void *state, struct now now);
-    /* It goes no further. accepted: a problem where no answer has begun, else the connection ends; dialled: it ends. */
-    void (*abort)(void *state, enum status status, struct slice detail, struct now now);
 };
 
 #endif

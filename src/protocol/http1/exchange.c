@@ -197,7 +197,7 @@ bool exchange_check(struct http1 *h, const struct http1_head *head, struct now n
         return exchange_refuse(h, head, STATUS_METHOD_NOT_ALLOWED, "this method is not served",
                       h->setup->is_admin ? "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS\r\n" : "Allow: POST, OPTIONS\r\n",
                       now);
-    if (words && !rest_trusts(h, head, http1_known(head, HTTP1_ORIGIN).data != NULL))
+    if (words && (http1_known(head, HTTP1_ORIGIN).data || !rest_trusts_host(h, head)))
         return exchange_refuse(h, head, STATUS_ORIGIN_REFUSED, words, NULL, now);
     if (expect.data && head->minor >= 1 && !slice_equal_nocase(expect, SLICE_OF("100-continue")))
         return exchange_refuse(h, head, STATUS_EXPECTATION_FAILED, "the only expectation that can be met is 100-continue", NULL,

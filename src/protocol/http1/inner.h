@@ -195,8 +195,8 @@ bool exchange_options(struct http1 *h, const struct http1_head *head, const char
 /* rest.c: requests of the accepted role that REST routes take, as messages, and their answers */
 /* As exchange_check(), for what is outside of the API. */
 bool rest_check(struct http1 *h, const struct http1_head *head, struct now now);
-/* Whether a route wants what is distrusted: it names its hosts, or (`is_origin`) the other side decides about Origin. */
-bool rest_trusts(struct http1 *h, const struct http1_head *head, bool is_origin);
+/* Whether a route names the host that is asked for: then it is no foreign name. */
+bool rest_trusts_host(struct http1 *h, const struct http1_head *head);
 void rest_begin(struct http1 *h, const struct http1_head *head, struct slice body, struct now now);
 enum status rest_answer(struct http1 *h, const struct message *message, const struct overlay *overlay, struct now now);
 

@@ -21,7 +21,7 @@ static struct slice field_of(const void *of, struct slice name, unsigned index) 
 
 /* `room` (HTTP1_LINE_MAX) lives as long as the parameters. */
 static struct protocol_way find_way(struct http1 *h, const struct http1_head *head, uint8_t *room) {
-    struct protocol_way way = {.kind = PROTOCOL_WAY_NONE};
+    struct protocol_way way = {.is_found = false};
     struct protocol_ask ask = {.method = head->method, .path = http1_normal_path(head->path, room, HTTP1_LINE_MAX),
                                .host = head->host, .head = head, .field = field_of};
     bool is_api = slice_is(ask.path, "/v1") || slice_starts(ask.path, SLICE_OF("/v1/"));
@@ -30,10 +30,10 @@ static struct protocol_way find_way(struct http1 *h, const struct http1_head *he
     return way;
 }
 
-bool rest_trusts(struct http1 *h, const struct http1_head *head, bool is_origin) {
+bool rest_trusts_host(struct http1 *h, const struct http1_head *head) {
     uint8_t room[HTTP1_LINE_MAX];
     struct protocol_way way = find_way(h, head, room);
-    return way.kind != PROTOCOL_WAY_NONE && (is_origin ? way.kind == PROTOCOL_WAY_STREAM : way.names_host);
+    return way.is_found && way.names_host;
 }
 
 static bool is_last_hop(const struct http1_head *head) {
@@ -44,7 +44,7 @@ static bool is_last_hop(const struct http1_head *head) {
 bool rest_check(struct http1 *h, const struct http1_head *head, struct now now) {
     uint8_t room[HTTP1_LINE_MAX];
     struct protocol_way way = find_way(h, head, room);
-    if (way.kind == PROTOCOL_WAY_NONE)
+    if (!way.is_found)
         return exchange_refuse(h, head, STATUS_NOT_FOUND, "nothing is at this path; messages go to /v1/messages", NULL, now);
     if (fields_loops(h, head))
         return exchange_refuse(h, head, STATUS_LOOP_DETECTED, "`Via` names this node: the request went round in a circle", NULL, now);
@@ -128,7 +128,7 @@ static enum status make(struct http1 *h, const struct http1_head *head, struct s
     char id[UUID_TEXT_SIZE], source[WRAP_SOURCE_MAX];
     struct slice path = http1_normal_path(head->path, room, sizeof room);
     struct protocol_way way = find_way(h, head, room);
-    if (way.kind != PROTOCOL_WAY_MESSAGE)
+    if (!way.is_found)
         return fault->status = STATUS_NOT_FOUND; /* the configuration changed since its head came */
     uuid_text(s->receipt, id);
     struct wrap wrap = {.declared = h->setup->declared, .id = slice_make(id, sizeof id), .type = SLICE_OF(REQUEST_TYPE),

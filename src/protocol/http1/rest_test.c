@@ -17,7 +17,7 @@ static void find_way(void *user, const struct protocol_ask *ask, struct protocol
     *ret = r->way;
     snprintf(r->asked, sizeof r->asked, "%.*s %.*s @%.*s", SLICE_ARG(ask->method), SLICE_ARG(ask->path), SLICE_ARG(ask->host));
     if (slice_is(ask->path, "/none"))
-        ret->kind = PROTOCOL_WAY_NONE;
+        ret->is_found = false;
 }
 
 static void begin(struct rest_world *r) {
@@ -25,7 +25,7 @@ static void begin(struct rest_world *r) {
     world_init(&r->w, PROTOCOL_ACCEPTED);
     r->w.calls.way = find_way;
     r->w.holds = true;
-    r->way = (struct protocol_way){.kind = PROTOCOL_WAY_MESSAGE, .route = 7};
+    r->way = (struct protocol_way){.is_found = true, .route = 7};
     world_open(&r->w);
 }
 
