@@ -541,6 +541,7 @@ enum status build_all(struct work *work, struct config *config) {
     BUILD_SECTION(&build, "systems", config->systems, config->system_count, build_system);
     BUILD_SECTION(&build, "routes", config->routes, config->route_count, build_route);
     BUILD_SECTION(&build, "security.identities", config->identities, config->identity_count, build_identity);
+    build.failed |= credential_build(work, config) != STATUS_OK;
     sort_routes(&build);
     config->path = keep(&build, work->report->files[0].name);
     config->environment = keep(&build, work->options->environment);

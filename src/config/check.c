@@ -392,7 +392,8 @@ static void check_list(struct work *work, const struct schema *schema, struct no
         }
         for (const struct node *other = list->first; other != item && list->count <= CANDIDATES_MAX; other = other->next)
             if (other->kind == NODE_SCALAR && slice_equal(other->text, item->text) && !item->unknown && !other->unknown)
-                work_error(work, item->at, trail, "`%.*s` stands in this list twice", SCALAR_SHOWN(item->text));
+                work_error(work, item->at, trail, "`%.*s` stands in this list twice",
+                           SCALAR_SHOWN(schema->row->flags & ROW_SECRET ? item->written : item->text));
         if (list->count > 1 && schema->row->flags & ROW_ALL && slice_is(item->text, "all"))
             work_error(work, item->at, trail, "`all` stands alone, not in a list");
         check_scalar(work, schema, item, trail);

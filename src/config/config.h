@@ -152,6 +152,29 @@ struct config_tls {
     bool verify;
 };
 
+/* What we present to others. */
+enum config_credential_kind {
+    CONFIG_CREDENTIAL_HEADER,
+    CONFIG_CREDENTIAL_BEARER,
+    CONFIG_CREDENTIAL_BASIC,
+    CONFIG_CREDENTIAL_WEBHOOK,
+    CONFIG_CREDENTIAL_HMAC,
+    CONFIG_CREDENTIAL_COUNT
+};
+
+#define CONFIG_SECRETS_MAX 8u          /* of one credential */
+#define CONFIG_WEBHOOK_SECRET_MIN 24u  /* bytes: Standard Webhooks 1.0 */
+#define CONFIG_WEBHOOK_SECRET_MAX 64u
+#define CONFIG_HMAC_SECRET_MIN 16u     /* bytes */
+
+struct config_credential {
+    struct slice name;
+    enum config_credential_kind kind;
+    struct slice user; /* basic: the user; header: the field's name */
+    struct config_texts secrets; /* webhook, hmac: several for rotation, the first is the one to sign with alone; else one.
+                                  * Those of a webhook are decoded. Never to be logged or shown */
+};
+
 struct config_listener {
     struct slice name;
     struct config_url url;
@@ -237,6 +260,7 @@ struct config_endpoint {
     struct slice name; /* `main` for a system's bare url */
     struct config_url url;
     struct config_tls tls;
+    uint32_t credential; /* what we present there; CONFIG_NONE: nothing */
     bool enabled;
 };
 
@@ -403,6 +427,8 @@ struct config {
     size_t certificate_count;
     struct config_authority *authorities;
     size_t authority_count;
+    struct config_credential *credentials;
+    size_t credential_count;
     struct config_identity *identities;
     size_t identity_count;
     struct config_policy defaults; /* policies.default over built in */

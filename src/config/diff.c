@@ -4,7 +4,8 @@
 #include "base/map.h"
 
 static bool same_url(const struct config_url *a, const struct config_url *b) {
-    return a->scheme == b->scheme && a->port == b->port && slice_equal(a->host, b->host) && slice_equal(a->path, b->path);
+    return a->scheme == b->scheme && a->port == b->port && slice_equal(a->host, b->host) &&
+           slice_equal(a->path, b->path);
 }
 
 static bool same_texts(const struct config_texts *a, const struct config_texts *b) {
@@ -21,18 +22,21 @@ static struct slice system_name(const struct config *config, uint32_t index) {
 }
 
 static bool same_policy(const struct config_policy *a, const struct config_policy *b) {
-    return memcmp(&a->timeouts, &b->timeouts, sizeof a->timeouts) == 0 && memcmp(&a->limits, &b->limits, sizeof a->limits) == 0 &&
-           a->ttl_ns == b->ttl_ns && a->ttl_max_ns == b->ttl_max_ns && a->balance == b->balance && a->set == b->set;
+    return memcmp(&a->timeouts, &b->timeouts, sizeof a->timeouts) == 0 &&
+           memcmp(&a->limits, &b->limits, sizeof a->limits) == 0 && a->ttl_ns == b->ttl_ns &&
+           a->ttl_max_ns == b->ttl_max_ns && a->balance == b->balance && a->set == b->set;
 }
 
 static bool same_allow(const struct config_listener *a, const struct config_listener *b) {
     if (a->allow_count != b->allow_count || a->default_count != b->default_count)
         return false;
     for (size_t i = 0; i < a->allow_count; i++)
-        if (a->allow[i].bits != b->allow[i].bits || !address_equal(&a->allow[i].network, &b->allow[i].network))
+        if (a->allow[i].bits != b->allow[i].bits ||
+            !address_equal(&a->allow[i].network, &b->allow[i].network))
             return false;
     for (size_t i = 0; i < a->default_count; i++)
-        if (!slice_equal(a->defaults[i].name, b->defaults[i].name) || !slice_equal(a->defaults[i].value, b->defaults[i].value))
+        if (!slice_equal(a->defaults[i].name, b->defaults[i].name) ||
+            !slice_equal(a->defaults[i].value, b->defaults[i].value))
             return false;
     for (size_t i = 0; a->trusted_proxy_count == b->trusted_proxy_count && i < a->trusted_proxy_count; i++)
         if (a->trusted_proxies[i].bits != b->trusted_proxies[i].bits ||
@@ -54,14 +58,19 @@ static bool same_websocket(const struct config_websocket *a, const struct config
     return a->subprotocols == b->subprotocols && a->ping_ns == b->ping_ns && a->compression == b->compression;
 }
 
-static bool same_listener(const struct config *before, uint32_t left, const struct config *after, uint32_t right) {
+static bool same_listener(const struct config *before, uint32_t left, const struct config *after,
+                          uint32_t right) {
     const struct config_listener *a = &before->listeners[left], *b = &after->listeners[right];
-    return same_url(&a->url, &b->url) && a->auth == b->auth && a->anonymous == b->anonymous && a->insecure == b->insecure &&
-           a->max_priority == b->max_priority && a->format == b->format && a->frame == b->frame && same_cut(&a->cut, &b->cut) &&
+    return same_url(&a->url, &b->url) && a->auth == b->auth && a->anonymous == b->anonymous &&
+           a->insecure == b->insecure && a->max_priority == b->max_priority && a->format == b->format &&
+           a->frame == b->frame && same_cut(&a->cut, &b->cut) &&
            same_websocket(&a->websocket, &b->websocket) && same_texts(&a->origins, &b->origins) &&
-           memcmp(a->compress, b->compress, sizeof a->compress) == 0 && slice_equal(system_name(before, a->system), system_name(after, b->system)) && same_allow(a, b) &&
-           a->limits.message == b->limits.message && a->limits.header == b->limits.header && a->limits.fields == b->limits.fields &&
-           same_keepalive(&a->keepalive, &b->keepalive) && a->proxy_protocol == b->proxy_protocol && a->timeouts.head_ns == b->timeouts.head_ns && a->timeouts.auth_ns == b->timeouts.auth_ns && a->timeouts.idle_ns == b->timeouts.idle_ns;
+           memcmp(a->compress, b->compress, sizeof a->compress) == 0 &&
+           slice_equal(system_name(before, a->system), system_name(after, b->system)) && same_allow(a, b) &&
+           a->limits.message == b->limits.message && a->limits.header == b->limits.header &&
+           a->limits.fields == b->limits.fields && same_keepalive(&a->keepalive, &b->keepalive) &&
+           a->proxy_protocol == b->proxy_protocol && a->timeouts.head_ns == b->timeouts.head_ns &&
+           a->timeouts.auth_ns == b->timeouts.auth_ns && a->timeouts.idle_ns == b->timeouts.idle_ns;
 }
 
 static bool same_rest(const struct config_system *a, const struct config_system *b) {
@@ -71,25 +80,32 @@ static bool same_rest(const struct config_system *a, const struct config_system 
         if (!slice_equal(a->rest[i], b->rest[i]))
             return false;
     for (size_t i = 0; i < a->header_count; i++)
-        if (!slice_equal(a->headers[i].name, b->headers[i].name) || !slice_equal(a->headers[i].value, b->headers[i].value))
+        if (!slice_equal(a->headers[i].name, b->headers[i].name) ||
+            !slice_equal(a->headers[i].value, b->headers[i].value))
             return false;
     return true;
 }
 
-static bool same_system(const struct config *before, uint32_t left, const struct config *after, uint32_t right) {
+static bool same_system(const struct config *before, uint32_t left, const struct config *after,
+                        uint32_t right) {
     const struct config_system *a = &before->systems[left], *b = &after->systems[right];
-    return same_rest(a, b) && a->accept == b->accept && a->sessions == b->sessions && a->offline == b->offline && same_texts(&a->source, &b->source) &&
-           a->stamp == b->stamp && a->format == b->format && a->mode == b->mode && a->encoding == b->encoding && a->frame == b->frame &&
-           same_cut(&a->cut, &b->cut) && a->reply == b->reply && a->greet.within_ns == b->greet.within_ns &&
-           slice_equal(a->greet.expect, b->greet.expect) && slice_equal(a->greet.send, b->greet.send) &&
-           memcmp(a->compress, b->compress, sizeof a->compress) == 0 && same_websocket(&a->websocket, &b->websocket) &&
-           a->pool.max == b->pool.max && a->pool.min == b->pool.min && a->pool.max_age_ns == b->pool.max_age_ns &&
-           a->pool.max_requests == b->pool.max_requests && same_keepalive(&a->keepalive, &b->keepalive) && a->pool.idle_ns == b->pool.idle_ns && a->pool.pipeline == b->pool.pipeline &&
-           a->proxy_protocol == b->proxy_protocol && a->batch.max == b->batch.max && a->batch.wait_ns == b->batch.wait_ns && same_policy(&a->policy, &b->policy);
+    return same_rest(a, b) && a->accept == b->accept && a->sessions == b->sessions &&
+           a->offline == b->offline && same_texts(&a->source, &b->source) && a->stamp == b->stamp &&
+           a->format == b->format && a->mode == b->mode && a->encoding == b->encoding &&
+           a->frame == b->frame && same_cut(&a->cut, &b->cut) && a->reply == b->reply &&
+           a->greet.within_ns == b->greet.within_ns && slice_equal(a->greet.expect, b->greet.expect) &&
+           slice_equal(a->greet.send, b->greet.send) &&
+           memcmp(a->compress, b->compress, sizeof a->compress) == 0 &&
+           same_websocket(&a->websocket, &b->websocket) && a->pool.max == b->pool.max &&
+           a->pool.min == b->pool.min && a->pool.max_age_ns == b->pool.max_age_ns &&
+           a->pool.max_requests == b->pool.max_requests && same_keepalive(&a->keepalive, &b->keepalive) &&
+           a->pool.idle_ns == b->pool.idle_ns && a->pool.pipeline == b->pool.pipeline &&
+           a->proxy_protocol == b->proxy_protocol && a->batch.max == b->batch.max &&
+           a->batch.wait_ns == b->batch.wait_ns && same_policy(&a->policy, &b->policy);
 }
 
-static bool same_indices(const struct config *before, const uint32_t *a, size_t a_count, const struct config *after, const uint32_t *b, size_t b_count,
-                         bool are_listeners) {
+static bool same_indices(const struct config *before, const uint32_t *a, size_t a_count,
+                         const struct config *after, const uint32_t *b, size_t b_count, bool are_listeners) {
     if (a_count != b_count)
         return false;
     for (size_t i = 0; i < a_count; i++) {
@@ -101,32 +117,39 @@ static bool same_indices(const struct config *before, const uint32_t *a, size_t 
     return true;
 }
 
-static bool same_match(const struct config *before, const struct config_match *a, const struct config *after, const struct config_match *b) {
-    if (a->kind != b->kind || a->type != b->type || !slice_equal(a->attribute, b->attribute) || a->pattern_count != b->pattern_count)
+static bool same_match(const struct config *before, const struct config_match *a, const struct config *after,
+                       const struct config_match *b) {
+    if (a->kind != b->kind || a->type != b->type || !slice_equal(a->attribute, b->attribute) ||
+        a->pattern_count != b->pattern_count)
         return false;
     for (size_t i = 0; i < a->pattern_count; i++)
-        if (a->patterns[i].kind != b->patterns[i].kind || !slice_equal(a->patterns[i].text, b->patterns[i].text) ||
+        if (a->patterns[i].kind != b->patterns[i].kind ||
+            !slice_equal(a->patterns[i].text, b->patterns[i].text) ||
             a->patterns[i].low != b->patterns[i].low || a->patterns[i].high != b->patterns[i].high)
             return false;
-    return same_indices(before, a->indices, a->index_count, after, b->indices, b->index_count, a->kind == CONFIG_MATCH_LISTENER);
+    return same_indices(before, a->indices, a->index_count, after, b->indices, b->index_count,
+                        a->kind == CONFIG_MATCH_LISTENER);
 }
 
 static bool same_http(const struct config_http *a, const struct config_http *b) {
     if (!a || !b)
         return a == b;
-    if (!same_texts(&a->methods, &b->methods) || !same_texts(&a->hosts, &b->hosts) || !same_texts(&a->paths, &b->paths) ||
-        a->header_count != b->header_count)
+    if (!same_texts(&a->methods, &b->methods) || !same_texts(&a->hosts, &b->hosts) ||
+        !same_texts(&a->paths, &b->paths) || a->header_count != b->header_count)
         return false;
     for (size_t i = 0; i < a->header_count; i++)
-        if (!slice_equal(a->headers[i].name, b->headers[i].name) || !same_texts(&a->headers[i].values, &b->headers[i].values))
+        if (!slice_equal(a->headers[i].name, b->headers[i].name) ||
+            !same_texts(&a->headers[i].values, &b->headers[i].values))
             return false;
     return true;
 }
 
-static bool same_route(const struct config *before, uint32_t left, const struct config *after, uint32_t right) {
+static bool same_route(const struct config *before, uint32_t left, const struct config *after,
+                       uint32_t right) {
     const struct config_route *a = &before->routes[left], *b = &after->routes[right];
-    if (!slice_equal(a->when, b->when) || a->has_target != b->has_target || a->to_all != b->to_all || a->order != b->order ||
-        a->enabled != b->enabled || a->match_count != b->match_count || !same_policy(&a->policy, &b->policy))
+    if (!slice_equal(a->when, b->when) || a->has_target != b->has_target || a->to_all != b->to_all ||
+        a->order != b->order || a->enabled != b->enabled || a->match_count != b->match_count ||
+        !same_policy(&a->policy, &b->policy))
         return false;
     for (size_t i = 0; i < a->match_count; i++)
         if (!same_match(before, &a->matches[i], after, &b->matches[i]))
@@ -139,31 +162,46 @@ static bool same_route(const struct config *before, uint32_t left, const struct 
 
 static bool same_rules(const struct config_rule *a, const struct config_rule *b, size_t count) {
     for (size_t i = 0; i < count; i++)
-        if (a[i].verb != b[i].verb || a[i].is_type != b[i].is_type || a[i].is_prefix != b[i].is_prefix || !slice_equal(a[i].pattern, b[i].pattern))
+        if (a[i].verb != b[i].verb || a[i].is_type != b[i].is_type || a[i].is_prefix != b[i].is_prefix ||
+            !slice_equal(a[i].pattern, b[i].pattern))
             return false;
     return true;
 }
 
-static bool same_identity(const struct config *before, uint32_t left, const struct config *after, uint32_t right) {
+static bool same_identity(const struct config *before, uint32_t left, const struct config *after,
+                          uint32_t right) {
     const struct config_identity *a = &before->identities[left], *b = &after->identities[right];
-    if (a->key_count != b->key_count || a->allow_count != b->allow_count || a->deny_count != b->deny_count || a->max_priority != b->max_priority ||
+    if (!same_texts(&a->san, &b->san) || a->key_count != b->key_count || a->allow_count != b->allow_count ||
+        a->deny_count != b->deny_count || a->max_priority != b->max_priority ||
         !slice_equal(system_name(before, a->system), system_name(after, b->system)))
         return false;
     for (size_t i = 0; i < a->key_count; i++)
-        if (memcmp(a->keys[i].hash, b->keys[i].hash, sizeof a->keys[i].hash) != 0 || a->keys[i].expires.ns != b->keys[i].expires.ns)
+        if (memcmp(a->keys[i].hash, b->keys[i].hash, sizeof a->keys[i].hash) != 0 ||
+            a->keys[i].expires.ns != b->keys[i].expires.ns)
             return false;
     return same_rules(a->allow, b->allow, a->allow_count) && same_rules(a->deny, b->deny, a->deny_count);
+}
+
+static bool same_credential(const struct config *before, uint32_t left, const struct config *after,
+                            uint32_t right) {
+    const struct config_credential *a = &before->credentials[left], *b = &after->credentials[right];
+    return a->kind == b->kind && slice_equal(a->user, b->user) && same_texts(&a->secrets, &b->secrets);
+}
+
+static struct slice credential_name(const struct config *config, uint32_t index) {
+    return index == CONFIG_NONE ? SLICE_OF("") : config->credentials[index].name;
 }
 
 /* -- walking -- */
 
 struct section {
     const void *base;
-    size_t size;  /* of one element, whose name comes first */
+    size_t size; /* of one element, whose name comes first */
     size_t count;
 };
 
-typedef bool same_function(const struct config *before, uint32_t left, const struct config *after, uint32_t right);
+typedef bool same_function(const struct config *before, uint32_t left, const struct config *after,
+                           uint32_t right);
 
 static struct slice name_at(const struct section *section, size_t index) {
     struct slice name;
@@ -180,8 +218,9 @@ static bool changes_init(struct config_changes *changes, struct arena *arena, si
 }
 
 /* By name; `ordered` also calls changed what others overtook. */
-static bool compare(const struct config *before, struct section a, const struct config *after, struct section b, same_function *same, bool ordered,
-                    struct arena *arena, struct config_changes *ret) {
+static bool compare(const struct config *before, struct section a, const struct config *after,
+                    struct section b, same_function *same, bool ordered, struct arena *arena,
+                    struct config_changes *ret) {
     struct map names;
     uint32_t *index = arena_array(arena, a.count + 1, sizeof *index); /* + 1: NULL is no value */
     uint32_t furthest = 0;
@@ -211,12 +250,14 @@ static bool compare(const struct config *before, struct section a, const struct 
     }
     for (uint32_t i = 0; fine && i < a.count; i++)
         if (!met[i])
-            ret->removed[ret->removed_count++] = (struct config_change){i, CONFIG_NONE, CONFIG_NONE, CONFIG_NONE};
+            ret->removed[ret->removed_count++] =
+                (struct config_change){i, CONFIG_NONE, CONFIG_NONE, CONFIG_NONE};
     map_done(&names);
     return fine;
 }
 
-static const struct config_endpoint *endpoint_find(const struct config *config, uint32_t system, const struct config_url *url, uint32_t *ret_index) {
+static const struct config_endpoint *endpoint_find(const struct config *config, uint32_t system,
+                                                   const struct config_url *url, uint32_t *ret_index) {
     for (uint32_t i = 0; system != CONFIG_NONE && i < config->systems[system].endpoint_count; i++)
         if (same_url(&config->systems[system].endpoints[i].url, url)) {
             *ret_index = i;
@@ -232,7 +273,8 @@ static size_t endpoint_total(const struct config *config) {
     return total;
 }
 
-static bool compare_endpoints(const struct config *before, const struct config *after, struct arena *arena, struct config_changes *ret) {
+static bool compare_endpoints(const struct config *before, const struct config *after, struct arena *arena,
+                              struct config_changes *ret) {
     if (!changes_init(ret, arena, endpoint_total(before), endpoint_total(after)))
         return false;
     for (uint32_t s = 0; s < after->system_count; s++) {
@@ -243,7 +285,9 @@ static bool compare_endpoints(const struct config *before, const struct config *
             struct config_change change = {was ? index : CONFIG_NONE, i, was ? old : CONFIG_NONE, s};
             if (!was)
                 ret->added[ret->added_count++] = change;
-            else if (was->enabled != now->enabled || !slice_equal(was->name, now->name))
+            else if (was->enabled != now->enabled || !slice_equal(was->name, now->name) ||
+                     !slice_equal(credential_name(before, was->credential),
+                                  credential_name(after, now->credential)))
                 ret->changed[ret->changed_count++] = change;
             else
                 ret->kept_count++;
@@ -259,32 +303,45 @@ static bool compare_endpoints(const struct config *before, const struct config *
 }
 
 static bool same_log(const struct config *a, const struct config *b) {
-    bool same = a->log.level == b->log.level && a->log.format == b->log.format && slice_equal(a->log.file, b->log.file) &&
-                a->log.rotate_size == b->log.rotate_size && a->log.rotate_keep == b->log.rotate_keep && a->log.level_count == b->log.level_count;
+    bool same = a->log.level == b->log.level && a->log.format == b->log.format &&
+                slice_equal(a->log.file, b->log.file) && a->log.rotate_size == b->log.rotate_size &&
+                a->log.rotate_keep == b->log.rotate_keep && a->log.level_count == b->log.level_count;
     for (size_t i = 0; same && i < a->log.level_count; i++)
-        same = slice_equal(a->log.levels[i].room, b->log.levels[i].room) && a->log.levels[i].level == b->log.levels[i].level;
+        same = slice_equal(a->log.levels[i].room, b->log.levels[i].room) &&
+               a->log.levels[i].level == b->log.levels[i].level;
     return same;
 }
 
-#define SECTION(config, array, count) ((struct section){(config)->array, sizeof *(config)->array, (config)->count})
-_Static_assert(offsetof(struct config_listener, name) == 0 && offsetof(struct config_system, name) == 0 && offsetof(struct config_route, name) == 0 &&
-                   offsetof(struct config_identity, name) == 0, "name_at() reads the first member");
+#define SECTION(config, array, count) \
+    ((struct section){(config)->array, sizeof *(config)->array, (config)->count})
+_Static_assert(offsetof(struct config_listener, name) == 0 && offsetof(struct config_system, name) == 0 &&
+                   offsetof(struct config_route, name) == 0 && offsetof(struct config_identity, name) == 0 &&
+                   offsetof(struct config_credential, name) == 0,
+               "name_at() reads the first member");
 
-enum status config_diff(const struct config *before, const struct config *after, struct arena *arena, struct config_diff *ret_diff) {
+enum status config_diff(const struct config *before, const struct config *after, struct arena *arena,
+                        struct config_diff *ret_diff) {
     struct config_diff diff = {0};
-    bool fine = compare(before, SECTION(before, listeners, listener_count), after, SECTION(after, listeners, listener_count), same_listener, false, arena,
-                        &diff.listeners) &&
-                compare(before, SECTION(before, systems, system_count), after, SECTION(after, systems, system_count), same_system, false, arena,
-                        &diff.systems) &&
-                compare(before, SECTION(before, routes, route_count), after, SECTION(after, routes, route_count), same_route, true, arena, &diff.routes) &&
-                compare(before, SECTION(before, identities, identity_count), after, SECTION(after, identities, identity_count), same_identity, false, arena,
-                        &diff.identities) &&
-                compare_endpoints(before, after, arena, &diff.endpoints);
+    bool fine =
+        compare(before, SECTION(before, listeners, listener_count), after,
+                SECTION(after, listeners, listener_count), same_listener, false, arena, &diff.listeners) &&
+        compare(before, SECTION(before, systems, system_count), after, SECTION(after, systems, system_count),
+                same_system, false, arena, &diff.systems) &&
+        compare(before, SECTION(before, routes, route_count), after, SECTION(after, routes, route_count),
+                same_route, true, arena, &diff.routes) &&
+        compare(before, SECTION(before, identities, identity_count), after,
+                SECTION(after, identities, identity_count), same_identity, false, arena, &diff.identities) &&
+        compare(before, SECTION(before, credentials, credential_count), after,
+                SECTION(after, credentials, credential_count), same_credential, false, arena,
+                &diff.credentials) &&
+        compare_endpoints(before, after, arena, &diff.endpoints);
     if (!fine)
         return STATUS_NO_MEMORY;
-    diff.process = before->workers != after->workers || !slice_equal(before->name, after->name) || !slice_equal(before->run_dir, after->run_dir);
+    diff.process = before->workers != after->workers || !slice_equal(before->name, after->name) ||
+                   !slice_equal(before->run_dir, after->run_dir);
     diff.log = !same_log(before, after);
-    diff.admin = !same_url(&before->admin.url, &after->admin.url) || !slice_equal(before->admin.socket, after->admin.socket);
+    diff.admin = !same_url(&before->admin.url, &after->admin.url) ||
+                 !slice_equal(before->admin.socket, after->admin.socket);
     *ret_diff = diff;
     return STATUS_OK;
 }
@@ -294,40 +351,53 @@ static bool is_empty(const struct config_changes *changes) {
 }
 
 bool config_diff_is_empty(const struct config_diff *diff) {
-    return is_empty(&diff->listeners) && is_empty(&diff->systems) && is_empty(&diff->endpoints) && is_empty(&diff->routes) &&
-           is_empty(&diff->identities) && !diff->process && !diff->log && !diff->admin;
+    return is_empty(&diff->listeners) && is_empty(&diff->systems) && is_empty(&diff->endpoints) &&
+           is_empty(&diff->routes) && is_empty(&diff->identities) && is_empty(&diff->credentials) &&
+           !diff->process && !diff->log && !diff->admin;
 }
 
-static void print_lines(struct buffer *out, char sign, const char *map, const struct section *section, const struct config_change *changes, size_t count,
-                        bool is_before) {
+static void print_lines(struct buffer *out, char sign, const char *map, const struct section *section,
+                        const struct config_change *changes, size_t count, bool is_before) {
     for (size_t i = 0; i < count; i++) {
         struct slice name = name_at(section, is_before ? changes[i].before : changes[i].after);
         buffer_add_format(out, "%c %s.%.*s\n", sign, map, SLICE_ARG(name));
     }
 }
 
-static void print_changes(struct buffer *out, const char *map, struct section before, struct section after, const struct config_changes *changes) {
+static void print_changes(struct buffer *out, const char *map, struct section before, struct section after,
+                          const struct config_changes *changes) {
     print_lines(out, '-', map, &before, changes->removed, changes->removed_count, true);
     print_lines(out, '+', map, &after, changes->added, changes->added_count, false);
     print_lines(out, '~', map, &after, changes->changed, changes->changed_count, false);
 }
 
-static void print_endpoints(struct buffer *out, char sign, const struct config *config, const struct config_change *changes, size_t count, bool is_before) {
+static void print_endpoints(struct buffer *out, char sign, const struct config *config,
+                            const struct config_change *changes, size_t count, bool is_before) {
     for (size_t i = 0; i < count; i++) {
-        const struct config_system *system = &config->systems[is_before ? changes[i].system_before : changes[i].system_after];
-        const struct config_endpoint *endpoint = &system->endpoints[is_before ? changes[i].before : changes[i].after];
-        buffer_add_format(out, "%c systems.%.*s.endpoints.%.*s\n", sign, SLICE_ARG(system->name), SLICE_ARG(endpoint->name));
+        const struct config_system *system =
+            &config->systems[is_before ? changes[i].system_before : changes[i].system_after];
+        const struct config_endpoint *endpoint =
+            &system->endpoints[is_before ? changes[i].before : changes[i].after];
+        buffer_add_format(out, "%c systems.%.*s.endpoints.%.*s\n", sign, SLICE_ARG(system->name),
+                          SLICE_ARG(endpoint->name));
     }
 }
 
-void config_diff_print(const struct config *before, const struct config *after, const struct config_diff *diff, struct buffer *out) {
-    print_changes(out, "listeners", SECTION(before, listeners, listener_count), SECTION(after, listeners, listener_count), &diff->listeners);
-    print_changes(out, "systems", SECTION(before, systems, system_count), SECTION(after, systems, system_count), &diff->systems);
+void config_diff_print(const struct config *before, const struct config *after,
+                       const struct config_diff *diff, struct buffer *out) {
+    print_changes(out, "listeners", SECTION(before, listeners, listener_count),
+                  SECTION(after, listeners, listener_count), &diff->listeners);
+    print_changes(out, "systems", SECTION(before, systems, system_count),
+                  SECTION(after, systems, system_count), &diff->systems);
     print_endpoints(out, '-', before, diff->endpoints.removed, diff->endpoints.removed_count, true);
     print_endpoints(out, '+', after, diff->endpoints.added, diff->endpoints.added_count, false);
     print_endpoints(out, '~', after, diff->endpoints.changed, diff->endpoints.changed_count, false);
-    print_changes(out, "routes", SECTION(before, routes, route_count), SECTION(after, routes, route_count), &diff->routes);
-    print_changes(out, "security.identities", SECTION(before, identities, identity_count), SECTION(after, identities, identity_count), &diff->identities);
+    print_changes(out, "routes", SECTION(before, routes, route_count), SECTION(after, routes, route_count),
+                  &diff->routes);
+    print_changes(out, "security.identities", SECTION(before, identities, identity_count),
+                  SECTION(after, identities, identity_count), &diff->identities);
+    print_changes(out, "security.credentials", SECTION(before, credentials, credential_count),
+                  SECTION(after, credentials, credential_count), &diff->credentials);
     buffer_add_text(out, diff->process ? "~ process (takes a restart)\n" : "");
     buffer_add_text(out, diff->log ? "~ log\n" : "");
     buffer_add_text(out, diff->admin ? "~ admin\n" : "");

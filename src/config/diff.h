@@ -30,6 +30,7 @@ struct config_diff {
     struct config_changes endpoints;
     struct config_changes routes;    /* order counts: a route whose place among the others moved is changed */
     struct config_changes identities;
+    struct config_changes credentials; /* their secrets count */
     bool process;                    /* workers, run_dir, name: these need a restart to take effect */
     bool log;
     bool admin;

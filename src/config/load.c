@@ -292,6 +292,7 @@ static void merge_and_check(struct loading *loading, struct slice environment) {
     check_all(work);
     refer_all(work);
     secure_all(work);
+    credential_check(work);
 }
 
 static enum status result_of(const struct config_report *report) {

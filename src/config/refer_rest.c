@@ -12,7 +12,8 @@
 static bool is_token(struct slice text) {
     static const char marks[] = "!#$%&'*+-.^_`|~";
     for (size_t i = 0; i < text.size; i++)
-        if (!text_is_alpha(text.data[i]) && !text_is_digit(text.data[i]) && !(text.data[i] && strchr(marks, text.data[i])))
+        if (!text_is_alpha(text.data[i]) && !text_is_digit(text.data[i]) &&
+            !(text.data[i] && strchr(marks, text.data[i])))
             return false;
     return text.size > 0 && text.size <= 128;
 }
@@ -29,18 +30,35 @@ static const char *method_fault(struct slice method) {
     return NULL;
 }
 
-void refer_field_name(struct work *work, const struct node *node, const struct trail *trail) {
-    static const char *const ours[] = {"host", "content-length", "connection", "transfer-encoding", "upgrade", "te", "trailer", "via", "expect",
-                                       "keep-alive", "content-type"};
-    bool adds = slice_is(trail->up->key, "headers");
-    if (!is_token(node->key))
-        work_error(work, node->key_at, trail, "`%.*s` can't name a header field", SCALAR_SHOWN(node->key));
+static void check_field_name(struct work *work, struct slice name, struct config_place at,
+                             const struct trail *trail, bool adds) {
+    static const char *const ours[] = {
+        "host", "content-length", "connection", "transfer-encoding", "upgrade", "te", "trailer",
+        "via",  "expect",         "keep-alive", "content-type"};
+    if (!is_token(name))
+        work_error(work, at, trail, "`%.*s` can't name a header field", SCALAR_SHOWN(name));
     for (size_t i = 0; adds && i < COUNT_OF(ours); i++)
-        if (slice_equal_nocase(node->key, slice_from(ours[i])))
-            work_error(work, node->key_at, trail, "intertie itself writes `%.*s`", SCALAR_SHOWN(node->key));
+        if (slice_equal_nocase(name, slice_from(ours[i])))
+            work_error(work, at, trail, "intertie itself writes `%.*s`", SCALAR_SHOWN(name));
 }
 
-static void check_template(struct work *work, const struct node *node, const struct trail *trail, struct slice text) {
+void refer_field_name(struct work *work, const struct node *node, const struct trail *trail) {
+    check_field_name(work, node->key, node->key_at, trail, slice_is(trail->up->key, "headers"));
+}
+
+void refer_credential_field(struct work *work, const struct node *node, const struct trail *trail) {
+    static const char *const prefixes[] = {"ce-", "webhook-", "sec-websocket-"};
+    struct trail here = {trail, SLICE_OF("name")};
+    if (!node || node->kind != NODE_SCALAR || node->unknown)
+        return;
+    check_field_name(work, node->text, node->at, &here, true);
+    for (size_t i = 0; i < COUNT_OF(prefixes); i++)
+        if (slice_starts_nocase(node->text, slice_from(prefixes[i])))
+            work_error(work, node->at, &here, "intertie itself writes `%.*s`", SCALAR_SHOWN(node->text));
+}
+
+static void check_template(struct work *work, const struct node *node, const struct trail *trail,
+                           struct slice text) {
     const struct template *template;
     struct template_fault fault;
     enum status status = template_compile(text, &work->declared, work->arena, &template, &fault);
@@ -54,14 +72,16 @@ static void check_template(struct work *work, const struct node *node, const str
 
 typedef const char *check_function(struct slice text);
 
-static void check_each(struct work *work, const struct node *http, const struct trail *trail, const char *key, check_function *check,
-                       bool quotes) {
+static void check_each(struct work *work, const struct node *http, const struct trail *trail, const char *key,
+                       check_function *check, bool quotes) {
     const struct node *list = node_get(http, slice_from(key));
     struct trail here = {trail, slice_from(key)};
-    for (const struct node *item = list && list->kind == NODE_LIST ? list->first : NULL; item; item = item->next) {
+    for (const struct node *item = list && list->kind == NODE_LIST ? list->first : NULL; item;
+         item = item->next) {
         const char *words = item->kind == NODE_SCALAR && !item->unknown ? check(item->text) : NULL;
         if (words)
-            work_error(work, item->at, &here, quotes ? "`%.*s` %s" : "`%.*s`: %s", SCALAR_SHOWN(item->text), words);
+            work_error(work, item->at, &here, quotes ? "`%.*s` %s" : "`%.*s`: %s", SCALAR_SHOWN(item->text),
+                       words);
     }
 }
 
@@ -72,9 +92,11 @@ static bool is_api(struct slice path) {
 static void check_api(struct work *work, const struct node *http, const struct trail *trail) {
     const struct node *list = node_get(http, SLICE_OF("path"));
     struct trail here = {trail, SLICE_OF("path")};
-    for (const struct node *item = list && list->kind == NODE_LIST ? list->first : NULL; item; item = item->next)
+    for (const struct node *item = list && list->kind == NODE_LIST ? list->first : NULL; item;
+         item = item->next)
         if (item->kind == NODE_SCALAR && is_api(item->text))
-            work_error(work, item->at, &here, "`%.*s` is never reached: all below /v1 is intertie's own API", SCALAR_SHOWN(item->text));
+            work_error(work, item->at, &here, "`%.*s` is never reached: all below /v1 is intertie's own API",
+                       SCALAR_SHOWN(item->text));
 }
 
 static bool speaks_http(struct slice url) {
@@ -83,11 +105,13 @@ static bool speaks_http(struct slice url) {
 
 /* The first URL of a system that isn't http; NULL: all are. */
 static const struct node *other_url(const struct node *system, bool *ret_any) {
-    const struct node *url = node_get(system, SLICE_OF("url")), *endpoints = node_get(system, SLICE_OF("endpoints"));
+    const struct node *url = node_get(system, SLICE_OF("url")),
+                      *endpoints = node_get(system, SLICE_OF("endpoints"));
     *ret_any = url != NULL;
     if (url && url->kind == NODE_SCALAR && !url->unknown && !speaks_http(url->text))
         return url;
-    for (const struct node *child = endpoints && endpoints->kind == NODE_MAP ? endpoints->first : NULL; child; child = child->next) {
+    for (const struct node *child = endpoints && endpoints->kind == NODE_MAP ? endpoints->first : NULL; child;
+         child = child->next) {
         url = node_get(child, SLICE_OF("url"));
         *ret_any = true;
         if (url && url->kind == NODE_SCALAR && !url->unknown && !speaks_http(url->text))
@@ -96,28 +120,39 @@ static const struct node *other_url(const struct node *system, bool *ret_any) {
     return NULL;
 }
 
-static void check_beside(struct work *work, const struct node *route, const struct node *match, const struct trail *trail) {
+static void check_beside(struct work *work, const struct node *route, const struct node *match,
+                         const struct trail *trail) {
     const struct node *when = node_get(route, SLICE_OF("when")), *to = node_get(route, SLICE_OF("to"));
-    struct trail in_match = {trail, SLICE_OF("match")}, at_when = {trail, SLICE_OF("when")}, at_to = {trail, SLICE_OF("to")};
+    struct trail in_match = {trail, SLICE_OF("match")}, at_when = {trail, SLICE_OF("when")},
+                 at_to = {trail, SLICE_OF("to")};
     for (const struct node *child = match->first; child; child = child->next) {
         struct trail here = {&in_match, child->key};
-        if (!slice_is(child->key, "http") && !slice_is(child->key, "listener") && !slice_is(child->key, "from"))
-            work_error(work, child->key_at, &here, "a REST route is found by its request alone: only `listener` and `from` may stand beside `http`");
+        if (!slice_is(child->key, "http") && !slice_is(child->key, "listener") &&
+            !slice_is(child->key, "from"))
+            work_error(
+                work, child->key_at, &here,
+                "a REST route is found by its request alone: only `listener` and `from` may stand beside `http`");
     }
     if (when)
-        work_error(work, when->key_at, &at_when, "a REST route is found by its request alone, before there is a message");
+        work_error(work, when->key_at, &at_when,
+                   "a REST route is found by its request alone, before there is a message");
     if (to && to->kind == NODE_LIST && to->first && (to->count > 1 || slice_is(to->first->text, "all")))
         work_error(work, to->at, &at_to, "a request goes to one system, this names several");
 }
 
 static void check_listeners(struct work *work, const struct node *match, const struct trail *trail) {
-    const struct node *list = node_get(match, SLICE_OF("listener")), *listeners = node_get(work->root, SLICE_OF("listeners"));
+    const struct node *list = node_get(match, SLICE_OF("listener")),
+                      *listeners = node_get(work->root, SLICE_OF("listeners"));
     struct trail in_match = {trail, SLICE_OF("match")}, here = {&in_match, SLICE_OF("listener")};
-    for (const struct node *item = list && list->kind == NODE_LIST ? list->first : NULL; item; item = item->next) {
-        const struct node *listener = item->kind == NODE_SCALAR && listeners ? node_get(listeners, item->text) : NULL;
-        const struct node *url = listener && listener->kind == NODE_MAP ? node_get(listener, SLICE_OF("url")) : NULL;
+    for (const struct node *item = list && list->kind == NODE_LIST ? list->first : NULL; item;
+         item = item->next) {
+        const struct node *listener =
+            item->kind == NODE_SCALAR && listeners ? node_get(listeners, item->text) : NULL;
+        const struct node *url =
+            listener && listener->kind == NODE_MAP ? node_get(listener, SLICE_OF("url")) : NULL;
         if (url && url->kind == NODE_SCALAR && !url->unknown && !speaks_http(url->text))
-            work_error(work, item->at, &here, "the listener `%.*s` does not speak HTTP (line %u)", SCALAR_SHOWN(item->text), url->at.line);
+            work_error(work, item->at, &here, "the listener `%.*s` does not speak HTTP (line %u)",
+                       SCALAR_SHOWN(item->text), url->at.line);
     }
 }
 
@@ -142,7 +177,8 @@ static void check_request(struct work *work, const struct node *node, const stru
     struct slice method = slice_head(node->text, space), path = slice_trim(slice_skip(node->text, space));
     const char *words = method_fault(method);
     if (words) {
-        work_error(work, node->at, trail, "`%.*s` %s; write METHOD or METHOD /path", SCALAR_SHOWN(method), words);
+        work_error(work, node->at, trail, "`%.*s` %s; write METHOD or METHOD /path", SCALAR_SHOWN(method),
+                   words);
         return;
     }
     if (space == node->text.size)
@@ -151,7 +187,8 @@ static void check_request(struct work *work, const struct node *node, const stru
         work_error(work, node->at, trail, "a path begins with `/`: write %.*s /path", SCALAR_SHOWN(method));
     for (size_t i = 0; i < path.size; i++)
         if (path.data[i] <= ' ' || path.data[i] >= 0x7f || path.data[i] == '#') {
-            work_error(work, node->at, trail, "a path has no spaces and no `#`; write what is not ASCII with %%");
+            work_error(work, node->at, trail,
+                       "a path has no spaces and no `#`; write what is not ASCII with %%");
             return;
         }
     check_template(work, node, trail, path);
@@ -159,7 +196,8 @@ static void check_request(struct work *work, const struct node *node, const stru
 
 static bool is_proxied(const struct work *work, struct slice name) {
     const struct node *routes = node_get(work->root, SLICE_OF("routes"));
-    for (const struct node *route = routes && routes->kind == NODE_MAP ? routes->first : NULL; route; route = route->next) {
+    for (const struct node *route = routes && routes->kind == NODE_MAP ? routes->first : NULL; route;
+         route = route->next) {
         const struct node *proxy = route->kind == NODE_MAP ? node_get(route, SLICE_OF("proxy")) : NULL;
         if (proxy && proxy->kind == NODE_SCALAR && slice_equal(proxy->text, name))
             return true;
@@ -167,10 +205,12 @@ static bool is_proxied(const struct work *work, struct slice name) {
     return false;
 }
 
-static void check_headers(struct work *work, const struct node *system, const struct trail *trail, bool proxied) {
+static void check_headers(struct work *work, const struct node *system, const struct trail *trail,
+                          bool proxied) {
     const struct node *headers = node_get(system, SLICE_OF("headers"));
     struct trail here = {trail, SLICE_OF("headers")};
-    for (const struct node *child = headers && headers->kind == NODE_MAP ? headers->first : NULL; child; child = child->next) {
+    for (const struct node *child = headers && headers->kind == NODE_MAP ? headers->first : NULL; child;
+         child = child->next) {
         struct trail at = {&here, child->key};
         if (child->kind != NODE_SCALAR || child->unknown)
             continue;
@@ -181,11 +221,13 @@ static void check_headers(struct work *work, const struct node *system, const st
             }
         check_template(work, child, &at, child->text);
         if (proxied && slice_find(child->text, '{') < child->text.size)
-            work_error(work, child->at, &at, "a `proxy` route leads here: there is no message that `{..}` could be filled from");
+            work_error(work, child->at, &at,
+                       "a `proxy` route leads here: there is no message that `{..}` could be filled from");
     }
 }
 
-static void only_with_rest(struct work *work, const struct node *system, const struct trail *trail, const char *key, const char *words) {
+static void only_with_rest(struct work *work, const struct node *system, const struct trail *trail,
+                           const char *key, const char *words) {
     const struct node *node = node_get(system, slice_from(key));
     struct trail here = {trail, slice_from(key)};
     if (node)
@@ -193,33 +235,42 @@ static void only_with_rest(struct work *work, const struct node *system, const s
 }
 
 static void check_service(struct work *work, const struct node *system, const struct trail *trail) {
-    const struct node *format = node_get(system, SLICE_OF("format")), *url = node_get(system, SLICE_OF("url"));
+    const struct node *format = node_get(system, SLICE_OF("format")),
+                      *url = node_get(system, SLICE_OF("url"));
     struct trail here = {trail, SLICE_OF("format")}, at_url = {trail, SLICE_OF("url")};
     bool any;
     const struct node *other = other_url(system, &any);
     if (other)
-        work_error(work, format->at, &here, "`rest` is for http; `%.*s` (line %u) is not", SCALAR_SHOWN(other->text), other->at.line);
+        work_error(work, format->at, &here, "`rest` is for http; `%.*s` (line %u) is not",
+                   SCALAR_SHOWN(other->text), other->at.line);
     if (url && url->kind == NODE_SCALAR && slice_find(url->text, '?') < url->text.size)
-        work_error(work, url->at, &at_url, "has a query, behind which no path can be added; write it in `rest` templates");
+        work_error(work, url->at, &at_url,
+                   "has a query, behind which no path can be added; write it in `rest` templates");
     only_with_rest(work, system, trail, "mode", "is how events are posted; with `format: rest` none are");
-    only_with_rest(work, system, trail, "batch", "is for events; with `format: rest` each message is a request of its own");
+    only_with_rest(work, system, trail, "batch",
+                   "is for events; with `format: rest` each message is a request of its own");
 }
 
 void refer_rest_system(struct work *work, const struct node *system, const struct trail *trail) {
-    const struct node *format = node_get(system, SLICE_OF("format")), *rest = node_get(system, SLICE_OF("rest"));
-    bool is_rest = format && format->kind == NODE_SCALAR && slice_is(format->text, "rest"), proxied = is_proxied(work, trail->key);
+    const struct node *format = node_get(system, SLICE_OF("format")),
+                      *rest = node_get(system, SLICE_OF("rest"));
+    bool is_rest = format && format->kind == NODE_SCALAR && slice_is(format->text, "rest"),
+         proxied = is_proxied(work, trail->key);
     struct trail here = {trail, SLICE_OF("rest")};
     if (is_rest) {
         check_service(work, system, trail);
     } else {
         only_with_rest(work, system, trail, "rest", "means something with `format: rest` only");
         if (!proxied) {
-            only_with_rest(work, system, trail, "headers", "means something with `format: rest`, or where a `proxy` route leads here");
-            only_with_rest(work, system, trail, "preserve_host", "means something with `format: rest`, or where a `proxy` route leads here");
+            only_with_rest(work, system, trail, "headers",
+                           "means something with `format: rest`, or where a `proxy` route leads here");
+            only_with_rest(work, system, trail, "preserve_host",
+                           "means something with `format: rest`, or where a `proxy` route leads here");
         }
     }
     check_headers(work, system, trail, proxied);
-    for (const struct node *child = rest && rest->kind == NODE_MAP ? rest->first : NULL; child; child = child->next) {
+    for (const struct node *child = rest && rest->kind == NODE_MAP ? rest->first : NULL; child;
+         child = child->next) {
         struct trail at = {&here, child->key};
         if (child->kind == NODE_SCALAR && !child->unknown)
             check_request(work, child, &at);

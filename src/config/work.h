@@ -61,6 +61,11 @@ void refer_rest_route(struct work *work, const struct node *route, const struct 
 void refer_rest_system(struct work *work, const struct node *system, const struct trail *trail);
 /* A key that names a header field. */
 void refer_field_name(struct work *work, const struct node *node, const struct trail *trail);
+/* A node that names the header field of a credential; NULL: there is none. */
+void refer_credential_field(struct work *work, const struct node *node, const struct trail *trail);
+/* credential.c: what we present, and who presents it where. Building comes after that of the systems. */
+void credential_check(struct work *work);
+enum status credential_build(const struct work *work, struct config *config);
 /* secure.c: rule 0.9, and what a listener's wire can't do. */
 void secure_all(struct work *work);
 /* secure_tls.c: what TLS needs, and what only seems to be asked for. */

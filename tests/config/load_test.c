@@ -24,7 +24,7 @@ struct fixture {
 };
 
 static void fixture_init(struct fixture *fixture, const char *text) {
-    static const char *const variables[] = {"PORT", "7101", "EMPTY", "", NULL};
+    static const char *const variables[] = {"PORT", "7101", "EMPTY", "", "KEY16", "0123456789abcdef", NULL};
     *fixture = (struct fixture){.files = {{"dir/main.yaml", text, false}}};
     fixture->options.source = text_source_init(&fixture->source, fixture->files, variables);
     config_report_init(&fixture->report);
@@ -213,6 +213,23 @@ static void references_are_filled_in(void **state) {
     assert_null(strstr((const char *)fixture.config->text.data, "/secret"));
     assert_non_null(strstr((const char *)fixture.config->text.data, "source: [\"***\"]"));
     assert_non_null(strstr(text_of(&fixture), "warning: systems.b.source: others may read `/s`; chmod 600 it"));
+    fixture_done(&fixture);
+}
+
+static void secrets_are_taken_and_never_shown(void **state) {
+    struct fixture fixture;
+    (void)state;
+    fixture_init(&fixture, "security: {credentials: {a: {hmac: {secret: '${file:/s}'}}, b: {hmac: {secret: ['${KEY16}', '${file:/s}']}}}}\n");
+    fixture.files[1] = (struct text_file){"/s", "of sixteen bytes\n", false};
+    load(&fixture);
+    assert_int_equal(fixture.status, STATUS_OK);
+    assert_int_equal(fixture.config->credential_count, 2);
+    const struct config_credential *a = &fixture.config->credentials[0], *b = &fixture.config->credentials[1];
+    assert_true(slice_is(a->name, "a") && a->kind == CONFIG_CREDENTIAL_HMAC && a->secrets.count == 1);
+    assert_true(slice_is(a->secrets.items[0], "of sixteen bytes"));
+    assert_true(b->secrets.count == 2 && slice_is(b->secrets.items[0], "0123456789abcdef") && slice_is(b->secrets.items[1], "of sixteen bytes"));
+    assert_null(memmem(fixture.config->text.data, fixture.config->text.size, "sixteen", 7));
+    assert_null(memmem(fixture.config->text.data, fixture.config->text.size, "abcdef", 6));
     fixture_done(&fixture);
 }
 
@@ -529,6 +546,9 @@ static void diff_names_what_changed_and_nothing_else(void **state) {
                                "routes: {r: {match: {type: x}, to: a}, s: {match: {type: y}, to: [a, b]}}\n";
     (void)state;
     diff_is(base, base, "");
+    diff_is("security: {credentials: {a: {hmac: {secret: '${KEY16}'}}}}", "security: {credentials: {a: {hmac: {secret: '${KEY16}'}}}}", "");
+    diff_is("security: {credentials: {a: {hmac: {secret: '${KEY16}'}}}}", "security: {credentials: {a: {hmac: {secret: '${KEY16}0'}}}}",
+            "~ security.credentials.a\n");
     diff_is(base, "listeners: {t: tcp://127.0.0.1:2, w: http://127.0.0.1:1}\nsystems: {b: {endpoints: {y: tcp://h:3, x: tcp://h:2}}, a: tcp://h:1}\n"
                   "routes: {r: {match: {type: x}, to: a}, s: {match: {type: y}, to: [a, b]}}\n", "");
     diff_is(base, "listeners: {w: {url: http://127.0.0.1:1, timeouts: {idle: 5s}}, n: tcp://127.0.0.1:3}\n"
@@ -626,6 +646,7 @@ int main(void) {
         cmocka_unit_test(print_shows_origins),
         cmocka_unit_test(empty_sections_and_files_are_fine),
         cmocka_unit_test(ten_thousand_routes_load),
+        cmocka_unit_test(secrets_are_taken_and_never_shown),
         cmocka_unit_test(diff_names_what_changed_and_nothing_else),
         cmocka_unit_test(each_failed_allocation_is_survived),
         cmocka_unit_test(a_large_file_survives_failed_allocations),

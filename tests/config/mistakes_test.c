@@ -44,6 +44,19 @@ static const struct mistake mistakes[] = {
     {"systems: {a: {url: tcp://h:1, batch: {max: 2}}}", "1:31 systems.a.batch: means nothing on the wires of this system"},
     {"systems: {a: {url: http://h/, batch: {most: 2}}}", "1:39 unknown key `most` in systems.a.batch"},
     {"systems: {a: {url: http://h/, pool: {pipeline: 0}}}", "1:48 systems.a.pool.pipeline: `0` is below the least, 1"},
+    /* -- credentials: what is wrong with a secret is told without it -- */
+    {"security: {credentials: {c: {}}}", "1:26 security.credentials.c: is of no kind: one of header, bearer, basic, webhook and hmac is due"},
+    {"security: {credentials: {c: {hmac: {}}}}", "1:30 security.credentials.c.hmac: `secret` is missing"},
+    {"security: {credentials: {c: {hmac: {secret: 0123456789abcdef}}}}",
+     "1:45 security.credentials.c.hmac.secret: a secret is never written here; use ${file:/path} or ${VAR}"},
+    {"security: {credentials: {c: {hmac: {secret: '${KEY15}'}}}}",
+     "1:45 security.credentials.c.hmac.secret: what it refers to is shorter than 16 bytes: it could be guessed"},
+    {"security: {credentials: {c: {hmac: {secret: ['${KEY16}', '${KEY16}']}}}}",
+     "1:58 security.credentials.c.hmac.secret: `${KEY16}` stands in this list twice"},
+    {"security: {credentials: {c: {hmac: {secret: ['${KEY16}', '${KEY16}0', '${KEY16}1', '${KEY16}2', '${KEY16}3', '${KEY16}4', '${KEY16}5', '${KEY16}6', '${KEY16}7']}}}}",
+     "1:45 security.credentials.c.hmac.secret: has more than 8 secrets"},
+    {"security: {credentials: {c: {hmac: {secret: '${NONE}'}}}}", "1:45 security.credentials.c.hmac.secret: `${NONE}`: the variable is not set, and there is no default"},
+    {"security: {credentials: {c: {oauth2: {client_id: x}}}}", "1:30 security.credentials.c.oauth2: not supported yet in 0.1.0"},
     /* -- keys -- */
     {"sistems: {}", "1:1 unknown key `sistems`; did you mean `systems`? <systems>"},
     {"frobnicate: 1", "1:1 unknown key `frobnicate`"},
@@ -306,7 +319,7 @@ static void add_said(const struct config_report *report, struct buffer *out) {
 }
 
 static bool says(const struct mistake *mistake, const char *path) {
-    static const char *const variables[] = {"BARE", "30", "ODD", "\xff", NULL};
+    static const char *const variables[] = {"BARE", "30", "ODD", "\xff", "KEY16", "0123456789abcdef", "KEY15", "0123456789abcde", NULL};
     const struct text_file files[] = {{path, mistake->text, false}, {"/odd", "\xff", false}, {0}};
     struct text_source source;
     struct config_report report;
