@@ -304,8 +304,13 @@ enum status configure(struct engine *engine, const struct plan *plan, struct eng
         }
     memory_free(gone);
     for (size_t i = 0; i < engine->system_count; i++) {
-        for (size_t k = 0; k < engine->systems[i]->endpoint_count; k++)
-            endpoint_start(engine, engine->systems[i]->endpoints[k]);
+        for (size_t k = 0; k < engine->systems[i]->endpoint_count; k++) {
+            struct endpoint *e = engine->systems[i]->endpoints[k];
+            if (e->outlet.id == 0)
+                e->outlet.id = ++engine->outlet_ids;
+            endpoint_start(engine, e);
+        }
         recipient_wake(engine, &engine->systems[i]->recipient);
-    }    return STATUS_OK;
+    }
+    return STATUS_OK;
 }

@@ -99,6 +99,7 @@ void endpoint_closed(struct engine *engine, struct endpoint *e, const struct con
             delay = BACKOFF_MAX_NS;
         delay = delay / 2 + (int64_t)rng_below(&engine->rng, (uint64_t)(delay / 2)); /* jitter, but never at once */
         e->failures++;
+        endpoint_result(engine, e, RESULT_UNREACHABLE, -1);
         e->last_failed = engine->now.mono;
         e->next_dial = mono_after(engine->now.mono, delay);
         net_unpark(&engine->net, c->setup, STATUS_PEER_CLOSED); /* it will not come back soon: others may take that */

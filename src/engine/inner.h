@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "engine/engine.h"
 #include "policy/lanes.h"
+#include "policy/result.h"
 #include "security/verdict.h"
 
 struct recipient;
@@ -19,6 +20,12 @@ enum timer_kind { TIMER_DELIVERY, TIMER_WAITER, TIMER_SWEEP, TIMER_REDIAL, TIMER
 struct timer {
     struct deadline deadline;
     uint8_t kind; /* enum timer_kind */
+};
+
+/* Takers that a delivery would rather not have (again): ids of outlets, 0: none. The oldest makes place for the next. */
+#define AVOID_MAX 4
+struct avoid {
+    uint32_t outlets[AVOID_MAX];
 };
 
 /* One message for one recipient, from its acceptance to its ending. Each state is a list. */
@@ -47,6 +54,7 @@ struct delivery {
     uint32_t from;           /* sending system, or CONFIG_NONE */
     uint32_t worker;         /* REMOTE: who has it */
     uint64_t mail_id;        /* REMOTE: its name in the mail */
+    struct avoid avoid;      /* who had it before */
     struct member *member;   /* REMOTE, FOREIGN: the session as a taker; NULL once it arrived */
     uint32_t origin;         /* foreign: whose it is */
     uint64_t origin_id;
@@ -89,6 +97,7 @@ struct outlet {
     struct list ready;     /* members with room */
     struct recipient *recipient;
     struct endpoint *endpoint; /* NULL: a session */
+    uint32_t id;               /* of this engine, never used again; not 0 */
 };
 
 /* One connection (or another worker's session) as a taker for one recipient. */
@@ -156,6 +165,7 @@ struct endpoint {
     uint32_t failures;
     struct mono last_failed;
     bool removed;
+    uint64_t results[RESULT_COUNT]; /* what attempts at it came to */
 };
 
 struct system {
@@ -299,6 +309,7 @@ struct engine {
     uint32_t spare_count;
     struct engine_totals totals;
     uint64_t *received_by; /* by the plan's listener index; the last one: dialled connections */
+    uint32_t outlet_ids;    /* the last that was given */
     struct block_pool kept; /* messages that outlive their turn */
     uint64_t elsewhere_bytes; /* what other workers hold */
     uint64_t memory_max;   /* limits.memory; UINT64_MAX: unlimited */
@@ -353,7 +364,13 @@ void recipient_init(struct recipient *recipient, uint32_t system, struct slice n
                     uint64_t seed);
 void recipient_done(struct engine *engine, struct recipient *recipient);
 bool recipient_has_room(const struct recipient *recipient, size_t size);
-struct member *recipient_ready(struct recipient *recipient);
+/* Somebody can take a message now. */
+bool recipient_is_ready(const struct recipient *recipient);
+/* Who takes this message: one of those that are ready, rather none of `avoid` (NULL: any will do). NULL: nobody is ready. */
+struct member *recipient_pick(struct engine *engine, struct recipient *recipient, const struct message *message,
+                              const struct avoid *avoid);
+void avoid_add(struct avoid *avoid, const struct outlet *outlet);
+bool avoid_has(const struct avoid *avoid, const struct outlet *outlet);
 void recipient_queue(struct engine *engine, struct delivery *delivery, bool first);
 void recipient_unqueue(struct delivery *delivery);
 void recipient_pump(struct engine *engine, struct recipient *recipient);
@@ -517,6 +534,10 @@ void endpoint_redial(struct engine *engine, struct endpoint *endpoint);
 void endpoint_free(struct engine *engine, struct endpoint *endpoint);
 void fail_askers(struct engine *engine, struct system *system);
 bool system_is_hopeless(const struct system *system, struct mono since);
+
+/* facts.c: what is known of endpoints. */
+/* What an attempt came to, and how long it took (-1: not known). For each attempt that was made at it, once. */
+void endpoint_result(struct engine *engine, struct endpoint *endpoint, enum attempt_result result, int64_t latency_ns);
 
 /* pool.c */
 void pool_opened(struct engine *engine, struct session *session);

@@ -9,10 +9,10 @@ static struct recipient *recipient_of(const struct engine *engine, uint32_t syst
 }
 
 /* Straight through: nothing waits before it and somebody has room. */
-static struct member *straight(const struct engine *engine, struct recipient *r, const struct message *message) {
+static struct member *straight(struct engine *engine, struct recipient *r, const struct message *message) {
     if (!engine->options.cut_through || r->queued || r->waiters.count || message_has(message, ATTRIBUTE_PARTITIONKEY))
         return NULL;
-    struct member *m = recipient_ready(r);
+    struct member *m = recipient_pick(engine, r, message, NULL);
     return m && member_can_take(m) ? m : NULL;
 }
 

@@ -60,9 +60,33 @@ void member_look(struct engine *engine, struct member *m) {
     }
 }
 
-struct member *recipient_ready(struct recipient *r) {
+bool recipient_is_ready(const struct recipient *r) {
+    return r->outlets_ready.count > 0;
+}
+
+void avoid_add(struct avoid *avoid, const struct outlet *outlet) {
+    if (avoid_has(avoid, outlet))
+        return;
+    memmove(avoid->outlets + 1, avoid->outlets, sizeof avoid->outlets - sizeof avoid->outlets[0]);
+    avoid->outlets[0] = outlet->id;
+}
+
+bool avoid_has(const struct avoid *avoid, const struct outlet *outlet) {
+    for (unsigned i = 0; i < AVOID_MAX; i++)
+        if (avoid->outlets[i] == outlet->id)
+            return true;
+    return false;
+}
+
+/* Those that are avoided are few: at most so many are passed over. */
+struct member *recipient_pick(struct engine *engine, struct recipient *r, const struct message *message,
+                              const struct avoid *avoid) {
+    (void)engine;
+    (void)message;
     struct list_node *node = list_first(&r->outlets_ready);
-    if (!node)
+    while (node && avoid && avoid->outlets[0] && avoid_has(avoid, LIST_ENTRY(node, struct outlet, node)))
+        node = list_next(&r->outlets_ready, node);
+    if (!node && !(node = list_first(&r->outlets_ready)))
         return NULL;
     struct outlet *outlet = LIST_ENTRY(node, struct outlet, node);
     return LIST_ENTRY(list_first(&outlet->ready), struct member, ready_node);
@@ -92,12 +116,13 @@ enum status member_send(struct engine *engine, struct member *m, const struct me
     return status;
 }
 
-static bool give_outlet(struct member *m) {
+static bool give_outlet(struct engine *engine, struct member *m) {
     m->outlet = memory_new(sizeof *m->outlet);
     if (!m->outlet)
         return false;
     m->own_outlet = true;
     m->outlet->recipient = m->recipient;
+    m->outlet->id = ++engine->outlet_ids;
     list_init(&m->outlet->ready);
     return true;
 }
@@ -122,7 +147,7 @@ void member_new_remote(struct engine *engine, struct recipient *r, uint32_t work
     m->handle = handle;
     m->sub = sub;
     m->limit = limit;
-    if (!give_outlet(m)) {
+    if (!give_outlet(engine, m)) {
         memory_free(m);
         return;
     }
@@ -141,7 +166,7 @@ struct member *member_new(struct engine *engine, struct session *session, struct
     if (endpoint) {
         m->outlet = &endpoint->outlet;
     } else {
-        if (!give_outlet(m)) {
+        if (!give_outlet(engine, m)) {
             memory_free(m);
             return NULL;
         }
@@ -320,16 +345,20 @@ static struct delivery *next_queued(struct recipient *r) {
     return priority ? LIST_ENTRY(list_first(&r->queue[priority - 1]), struct delivery, node) : NULL;
 }
 
+/* Some may have lost their room since they were last looked at. */
+static struct member *pick_able(struct engine *engine, struct recipient *r, const struct delivery *d) {
+    struct member *m;
+    while ((m = recipient_pick(engine, r, d->message, &d->avoid)) && !member_can_take(m))
+        member_look(engine, m);
+    return m;
+}
+
 /* Sends while there is something in the lanes and somebody to take it. */
 void recipient_pump(struct engine *engine, struct recipient *r) {
-    struct member *m;
-    while ((m = recipient_ready(r))) {
-        if (!member_can_take(m)) {
-            member_look(engine, m);
-            continue;
-        }
-        struct delivery *d = next_queued(r);
-        if (!d)
+    struct delivery *d;
+    while (recipient_is_ready(r) && (d = next_queued(r))) {
+        struct member *m = pick_able(engine, r, d);
+        if (!m)
             break;
         if (d->message->expiry.ns <= engine->now.wall.ns) {
             delivery_end(engine, d, ENDING_EXPIRED, STATUS_EXPIRED);
