@@ -15,11 +15,11 @@ def result(value):
 class Holder:
     """Idle connections, as long as it runs."""
 
-    def __init__(self, programs, port, count, dialect):
+    def __init__(self, programs, port, count, dialect, words=()):
         path = "/v1/messages" if dialect == "http" else "/"
         self.process = subprocess.Popen(
             [programs.load, "idle", f"dialect={dialect}", f"port={port}", f"connections={count}", "expect=202",
-             f"path={path}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+             f"path={path}"] + list(words), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             preexec_fn=servers.pinned(servers.GENERATOR_CPU))
         if not self.process.stdout.readline():
             error = self.process.stderr.read().decode(errors="replace")
@@ -35,12 +35,12 @@ def memory_idle(_programs, server, _options):
     return result(server.memory("Rss") / 1024)
 
 
-def per_connection(dialect, count):
+def per_connection(dialect, count, *words):
     """KiB of PSS for each of `count` connections."""
     def probe(programs, server, options):
         number = 200 if options.smoke else count
         before = server.memory("Pss")
-        holder = Holder(programs, server.port, number, dialect)
+        holder = Holder(programs, server.port, number, dialect, words)
         try:
             time.sleep(0.5)
             return result((server.memory("Pss") - before) / number)

@@ -181,7 +181,7 @@ def check_smoke(rows):
 def read_options():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("build", nargs="?", default="build/release")
-    parser.add_argument("--only", default="", help="a pattern for names, or a part of them")
+    parser.add_argument("--only", default="", help="names, patterns for them or parts of them, with commas between")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--warm", type=float, default=0.5)
@@ -196,8 +196,15 @@ def read_options():
 
 
 def wanted(options):
-    found = [each for each in workloads.all_workloads()
-             if not options.only or fnmatch.fnmatch(each.name, options.only) or options.only in each.name]
+    """Those that one of the words means: the name itself, else a pattern or a part of it."""
+    every = list(workloads.all_workloads())
+    names, words = [each.name for each in every], []
+    for word in options.only.replace(",", " ").split():
+        words += workloads.GROUPS.get(word, [word])
+
+    def is_meant(name, word):
+        return name == word if word in names else fnmatch.fnmatch(name, word) or word in name
+    found = [each for each in every if not words or any(is_meant(each.name, word) for word in words)]
     return [smoke(each) for each in found if each.smoke] if options.smoke else found
 
 

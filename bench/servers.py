@@ -11,6 +11,7 @@ import time
 import urllib.request
 
 SERVER_CPU = 0
+TLS_HAPROXY = "ssl-min-ver TLSv1.3 ciphersuites TLS_AES_128_GCM_SHA256"
 GENERATOR_CPU = min(1, (os.cpu_count() or 1) - 1)
 
 
@@ -177,9 +178,9 @@ class Programs:
         server.counter = counter
         return server
 
-    def behind(self, start):
+    def behind(self, start, status=204):
         """What `start` gives for the port of a backend, with that backend beside it."""
-        backend = self.backend()
+        backend = self.backend(status)
         try:
             server = start(backend.port)
         except BaseException:
@@ -189,11 +190,25 @@ class Programs:
         server.load_words = [f"counter={backend.counter}", f"backend={backend.process.pid}"]
         return server
 
-    def haproxy(self, backend):
+    def certificates(self):
+        """A folder with a certificate and its key: server.pem, server.key, and both in one file for haproxy."""
+        place = os.path.join(self.folder, "certificates")
+        if not os.path.exists(place):
+            subprocess.run([os.path.join(self.build, "src", "intertie"), "certs", "dev", place], check=True,
+                           stdout=subprocess.DEVNULL)
+            parts = []
+            for name in ("server.pem", "server.key"):
+                with open(os.path.join(place, name), encoding="ascii") as file:
+                    parts.append(file.read())
+            write(place, "both.pem", "".join(parts))
+        return place
+
+    def haproxy(self, backend, tls=False):
         place, port = self.place("haproxy"), free_port()
+        secure = f" ssl crt {self.certificates()}/both.pem alpn http/1.1 {TLS_HAPROXY}" if tls else ""
         config = write(place, "haproxy.cfg", "global\n nbthread 1\n maxconn 4000\n"
                        "defaults\n mode http\n timeout client 60s\n timeout server 60s\n timeout connect 5s\n"
-                       f"frontend f\n bind 127.0.0.1:{port}\n default_backend b\n"
+                       f"frontend f\n bind 127.0.0.1:{port}{secure}\n default_backend b\n"
                        f"backend b\n http-reuse always\n server s 127.0.0.1:{backend}\n")
         return Server(place, "haproxy", [find("haproxy"), "-db", "-f", config], port)
 
@@ -209,16 +224,21 @@ class Programs:
             time.sleep(0.01)
         return server
 
-    def nginx_proxy(self, backend):
+    def nginx_tls(self):
+        both = f"{self.certificates()}/both.pem"
+        return f" ssl; ssl_certificate {both}; ssl_certificate_key {both}; ssl_protocols TLSv1.3"
+
+    def nginx_proxy(self, backend, tls=False):
         port = free_port()
+        secure = self.nginx_tls() if tls else ""
         return self.nginx(f"http {{ access_log off; keepalive_requests 100000000; client_body_buffer_size 64k;\n"
                           f"upstream u {{ server 127.0.0.1:{backend}; keepalive 64; keepalive_requests 100000000; }}\n"
-                          f"server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://u; proxy_http_version 1.1;"
+                          f"server {{ listen 127.0.0.1:{port}{secure}; location / {{ proxy_pass http://u; proxy_http_version 1.1;"
                           " proxy_set_header Connection \"\"; } } }", port)
 
-    def nginx_alone(self):
+    def nginx_alone(self, tls=False):
         port = free_port()
-        return self.nginx(f"http {{ access_log off; server {{ listen 127.0.0.1:{port}; location / {{ return 202; }} }} }}",
+        return self.nginx(f"http {{ access_log off; server {{ listen 127.0.0.1:{port}{self.nginx_tls() if tls else ''}; location / {{ return 202; }} }} }}",
                           port)
 
     def udp_router(self):
@@ -248,8 +268,26 @@ class Programs:
                           "nchan_max_reserved_memory 2048M;\n"
                           f"server {{ listen 127.0.0.1:{port}; location / {{ nchan_publisher; nchan_channel_id q;"
                           f" nchan_message_buffer_length {kept}; nchan_message_timeout 1h; }}\n"
-                          "location /subscribe { nchan_subscriber http-raw-stream; nchan_channel_id q; } } }", port,
+                          "location /subscribe { nchan_subscriber http-raw-stream; nchan_channel_id q; }\n"
+                          "location /publish-ws { nchan_publisher websocket; nchan_channel_id q;"
+                          f" nchan_message_buffer_length {kept}; }}\n"
+                          "location /subscribe-ws { nchan_subscriber websocket; nchan_channel_id q; } } }", port,
                           modules=f"load_module {module};")
+
+    def node_echo(self):
+        """npm's ws, by the lockfile of our own tests."""
+        here = os.path.dirname(os.path.abspath(__file__))
+        node, made = find("node"), os.path.join(self.build, "bench", "npm")
+        if not os.path.exists(os.path.join(made, "node_modules", "ws")):
+            os.makedirs(made, exist_ok=True)
+            for name in ("package.json", "package-lock.json"):
+                shutil.copy(os.path.join(here, "..", "tests", "live", "sdk", name), made)
+            done = subprocess.run([find("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=made,
+                                  capture_output=True, text=True, check=False, timeout=200)
+            if done.returncode:
+                raise Missing("npm's ws can't be installed: " + done.stderr.strip().splitlines()[-1])
+        port = free_port()
+        return Server(self.place("node"), "node", [node, os.path.join(here, "ws_echo.js"), made, str(port)], port)
 
     def nats(self):
         place, port = self.place("nats"), free_port()

@@ -130,6 +130,79 @@ def web():
                    note="one subscriber; nchan's by HTTP, as a stream without end")
 
 
+SECURE = "  web: {url: https://127.0.0.1:{port}, tls: {certificates: dev}}"
+
+
+def rest_router(goal, secure=False):
+    """A REST route: `goal` is to, which makes each request a message, or proxy, which doesn't."""
+    def start(programs):
+        kept = programs.certificates() if secure else ""
+        extra = f"security: {{certificates: {{dev: {{cert: {kept}/server.pem, key: {kept}/server.key}}}}}}\n" if secure else ""
+        return programs.behind(lambda backend: programs.intertie(
+            SECURE if secure else WEB, f"systems: {{back: {{url: http://127.0.0.1:{backend}/, format: rest}}}}\n"
+            f"routes: {{every: {{match: {{http: {{path: /**}}}}, {goal}: back}}}}", extra=extra), status=200)
+    return start
+
+
+def rest():
+    """REST routes, in the clear and behind TLS, beside proxies on the same bytes."""
+    load = ["http", "rest=1", "expect=200", "path=/orders/7", "size=256", "connections=64"]
+    floor = Contestant(lambda p: p.behind(lambda backend: p.floor("pump", backend), status=200), load)
+
+    def row(name, goal, bars, words=(), secure=False, note="", floor=None):
+        words = load + list(words)
+        peers = {"haproxy": Contestant(lambda p: p.behind(lambda b: p.haproxy(b, secure), status=200), words),
+                 "nginx": Contestant(lambda p: p.behind(lambda b: p.nginx_proxy(b, secure), status=200), words)}
+        return Workload(name, Contestant(rest_router(goal, secure), words), peers, floor, bars, note=note)
+    for goal, name, bar in (("to", "rest", 0.95), ("proxy", "rest-proxy", 1.05)):
+        yield row(name, goal, {"haproxy": Bar(bar)}, floor=floor)
+    for goal, name in (("to", "https-rest"), ("proxy", "https-proxy")):
+        yield row(name, goal, {"haproxy": Bar(1.05)} if goal == "proxy" else {}, ["tls=full"], True,
+                  "TLS 1.3, AES-128-GCM, kept alive")
+    yield row("tls-resumed", "to", {"haproxy": Bar(0.9)}, ["tls=resumed", "closing=1"], True,
+              "a connection for each request, resumed by ticket")
+    yield row("tls-full", "to", {}, ["tls=full", "closing=1"], True, "a connection for each request, a whole handshake")
+
+
+def secure_web(programs):
+    """Events over HTTPS to HTTP."""
+    kept = programs.certificates()
+    return programs.behind(lambda backend: programs.intertie(
+        SECURE, f"systems: {{back: http://127.0.0.1:{backend}/}}\nroutes: {{every: {{match: {{}}, to: back}}}}",
+        extra=f"security: {{certificates: {{dev: {{cert: {kept}/server.pem, key: {kept}/server.key}}}}}}\n"))
+
+
+def secure_events():
+    load = ["http", "tls=full"] + POST
+    peers = {"haproxy": Contestant(lambda p: p.behind(lambda b: p.haproxy(b, True)), load + ["expect=204"]),
+             "nginx": Contestant(lambda p: p.behind(lambda b: p.nginx_proxy(b, True)), load + ["expect=204"])}
+    yield Workload("https-to-http", Contestant(secure_web, load + ["expect=202"]), peers, None, {"haproxy": Bar(1.05)},
+                   note="TLS 1.3, AES-128-GCM, kept alive")
+
+
+def web_socket_router(programs):
+    return programs.intertie(WEB, NOBODY)
+
+
+def web_sockets():
+    """WebSocket: messages that come back to who sent them, and messages to many."""
+    def own_system(programs):
+        systems = ", ".join(f"c{i}: {{accept: true}}" for i in range(64))
+        return programs.intertie(WEB, f"systems: {{{systems}}}\nroutes: {{none: {{match: {{type: com.other}}, to: c0}}}}")
+    for depth, bar in ((1, Bar(1.4)), (16, Bar(1.4, 4.0))):
+        words = ["echo", "path=/v1/ws", "size=256", "connections=64", f"depth={depth}"]
+        yield Workload(f"ws-echo-{depth}", Contestant(own_system, words),
+                       {"node-ws": Contestant(lambda p: p.node_echo(), words)}, None, {"node-ws": bar},
+                       note="each client is a system, and sends to itself; the peer echoes")
+    for subscribers in (1, 8, 64):
+        def load(dialect, subscribers=subscribers):
+            return pubsub(dialect, 256, subscribers, encoded=1, path="/v1/ws")
+        yield Workload(f"ws-1to{subscribers}", Contestant(web_socket_router, load("ws")),
+                       {"nchan": Contestant(lambda p: p.nchan(kept=100000), load("nchan-ws"))},
+                       Contestant(tcp_floor, pubsub("raw", 256, subscribers, encoded=1)),
+                       {"nchan": Bar(4.0, 8.0)} if subscribers == 64 else {})
+
+
 def both_router(programs):
     """HTTP to subscriptions by stream v1."""
     sink = free_port()
@@ -176,7 +249,14 @@ def feet():
     def web_alone(programs):
         return programs.intertie(WEB, QUIET)
 
-    kib = Contestant(lambda _: foot.Constant(1.0), probe=foot.constant)
+    def web_secure(programs):
+        kept = programs.certificates()
+        return programs.intertie(SECURE, QUIET, extra="security: {certificates: {dev: "
+                                 f"{{cert: {kept}/server.pem, key: {kept}/server.key}}}}}}\n")
+
+    def kib_of(value):
+        return Contestant(lambda _: foot.Constant(value), probe=foot.constant)
+    kib = kib_of(1.0)
     start, memory = foot.start_time, foot.memory_idle
     each_http, each_stream = foot.per_connection("http", 10000), foot.per_connection("stream1", 10000)
     yield Workload("start-ms", Contestant(web_alone, probe=start("http")),
@@ -191,6 +271,16 @@ def feet():
                    {"1 KiB": Bar(1.0, 0.52, most=True)}, "value", fresh=True)
     yield Workload("connection-stream-kib", Contestant(stream_router, probe=each_stream), {"1 KiB": kib}, None,
                    {"1 KiB": Bar(1.0, 0.52, most=True)}, "value", fresh=True)
+    each_ws = foot.per_connection("ws", 9000, "path=/v1/ws")
+    yield Workload("connection-ws-kib", Contestant(web_alone, probe=each_ws),
+                   {"6 KiB": kib_of(6.0), "nchan": Contestant(
+                       lambda p: p.nchan(), probe=foot.per_connection("nchan-ws", 9000))}, None,
+                   {"6 KiB": Bar(1.0, most=True)}, "value", fresh=True)
+    each_tls = foot.per_connection("http", 2000, "tls=full")
+    yield Workload("connection-tls-kib", Contestant(web_secure, probe=each_tls),
+                   {"24 KiB": kib_of(24.0), "nginx": Contestant(lambda p: p.nginx_alone(True), probe=each_tls),
+                    "haproxy": Contestant(lambda p: p.behind(lambda b: p.haproxy(b, True), status=202), probe=each_tls)},
+                   None, {"24 KiB": Bar(1.0, most=True)}, "value", fresh=True)
 
 
 def crowded(count):
@@ -251,6 +341,12 @@ def split_router(ports):
     return start
 
 
+# Names that stand for several.
+GROUPS = {"protocols": ["http-to-http", "rest", "rest-proxy", "https-to-http", "https-rest", "https-proxy", "tls-resumed",
+                        "tls-full", "ws-echo-1", "ws-echo-16", "ws-1to1", "ws-1to8", "ws-1to64", "ndjson-256-1to1",
+                        "ndjson-256-1to8", "connection-http-kib", "connection-ws-kib", "connection-tls-kib", "idle-rss-mb"]}
+
+
 def all_workloads():
-    for family in (streams, lines, web, datagrams, asking, feet, flat):
+    for family in (streams, lines, web, rest, secure_events, web_sockets, datagrams, asking, feet, flat):
         yield from family()

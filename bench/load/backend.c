@@ -1,4 +1,5 @@
-/* The server behind: answers each request with a fixed status and counts the events in a file that others can see. It
+/* The server behind: answers each request with a fixed status (and `size` bytes, unless
+ * it is 204) and counts the events in a file that others can see. It
  * looks for the end of the head and the length of the body, no further. Runs until it is killed. */
 #include "load.h"
 
@@ -22,11 +23,18 @@ struct guest {
 static char *answers; /* ANSWERS_MAX of them, one after the other */
 static size_t answer_size;
 
-static void make_answers(unsigned status) {
-    char one[128];
-    answer_size = (size_t)(status == 204 ? snprintf(one, sizeof one, "HTTP/1.1 204 No Content\r\n\r\n")
-                                         : snprintf(one, sizeof one,
-                                                    "HTTP/1.1 %u OK\r\nContent-Length: 0\r\n\r\n", status));
+static void make_answers(unsigned status, unsigned body) {
+    char one[4096];
+    if (status == 204) {
+        answer_size = (size_t)snprintf(one, sizeof one, "HTTP/1.1 204 No Content\r\n\r\n");
+    } else {
+        answer_size = (size_t)snprintf(one, sizeof one,
+                                       "HTTP/1.1 %u OK\r\nContent-Type: application/json\r\n"
+                                       "Content-Length: %u\r\n\r\n\"%0*d\"",
+                                       status, body, (int)body - 2, 7);
+        if (body < 3 || answer_size >= sizeof one)
+            die("an answer has 3 to 3000 bytes");
+    }
     answers = malloc(answer_size * ANSWERS_MAX);
     for (size_t i = 0; answers && i < ANSWERS_MAX; i++)
         memcpy(answers + i * answer_size, one, answer_size);
@@ -99,7 +107,7 @@ int load_backend(const struct options *options) {
     uint16_t port = options->port;
     int listener = socket_listen(&port, SOCK_STREAM), loop = epoll_create1(EPOLL_CLOEXEC);
     struct counter *counter = counter_open(options->counter ? options->counter : "/dev/null");
-    make_answers(options->expect);
+    make_answers(options->expect, options->size);
     epoll_ctl(loop, EPOLL_CTL_ADD, listener, &event);
     for (;;) {
         int count = epoll_wait(loop, events, 256, -1);

@@ -1,5 +1,5 @@
-/* HTTP clients on keep-alive connections: each posts an event in binary mode, `depth` at a time, and posts the next
- * when one is answered. With a backend (`counter`, see backend.c) or with subscribers (`sink`, their dialect) what
+/* HTTP clients on keep-alive connections: each posts an event in binary mode (`rest`: a document that knows nothing of
+ * events), `depth` at a time, and posts the next when one is answered; `closing`: on a connection of its own. With a backend (`counter`, see backend.c) or with subscribers (`sink`, their dialect) what
  * arrived there is what counts. */
 #include "load.h"
 
@@ -17,8 +17,9 @@
 #define REQUEST_ROOM 1024u
 
 struct client {
-    int fd;
-    unsigned open;
+    struct stream stream;
+    bool is_greeted; /* its handshake is over */
+    unsigned open, posted; /* posted: on this connection */
     uint64_t first, next; /* of `started`: the oldest open request, the one to come */
     uint64_t started[DEPTH_MAX];
     size_t have;
@@ -33,13 +34,17 @@ static void make_requests(const struct options *options) {
     requests = malloc((size_t)copies * (REQUEST_ROOM + options->size));
     if (!requests || options->depth > DEPTH_MAX)
         die("depth is at most %u", DEPTH_MAX);
+    static const char event[] = "ce-specversion: 1.0\r\nce-id: 019ab3d0-6c1e-7a44-9d0b-3f5be1a2c701\r\n"
+                                "ce-source: /systems/press\r\nce-type: com.example.tick\r\n"
+                                "Content-Type: application/octet-stream\r\n";
+    static const char rest[] = "User-Agent: load/1.0\r\nAccept: application/json\r\nX-Request-Id: 7f3a\r\n"
+                               "Content-Type: application/json\r\n";
     int head = snprintf(requests, REQUEST_ROOM,
-                        "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nce-specversion: 1.0\r\n"
-                        "ce-id: 019ab3d0-6c1e-7a44-9d0b-3f5be1a2c701\r\nce-source: /systems/press\r\n"
-                        "ce-type: com.example.tick\r\nContent-Type: application/octet-stream\r\n"
-                        "Content-Length: %u\r\n\r\n",
-                        options->path, options->size);
+                        "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\n%s%sContent-Length: %u\r\n\r\n",
+                        options->path, options->is_rest ? rest : event,
+                        options->is_closing ? "Connection: close\r\n" : "", options->size);
     memset(requests + head, 'x', options->size);
+    requests[head] = requests[(unsigned)head + options->size - 1] = '"';
     request_size = (size_t)head + options->size;
     for (unsigned i = 1; i < copies; i++)
         memcpy(requests + i * request_size, requests, request_size);
@@ -50,8 +55,9 @@ static void post(struct client *client, struct shared *shared, unsigned count) {
     for (unsigned i = 0; i < count; i++)
         client->started[client->next++ % DEPTH_MAX] = now;
     client->open += count;
+    client->posted += count;
     shared_add(&shared->sent, count);
-    socket_write_all(client->fd, requests, count * request_size);
+    stream_write_all(&client->stream, requests, count * request_size);
 }
 
 /* The end of the answer at the start of `text`, 0 when it isn't whole. Puts a mark behind the head meanwhile. */
@@ -90,16 +96,58 @@ static unsigned take_answers(struct client *client, const struct options *option
     return answers;
 }
 
-static void on_readable(struct client *client, const struct options *options, struct shared *shared) {
-    ssize_t size = read(client->fd, client->in + client->have, ANSWERS_SIZE - client->have);
-    if (size < 0 && (errno == EAGAIN || errno == EINTR))
+static void open_client(struct client *client, int loop, const struct options *options) {
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = client};
+    client->is_greeted = false;
+    client->posted = 0;
+    client->have = 0;
+    stream_open(&client->stream, options);
+    epoll_ctl(loop, EPOLL_CTL_ADD, client->stream.fd, &event);
+}
+
+/* The first posts of a connection, once its handshake is over. */
+static bool is_greeted(struct client *client, const struct options *options, struct shared *shared) {
+    if (client->is_greeted)
+        return true;
+    if (!stream_greet(&client->stream))
+        return false;
+    client->is_greeted = true;
+    if (options->tls == TLS_RESUMED && client->next > 0 && !client->stream.is_resumed)
+        shared_add(&shared->bad, 1);
+    if (shared_get(&shared->stop) == GO)
+        post(client, shared, options->depth);
+    return true;
+}
+
+/* The server closed it, as it was asked to. */
+static void open_again(struct client *client, int loop, const struct options *options,
+                       struct shared *shared) {
+    if (client->open || !client->posted)
+        die("a connection was closed before its answer");
+    stream_close(&client->stream);
+    if (shared_get(&shared->stop) != GO)
         return;
-    if (size <= 0)
+    open_client(client, loop, options);
+    is_greeted(client, options, shared);
+}
+
+static void on_readable(struct client *client, int loop, const struct options *options,
+                        struct shared *shared) {
+    if (!is_greeted(client, options, shared))
+        return;
+    ssize_t size = stream_read(&client->stream, client->in + client->have, ANSWERS_SIZE - client->have);
+    if (size < 0)
+        return;
+    if (size == 0 && options->is_closing) {
+        open_again(client, loop, options, shared);
+        return;
+    }
+    if (size == 0)
         die("the server closed a connection%s", shared_get(&shared->bad) ? " after a refusal" : "");
     client->have += (size_t)size;
     unsigned answers = take_answers(client, options, shared);
     shared_add(&shared->answered, answers);
-    if (answers && shared_get(&shared->stop) == GO)
+    if (answers && !options->is_closing && shared_get(&shared->stop) == GO)
         post(client, shared, answers);
 }
 
@@ -110,19 +158,16 @@ static void run_clients(const struct options *options, struct shared *shared) {
     make_requests(options);
     for (unsigned i = 0; i < options->connections; i++) {
         struct client *client = &clients[i];
-        struct epoll_event event = {.events = EPOLLIN, .data.ptr = client};
-        client->fd = socket_connect(options->host, options->port);
         client->in = malloc(ANSWERS_SIZE);
-        socket_nonblocking(client->fd);
-        epoll_ctl(loop, EPOLL_CTL_ADD, client->fd, &event);
+        open_client(client, loop, options);
     }
     shared_add(&shared->ready, 1);
     for (unsigned i = 0; i < options->connections; i++)
-        post(&clients[i], shared, options->depth);
+        is_greeted(&clients[i], options, shared);
     while (shared_get(&shared->stop) != STOP) {
         int count = epoll_wait(loop, events, 256, 20);
         for (int i = 0; i < count; i++)
-            on_readable(events[i].data.ptr, options, shared);
+            on_readable(events[i].data.ptr, loop, options, shared);
         if (shared_get(&shared->stop) == STOP_SENDING &&
             shared_get(&shared->answered) == shared_get(&shared->sent))
             shared_set(&shared->ended, 1);

@@ -10,13 +10,21 @@ static const struct kind {
     int (*run)(const struct options *options);
 } kinds[] = {
     {"pubsub", load_pubsub}, {"http", load_http}, {"backend", load_backend}, {"udp", load_udp},
-    {"ask", load_ask},       {"idle", load_idle}, {"start", load_start},
+    {"echo", load_echo},     {"ask", load_ask},   {"idle", load_idle},       {"start", load_start},
 };
 
 static void read_servers(struct options *options, const char *list) {
     char *end;
     for (const char *at = list; *at && options->server_count < SERVERS_MAX; at = *end ? end + 1 : end)
         options->servers[options->server_count++] = (pid_t)strtol(at, &end, 10);
+}
+
+static enum tls tls_named(const char *name) {
+    static const char *const names[] = {[TLS_NONE] = "none", [TLS_FULL] = "full", [TLS_RESUMED] = "resumed"};
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(names[i], name))
+            return (enum tls)i;
+    die("tls is none, full or resumed, not '%s'", name);
 }
 
 static void read_text(struct options *options, const char *key, const char *value) {
@@ -32,6 +40,8 @@ static void read_text(struct options *options, const char *key, const char *valu
         options->kind = *value ? value : NULL;
     else if (!strcmp(key, "counter"))
         options->counter = value;
+    else if (!strcmp(key, "tls"))
+        options->tls = tls_named(value);
     else if (!strcmp(key, "backend"))
         options->backend = (pid_t)strtol(value, NULL, 10);
     else if (!strcmp(key, "servers"))
@@ -74,6 +84,10 @@ static void read_option(struct options *options, const char *key, const char *va
         options->window = strtoull(value, NULL, 10);
     else if (!strcmp(key, "encoded"))
         options->is_encoded = *value == '1';
+    else if (!strcmp(key, "rest"))
+        options->is_rest = *value == '1';
+    else if (!strcmp(key, "closing"))
+        options->is_closing = *value == '1';
     else if (!strcmp(key, "acknowledged"))
         options->acknowledged = *value == '1';
     else

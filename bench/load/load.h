@@ -14,6 +14,9 @@
 #define SINKS_MAX 64
 #define SERVERS_MAX 16
 
+/* How connections are in TLS: each handshake is a whole one, or resumes from a ticket. */
+enum tls { TLS_NONE, TLS_FULL, TLS_RESUMED };
+
 struct options {
     const char *dialect;
     const char *sink; /* HTTP: the dialect of subscribers; NULL: none, answers count */
@@ -32,6 +35,9 @@ struct options {
     uint64_t count; /* stop after so many instead; 0: by time */
     uint64_t window; /* bytes that may be under way, all in all */
     unsigned expect; /* HTTP: the status that answers must have */
+    bool is_rest; /* HTTP: requests that know nothing of events */
+    bool is_closing; /* HTTP: a connection for each request */
+    enum tls tls;
     const char *path;
     const char *kind; /* messagetype of events; empty: none */
     const char *counter; /* the file in which a backend counts */
@@ -110,6 +116,21 @@ int socket_listen(uint16_t *port, int type);
 void socket_nonblocking(int fd);
 void socket_write_all(int fd, const void *bytes, size_t size);
 
+/* -- tls.c: a socket that doesn't block, in TLS if options->tls -- */
+struct stream {
+    int fd;
+    void *ssl; /* NULL: in the clear */
+    void *ticket; /* the latest that came, for the next connection */
+    bool is_resumed;
+};
+void stream_open(struct stream *stream, const struct options *options);
+/* Goes on with the handshake; true when it is over, as it is at once without TLS. */
+bool stream_greet(struct stream *stream);
+/* -1: nothing there yet; 0: the peer closed. */
+ssize_t stream_read(struct stream *stream, void *bytes, size_t size);
+void stream_write_all(struct stream *stream, const void *bytes, size_t size);
+void stream_close(struct stream *stream);
+
 /* -- measure.c: the measured while -- */
 struct measure {
     uint64_t sent, got, wall_ns;
@@ -127,6 +148,7 @@ void subscribers(const struct options *options, struct shared *shared);
 int load_pubsub(const struct options *options);
 int load_http(const struct options *options);
 int load_backend(const struct options *options);
+int load_echo(const struct options *options);
 int load_udp(const struct options *options);
 int load_ask(const struct options *options);
 int load_idle(const struct options *options);

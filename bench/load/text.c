@@ -13,12 +13,13 @@ static size_t line_end(const uint8_t *bytes, size_t size, size_t at) {
 
 /* -- JSON lines -- */
 
+const char ndjson_subscribe[] =
+    "{\"specversion\":\"1.0\",\"id\":\"s\",\"source\":\"/load\",\"type\":\"intertie.ctl.subscribe.v1\","
+    "\"data\":{\"filter\":\"type = 'com.example.tick'\",\"max_inflight\":4096}}\n";
+
 static void ndjson_hello(struct peer *peer) {
-    static const char subscribe[] =
-        "{\"specversion\":\"1.0\",\"id\":\"s\",\"source\":\"/load\",\"type\":\"intertie.ctl.subscribe.v1\","
-        "\"data\":{\"filter\":\"type = 'com.example.tick'\",\"max_inflight\":4096}}\n";
     if (peer->subscribes)
-        socket_write_all(peer->fd, subscribe, sizeof subscribe - 1);
+        socket_write_all(peer->fd, ndjson_subscribe, sizeof ndjson_subscribe - 1);
     else
         peer->is_open = true;
 }
@@ -193,8 +194,9 @@ const struct dialect nchan_dialect = {
     .name = "nchan", .port = 80, .hello = nchan_hello, .make = nchan_make, .take = nchan_take};
 
 const struct dialect *dialect_find(const char *name) {
-    static const struct dialect *const all[] = {&stream1_dialect, &ndjson_dialect, &nats_dialect,
-                                                &redis_dialect, &raw_dialect, &nchan_dialect};
+    static const struct dialect *const all[] = {&stream1_dialect, &ndjson_dialect,  &nats_dialect,
+                                                &redis_dialect,   &raw_dialect,     &nchan_dialect,
+                                                &ws_dialect,      &nchan_ws_dialect};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (!strcmp(all[i]->name, name))
             return all[i];

@@ -41,7 +41,8 @@ struct dialect {
 };
 
 extern const struct dialect stream1_dialect, ndjson_dialect, nats_dialect, redis_dialect, raw_dialect,
-    nchan_dialect;
+    nchan_dialect, ws_dialect, nchan_ws_dialect;
+extern const char ndjson_subscribe[]; /* a line, with its end */
 static inline void peer_got(struct peer *peer, const uint8_t *message, size_t size) {
     peer->got++;
     if (peer->on_message)
@@ -53,6 +54,19 @@ const struct dialect *dialect_find(const char *name);
 bool peer_read(struct peer *peer, const struct dialect *dialect);
 /* Reads until the peer is open (only while the socket blocks). */
 void peer_wait(struct peer *peer, const struct dialect *dialect);
+
+/* -- ws.c -- */
+struct ws_message {
+    unsigned opcode;
+    const uint8_t *body;
+    size_t size;
+};
+/* The socket still blocks. `subprotocol` may be empty. */
+void ws_handshake(int fd, const char *path, const char *subprotocol);
+/* A masked text frame; `out` has room for 14 bytes more than `size`. */
+size_t ws_frame(uint8_t *out, const uint8_t *body, size_t size);
+/* The frame at the start of `bytes`: its size, 0 when it isn't whole. A close frame ends the role. */
+size_t ws_next(const uint8_t *bytes, size_t size, struct ws_message *ret);
 
 /* -- event.c -- */
 /* A CloudEvent in protobuf or JSON of options->size bytes: of data, or in all. Returns its size. */
