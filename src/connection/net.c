@@ -129,6 +129,7 @@ static struct connection *new_connection(struct net *net, const struct protocol 
         memory_free(c);
         return NULL;
     }
+    net->bytes += sizeof *c; /* until free_connection() */
     c->sink.calls = &net->calls->protocol;
     c->sink.user = c;
     c->sink.out = &c->out;

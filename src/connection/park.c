@@ -36,7 +36,7 @@ void net_forget_session(struct connection *c) {
 /* What says nothing about the peer but that it can't be reached this way. */
 static bool is_loss(enum status status) {
     return status == STATUS_PEER_CLOSED || status == STATUS_RESET || status == STATUS_UNREACHABLE || status == STATUS_IO_ERROR ||
-           status == STATUS_HEARTBEAT_TIMEOUT || status == STATUS_WRITE_TIMEOUT;
+           status == STATUS_HEARTBEAT_TIMEOUT || status == STATUS_WRITE_TIMEOUT || status == STATUS_TRUNCATED;
 }
 
 bool net_park_if_lost(struct connection *c, enum status status) {

@@ -355,6 +355,8 @@ struct runtime {
     struct mono tickets_at, look_at, expiry_at; /* TLS: a new key for tickets, a look at files, at dates; 0: not yet */
     struct file_stamp *stamps; /* of the files of `stamped` */
     const struct generation *stamped;
+    struct certificate_end *ends; /* of the certificates of `stamped`, as they are in use */
+    size_t end_count;
     struct now now;
     bool has_now;
     _Atomic int state; /* enum runtime_state */
@@ -404,8 +406,6 @@ bool secure_worker_new(const struct generation *generation, struct tls_worker **
 void secure_worker_swap(struct worker *worker, struct tls_worker *tls);
 /* Looks at files and keys when it is time; returns when it is next. */
 struct mono secure_look(struct runtime *runtime);
-/* Warns of certificates that expire soon: those in `pems`, or (NULL) in the configuration. */
-void secure_expiry(struct runtime *runtime, const struct buffer *pems);
 
 void worker_drain(struct worker *worker);
 void worker_leave(struct worker *worker);

@@ -376,6 +376,7 @@ void runtime_free(struct runtime *runtime) {
     journal_done(&runtime->journal);
     loop_free(runtime->loop);
     memory_free(runtime->stamps);
+    memory_free(runtime->ends);
     explicit_bzero(&runtime->tickets, sizeof runtime->tickets);
     metrics_free(runtime->metrics);
     inbox_done(&runtime->inbox);

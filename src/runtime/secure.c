@@ -1,5 +1,5 @@
-/* TLS of the running router: certificates for the workers, keys of session tickets, files that change under way. All but
- * what is posted to workers runs on the control thread. */
+/* TLS of the running router: certificates for the workers, keys of session tickets, files that change under way, how long
+ * all is good. All but what is posted to workers runs on the control thread. */
 #include "platform/clock.h"
 #include "platform/file.h"
 #include "runtime/inner.h"
@@ -13,6 +13,17 @@
 struct swap {
     struct post post;
     struct tls_worker *tls;
+};
+
+struct new_keys {
+    struct post post;
+    struct tls_tickets tickets;
+};
+
+/* Of a certificate in the configuration; the metric shows it. */
+struct certificate_end {
+    struct wall until; /* {0}: it can't be read */
+    uint32_t series;
 };
 
 static bool uses_tls(const struct config *config) {
@@ -191,6 +202,57 @@ static void free_pems(struct buffer *pems, size_t count) {
     memory_free(pems);
 }
 
+/* -- how long they are good -- */
+
+static void warn_end(struct runtime *runtime, struct slice name, struct wall until) {
+    int64_t left = until.ns - runtime_now_of(runtime).wall.ns;
+    struct log_record record;
+    if (until.ns == 0 || left > SOON_NS)
+        return;
+    log_record_init(&record, left <= DAY_NS ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, LOG_ROOM_RUNTIME,
+                    runtime_now_of(runtime).wall,
+                    left <= 0 ? "certificate has expired" : "certificate expires soon");
+    log_add_text(&record, "certificate", name);
+    log_add_i64(&record, "days", left / DAY_NS);
+    pen_write(&runtime->pen, &record);
+}
+
+static void warn_ends(struct runtime *runtime) {
+    const struct config *config = runtime->generation->config;
+    for (size_t i = 0; i < runtime->end_count && i < config->certificate_count; i++)
+        warn_end(runtime, config->certificates[i].name, runtime->ends[i].until);
+}
+
+static void forget_ends(struct runtime *runtime) {
+    pthread_mutex_lock(&runtime->lock);
+    for (size_t i = 0; i < runtime->end_count; i++)
+        metrics_set(runtime->metrics, runtime->ends[i].series, 0);
+    pthread_mutex_unlock(&runtime->lock);
+    memory_free(runtime->ends);
+    runtime->ends = NULL;
+    runtime->end_count = 0;
+}
+
+/* Of the certificates in `pems`, or (NULL) as the configuration read them. */
+static void learn_ends(struct runtime *runtime, const struct buffer *pems) {
+    const struct config *config = runtime->generation->config;
+    forget_ends(runtime);
+    runtime->ends = memory_array(config->certificate_count + 1, sizeof *runtime->ends);
+    runtime->end_count = runtime->ends ? config->certificate_count : 0;
+    for (size_t i = 0; i < runtime->end_count; i++) {
+        struct tls_certificate_view view;
+        struct certificate_end *end = &runtime->ends[i];
+        bool is_key;
+        struct slice pem = pems ? buffer_slice(&pems[2 * i]) : config->certificates[i].cert;
+        if (tls_check_certificate(pem, slice_make(NULL, 0), &view, &is_key, NULL) == STATUS_OK)
+            end->until = view.not_after;
+        pthread_mutex_lock(&runtime->lock);
+        end->series = METRICS_SERIES(runtime->metrics, METRIC_CERTIFICATE_END, config->certificates[i].name);
+        metrics_set(runtime->metrics, end->series, end->until.ns);
+        pthread_mutex_unlock(&runtime->lock);
+    }
+}
+
 /* A file that is being written may be half there: its next stamp is looked at again. */
 static void take_files(struct runtime *runtime) {
     size_t count = file_count(runtime->generation->config);
@@ -201,60 +263,64 @@ static void take_files(struct runtime *runtime) {
         status = make_all(runtime, pems, &fault);
     if (status == STATUS_OK) {
         tell(runtime, LOG_LEVEL_INFO, "certificates taken from changed files", NULL);
-        secure_expiry(runtime, pems);
+        learn_ends(runtime, pems);
+        warn_ends(runtime);
     } else {
         tell(runtime, LOG_LEVEL_WARN, "certificate files have changed and can't be used; those before stay in use", fault.text);
     }
     free_pems(pems, count);
 }
 
+/* -- keys of tickets -- */
+
+static void take_keys(void *target, struct post *post) {
+    struct new_keys *keys = (struct new_keys *)(void *)post;
+    const struct worker *worker = target;
+    struct tls_worker *tls = worker ? engine_net(worker->engine)->worker.tls : NULL;
+    if (tls)
+        tls_worker_tickets(tls, &keys->tickets);
+    explicit_bzero(&keys->tickets, sizeof keys->tickets);
+    memory_free(keys);
+}
+
+static void keys_dropped(void *target, struct post *post) {
+    (void)target;
+    take_keys(NULL, post);
+}
+
+/* A worker that gets none for want of memory opens no tickets of the others until the next time: full handshakes. */
 static void turn_tickets(struct runtime *runtime) {
     runtime->tickets_at = mono_after(runtime_now_of(runtime).mono, TICKETS_NS);
     if (!tls_tickets_turn(&runtime->tickets))
         return;
     runtime->generation->tickets = runtime->tickets;
-    take_files(runtime);
-}
-
-/* -- expiry -- */
-
-static void warn_expiry(struct runtime *runtime, struct slice name, struct wall until) {
-    int64_t left = until.ns - runtime_now_of(runtime).wall.ns;
-    struct log_record record;
-    if (left > SOON_NS)
-        return;
-    log_record_init(&record, LOG_LEVEL_WARN, LOG_ROOM_RUNTIME, runtime_now_of(runtime).wall,
-                    left <= 0 ? "certificate has expired" : "certificate expires soon");
-    log_add_text(&record, "certificate", name);
-    log_add_i64(&record, "days", left / DAY_NS);
-    pen_write(&runtime->pen, &record);
-}
-
-void secure_expiry(struct runtime *runtime, const struct buffer *pems) {
-    const struct config *config = runtime->generation->config;
-    for (size_t i = 0; i < config->certificate_count; i++) {
-        struct tls_certificate_view view;
-        bool is_key;
-        struct slice pem = pems ? buffer_slice(&pems[2 * i]) : config->certificates[i].cert;
-        if (!runtime->generation->has_tls || tls_check_certificate(pem, slice_make(NULL, 0), &view, &is_key, NULL) != STATUS_OK)
-            continue;
-        warn_expiry(runtime, config->certificates[i].name, view.not_after);
+    for (uint32_t i = 0; i < runtime->worker_count; i++) {
+        struct new_keys *keys = memory_new(sizeof *keys);
+        if (!keys)
+            return;
+        *keys = (struct new_keys){{.run = take_keys, .drop = keys_dropped}, runtime->tickets};
+        worker_post(&runtime->workers[i], &keys->post);
     }
 }
 
 struct mono secure_look(struct runtime *runtime) {
     const struct generation *generation = runtime->generation;
     struct mono now = runtime_now_of(runtime).mono;
-    if (!generation || !generation->has_tls)
+    if (!generation || !generation->has_tls) {
+        if (runtime->ends)
+            forget_ends(runtime);
         return MONO_NEVER;
+    }
     if (runtime->tickets_at.ns == 0)
         runtime->tickets_at = mono_after(now, TICKETS_NS);
     if (runtime->look_at.ns && !mono_due(runtime->look_at, now))
         return mono_min(runtime->look_at, runtime->tickets_at);
     runtime->look_at = mono_after(now, LOOK_NS);
+    if (runtime->stamped != generation)
+        learn_ends(runtime, NULL);
     if (runtime->expiry_at.ns == 0 || mono_due(runtime->expiry_at, now) || runtime->stamped != generation) {
         runtime->expiry_at = mono_after(now, DAY_NS);
-        secure_expiry(runtime, NULL);
+        warn_ends(runtime);
     }
     if (mono_due(runtime->tickets_at, now))
         turn_tickets(runtime);

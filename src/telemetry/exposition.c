@@ -100,6 +100,7 @@ static const char *type_name(const struct metric_row *row, enum exposition_forma
         return "counter";
     case METRIC_TYPE_GAUGE:
     case METRIC_TYPE_GAUGE_MAX:
+    case METRIC_TYPE_TIME:
         return "gauge";
     case METRIC_TYPE_HISTOGRAM:
         return "histogram";

@@ -12,6 +12,7 @@ enum metric_type {
     METRIC_TYPE_COUNTER,   /* workers are summed */
     METRIC_TYPE_GAUGE,     /* workers are summed */
     METRIC_TYPE_GAUGE_MAX, /* the greatest of all workers */
+    METRIC_TYPE_TIME,      /* a gauge that is a point in time: the latest of all workers; 0 is none, and not shown */
     METRIC_TYPE_HISTOGRAM, /* workers are merged */
     METRIC_TYPE_INFO,      /* always 1: says something by its labels */
 };
@@ -83,6 +84,8 @@ enum metric_unit {
       "1 when the last attempt to load the configuration succeeded, else 0.") \
     X(CONFIG_RELOAD_TIME, GAUGE_MAX, "intertie_config_last_reload_timestamp_seconds", SECONDS, NULL, NULL, NULL, \
       "When the configuration in use was loaded.") \
+    X(CERTIFICATE_END, TIME, "intertie_tls_cert_not_after_timestamp_seconds", SECONDS, "certificate", NULL, NULL, \
+      "When the certificate that is in use ends.") \
     X(READY, GAUGE, "intertie_ready", NONE, NULL, NULL, NULL, \
       "1 when new messages are taken, 0 while starting and draining.") \
     X(WORKERS, GAUGE, "intertie_workers", NONE, NULL, NULL, NULL, "Worker threads.") \

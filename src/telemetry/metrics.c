@@ -186,10 +186,13 @@ static size_t collect(struct metrics_point *points, const struct metrics *set, u
     for (uint32_t i = 1; i < count; i++) {
         const struct metrics_chunk *chunk = set->chunks[i / METRICS_CHUNK];
         const struct metrics_info *info = chunk->infos[i % METRICS_CHUNK];
-        struct metrics_point *point = &points[filled++];
+        struct metrics_point *point = &points[filled];
         point->metric = (enum metric)info->key.data[0];
         point->key = info->key;
         point->value = (int64_t)atomic_load_explicit(&chunk->values[i % METRICS_CHUNK], memory_order_relaxed);
+        if (point->value == 0 && metric_row(point->metric)->type == METRIC_TYPE_TIME)
+            continue;
+        filled++;
         point->hdr = chunk->hdrs[i % METRICS_CHUNK];
         read_labels(point);
     }
@@ -209,7 +212,7 @@ static bool fold(struct metrics_point *into, const struct metrics_point *run, si
         if (i == 0)
             continue;
         enum metric_type type = metric_row(run->metric)->type;
-        if (type == METRIC_TYPE_GAUGE_MAX)
+        if (type == METRIC_TYPE_GAUGE_MAX || type == METRIC_TYPE_TIME)
             total.value = total.value > run[i].value ? total.value : run[i].value;
         else
             total.value = (int64_t)((uint64_t)total.value + (uint64_t)run[i].value);

@@ -8,6 +8,7 @@ import time
 import zlib
 
 from kit import LineSystem, Router, case, event, main, reply_to, same, true, until
+from tls_kit import client, dial, made, security
 
 HELLO, WELCOME, MSG, ACK, CREDIT, SUBSCRIBE, RESULT, PING, PONG, GOAWAY, ERROR = 1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 13
 
@@ -20,8 +21,11 @@ class Client:
         self.session = None
         self.rx = self.tx = self.acked = 0
 
+    def dial(self):
+        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+
     def connect(self, resume=False, **hello):
-        self.peer = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        self.peer = self.dial()
         self.buffer = b""
         said = {"client": "test/1", "system": "crm", "enc": ["json"], "expiry_ms": 30000, **hello}
         if resume:
@@ -104,12 +108,12 @@ systems:
 
 
 class Stage:
-    def __init__(self, answer=lambda got: None, config=CONFIG):
-        self.answer, self.config = answer, config
+    def __init__(self, answer=lambda got: None, config=CONFIG, **more):
+        self.answer, self.config, self.more = answer, config, more
 
     def __enter__(self):
         self.pricing = LineSystem(self.answer)
-        self.router = Router(self.config.format(pricing=self.pricing.port)).__enter__()
+        self.router = Router(self.config.format(pricing=self.pricing.port), **self.more).__enter__()
         self.client = Client(self.router.ports["stream"])
         return self
 
@@ -349,6 +353,37 @@ def two_routers_go_on_after_a_cut():
     finally:
         wire.close()
         pricing.close()
+
+
+class SealedClient(Client):
+    def dial(self):
+        return dial(self.port, client(made("a")))
+
+    def cut(self):
+        """A network that goes away: the connection ends, and nobody has said that it would."""
+        raw = socket.socket(fileno=self.peer.detach())
+        raw.shutdown(socket.SHUT_RDWR)
+        raw.close()
+
+
+@case
+def over_tls_a_cut_is_a_loss_that_a_session_survives():
+    config = CONFIG.replace('"tcp://127.0.0.1:0", compress: [zstd, deflate]', '"tls://127.0.0.1:0", tls: {{certificates: dev}}')
+    config += security(made("a")).replace("{", "{{").replace("}", "}}")
+    with Stage(config=config, replay=False) as stage:
+        peer = stage.client = SealedClient(stage.router.ports["stream"])
+        peer.connect()
+        peer.serve()
+        for name in ("a", "b"):
+            stage.post(name)
+        same([peer.message()[0] for _ in range(2)], [1, 2], "numbers")
+        peer.ack(1)
+        peer.rx = 1
+        peer.cut()
+        stage.gone()
+        stage.post("c")
+        same(peer.connect(resume=True)["resumed"], True, "welcome")
+        same([peer.message()[2]["id"] for _ in range(2)], ["b", "c"], "what was not acknowledged, and the next")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,8 @@
 #!/usr/bin/env python3
 """What docs/tls.md promises: curl and Python's ssl against a router, and a router against Python's."""
-import functools
 import http.server
 import json
 import os
-import re
 import shutil
 import socket
 import ssl
@@ -13,71 +11,8 @@ import tempfile
 import threading
 
 import kit
-from kit import HttpSystem, Router, case, event, main, reply_to, same, true, until
-
-
-@functools.cache
-def made(which):
-    """A folder with an authority, a server and a client of its own."""
-    folder = tempfile.TemporaryDirectory(prefix="intertie-tls-")
-    subprocess.run([kit.PROGRAM, "certs", "dev", folder.name, {"a": "gw.example", "b": "shop.example"}[which]], check=True, capture_output=True, timeout=30)
-    made.kept = getattr(made, "kept", []) + [folder]
-    return folder.name
-
-
-def security(folder, more=""):
-    return (f"security:\n  certificates:\n    dev: {{cert: {folder}/server.pem, key: {folder}/server.key}}\n"
-            f"    dev-client: {{cert: {folder}/client.pem, key: {folder}/client.key}}\n  authorities: {{dev: {folder}/ca.pem}}\n{more}")
-
-
-def router(config, **more):
-    return Router(config, replay=False, **more)  # an input log would hold private keys
-
-
-def client(folder, show=None, **more):
-    context = ssl.create_default_context(cafile=folder + "/ca.pem")
-    if show:
-        context.load_cert_chain(show + "/client.pem", show + "/client.key")
-    for name, value in more.items():
-        setattr(context, name, value)
-    return context
-
-
-def dial(port, context, name="localhost"):
-    return context.wrap_socket(socket.create_connection(("127.0.0.1", port), 10), server_hostname=name)
-
-
-def post(port, context, made_event, name="localhost"):
-    body = json.dumps(made_event).encode()
-    with dial(port, context, name) as peer:
-        peer.sendall(b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/cloudevents+json\r\n"
-                     b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
-        answer = b""
-        while piece := peer.recv(65536):
-            answer += piece
-    return int(answer.split()[1]), answer
-
-
-def refused(port, context, name="localhost"):
-    """Why the handshake, or the first read after it, fails."""
-    try:
-        with dial(port, context, name) as peer:
-            peer.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            return None if peer.recv(100) else "closed"
-    except (ssl.SSLError, ConnectionError) as why:
-        return getattr(why, "reason", None) or str(why)
-
-
-def closed(r, reason):
-    text = r.http("GET", "/metrics", port=r.admin).body.decode()
-    return sum(int(n) for n in re.findall(rf'intertie_connections_closed_total{{[^}}]*reason="{reason}"}} (\d+)', text))
-
-
-SERVER = "listeners: {{web: {{url: https://127.0.0.1:0, tls: {{certificates: dev{tls}}}{more}}}}}\nsystems: {{desk: {{accept: true}}, orders: {{}}}}\n"
-
-
-def server(tls="", more=""):
-    return SERVER.format(tls=tls, more=more)
+from kit import HttpSystem, case, event, main, reply_to, same, true, until
+from tls_kit import client, closed, dial, made, post, refused, router, security, server
 
 
 @case

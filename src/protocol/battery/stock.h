@@ -1,5 +1,5 @@
 /* What the battery is fed with: the pairs of roles that talk to each other, messages of every kind, and the bytes of both,
- * recorded from pairs or written by hand. Included by battery.c alone. */
+ * recorded from pairs or written by hand. Included by batteries alone. */
 #ifndef PROTOCOL_BATTERY_STOCK_H
 #define PROTOCOL_BATTERY_STOCK_H
 

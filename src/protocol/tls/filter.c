@@ -30,6 +30,15 @@ static void failed(struct tls *tls) {
     }
 }
 
+/* Told of every message: those of the handshake that come after it carry nothing and cost both sides the same. */
+static void on_message(int is_ours, int version, int type, const void *bytes, size_t size, SSL *ssl,
+                       void *user) {
+    struct tls *tls = user;
+    (void)version, (void)bytes, (void)size, (void)ssl;
+    if (!is_ours && type == SSL3_RT_HANDSHAKE && tls->sink->ready)
+        tls->chatter++;
+}
+
 static bool name_peer(struct tls *tls) {
     const struct tls_profile *profile = tls->profile;
     char name[TLS_NAME_MAX + 1];
@@ -51,6 +60,8 @@ static bool begin(struct tls *tls, struct tls_worker *worker, enum protocol_role
         return false;
     BIO_set_data(bio, tls);
     SSL_set_bio(tls->ssl, bio, bio);
+    SSL_set_msg_callback(tls->ssl, on_message);
+    SSL_set_msg_callback_arg(tls->ssl, tls);
     X509_VERIFY_PARAM_set_time(SSL_get0_param(tls->ssl), (time_t)(now.wall.ns / NS_PER_S));
     if (tls->accepted) {
         SSL_set_accept_state(tls->ssl);
@@ -60,6 +71,14 @@ static bool begin(struct tls *tls, struct tls_worker *worker, enum protocol_role
     if (tls->context->session)
         SSL_set_session(tls->ssl, tls->context->session);
     return name_peer(tls);
+}
+
+/* OpenSSL doesn't tell of a ticket that came in exchange for the one we had, before TLS 1.3 (RFC 5077 section 3.3). */
+static void keep_session(struct tls *tls) {
+    if (!SSL_session_reused(tls->ssl) || SSL_version(tls->ssl) >= TLS1_3_VERSION)
+        return;
+    SSL_SESSION_free(tls->context->session);
+    tls->context->session = SSL_get1_session(tls->ssl);
 }
 
 static void shake(struct tls *tls, struct now now) {
@@ -82,6 +101,8 @@ static void shake(struct tls *tls, struct now now) {
         say(tls, "certificate has expired");
         return;
     }
+    if (!tls->accepted)
+        keep_session(tls);
     if (worker && SSL_session_reused(tls->ssl))
         worker->counts.resumed++;
     else if (worker)
@@ -127,8 +148,14 @@ static size_t tls_feed(void *state, struct slice *wire, uint8_t *plain, size_t r
             tls->sink->ended = true;
         else if (error != SSL_ERROR_NONE && (error != SSL_ERROR_WANT_READ || tls->short_of_memory))
             failed(tls);
+        if (got)
+            tls->chatter = 0;
+        if (tls->chatter > TLS_CHATTER_MAX && tls->sink->status == STATUS_OK) {
+            tls->sink->status = STATUS_PROTOCOL_ERROR;
+            say(tls, "the peer only ever changes keys");
+        }
     } else {
-        tls->in = slice_skip(tls->in, tls->in.size); /* nothing counts after the end (RFC 8446 section 6.1) */
+        tls->in = slice_head(tls->in, 0); /* nothing counts after the end (RFC 8446 section 6.1) */
     }
     *wire = tls->in;
     tls->in = slice_make(NULL, 0);

@@ -12,6 +12,7 @@
 #define TLS_CHAIN_MAX 16   /* certificates of one chain */
 #define TLS_ANCHORS_MAX 4096 /* certificates of one authority file */
 #define TLS_NAMES_MAX 64   /* names of a peer that are looked at */
+#define TLS_CHATTER_MAX 32 /* key updates, tickets and the like without data between them */
 
 struct material {
     X509 *leaf;
@@ -61,6 +62,7 @@ struct tls {
     struct wall until; /* its certificate's end, where it has shown one */
     struct filter_facts facts;
     struct filter_name *names; /* with their text behind them */
+    uint32_t chatter; /* handshake messages since data came, once it is ready */
     bool accepted;
     bool short_of_memory; /* the wire chain could not take more */
 };

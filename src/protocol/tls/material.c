@@ -35,7 +35,10 @@ static enum status read_all(struct slice pem, int most, STACK_OF(X509) **ret, st
     X509 *certificate = NULL;
     enum status status = bio && list ? STATUS_OK : fault_set(fault, STATUS_NO_MEMORY, 0, "no memory for a certificate");
     while (status == STATUS_OK && (certificate = PEM_read_bio_X509(bio, NULL, no_phrase, NULL))) {
-        if (sk_X509_num(list) >= most)
+        /* What its extensions say is read now: without memory later it would be invalid for ever. */
+        if (X509_check_purpose(certificate, -1, 0) != 1)
+            status = bad(fault, "an extension of a certificate in it can't be read");
+        else if (sk_X509_num(list) >= most)
             status = fault_set(fault, STATUS_BAD_CONFIG, 0, "there are more than %d certificates in it", most);
         else if (sk_X509_push(list, certificate))
             continue;
