@@ -217,6 +217,10 @@ struct config_listener {
         int64_t write_ns;
     } timeouts;
     struct config_keepalive keepalive;
+    struct {
+        int64_t keep_ns; /* a reply is kept so long for who fetches it later */
+        uint64_t replies; /* so many of them, in each worker */
+    } async;
 };
 
 /* What `policies` carry. `set` has bit 1u << CONFIG_POLICY_x for each value that its holder (a route or its named

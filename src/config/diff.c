@@ -69,7 +69,8 @@ static bool same_listener(const struct config *before, uint32_t left, const stru
            slice_equal(system_name(before, a->system), system_name(after, b->system)) && same_allow(a, b) &&
            a->limits.message == b->limits.message && a->limits.header == b->limits.header &&
            a->limits.fields == b->limits.fields && same_keepalive(&a->keepalive, &b->keepalive) &&
-           a->proxy_protocol == b->proxy_protocol && a->timeouts.head_ns == b->timeouts.head_ns &&
+           a->proxy_protocol == b->proxy_protocol && a->async.keep_ns == b->async.keep_ns &&
+           a->async.replies == b->async.replies && a->timeouts.head_ns == b->timeouts.head_ns &&
            a->timeouts.auth_ns == b->timeouts.auth_ns && a->timeouts.idle_ns == b->timeouts.idle_ns;
 }
 

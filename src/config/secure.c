@@ -68,6 +68,7 @@ static const struct wire_key listener_keys[] = {
     {"timeouts.auth", HTTPS_TOO | STREAMS},
     {"timeouts.idle", HTTPS_TOO | STREAMS},
     {"compress", ON(HTTP) | ON(HTTPS) | STREAMS},
+    {"async", ON(HTTP) | ON(HTTPS)},
     {"origins", HTTPS_TOO},
     {"websocket", HTTPS_TOO},
     {"keepalive", HTTPS_TOO | STREAMS},

@@ -51,6 +51,7 @@ void delivery_free(struct engine *engine, struct delivery *d) {
     deadlines_clear(&engine->deadlines, &d->timer.deadline);
     if (d->asker)
         list_remove(&d->asker->work->asked, &d->asker_node);
+    replies_drop(engine, d);
     reply_unexpect(d);
     engine->totals.held--;
     engine->totals.held_bytes -= message_kept_size(d->message);
@@ -118,6 +119,8 @@ void delivery_end(struct engine *engine, struct delivery *d, enum engine_ending 
         list_remove(&d->session->work->answers, &d->node);
         break;
     }
+    if (d->later && !d->asker && ending != ENDING_REPLIED)
+        replies_fail(engine, d, status);
     if (d->asker && d->asks && ending != ENDING_REPLIED)
         reply_fail(engine, d, status);
     if (!d->foreign)

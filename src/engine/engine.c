@@ -41,6 +41,7 @@ struct engine *engine_new(const struct engine_options *options) {
     list_init(&engine->settles);
     list_init(&engine->memos);
     map_init(&engine->moved, options->seed);
+    replies_init(engine, options->seed);
     session_work_init(&engine->no_work, NULL);
     deadlines_init(&engine->deadlines);
     engine->generation = 1;
@@ -54,6 +55,7 @@ struct engine *engine_new(const struct engine_options *options) {
         return NULL;
     }
     engine->net.worker.secret = options->seed;
+    engine->net.worker.ids.node = options->worker % UUID_NODES;
     return engine;
 }
 
@@ -95,6 +97,7 @@ void engine_free(struct engine *engine) {
         engine->spare_deliveries = next;
     }
     memo_done(engine);
+    replies_done(engine);
     map_done(&engine->moved);
     memory_free(engine->spare_work);
     while (engine->spare_flight_count)
@@ -183,6 +186,7 @@ static void drain(struct engine *engine) {
         engine->generation++;
     engine->draining = engine->net.parks_none = true;
     net_unpark(&engine->net, NULL, STATUS_GOING_AWAY); /* nobody comes back to who leaves */
+    replies_drain(engine);
     int64_t grace = engine->plan ? engine->plan->config->drain.grace_ns : 0;
     for (struct list_node *node = list_first(&engine->net.open); node;) {
         struct connection *c = LIST_ENTRY(node, struct connection, node);
@@ -262,6 +266,12 @@ static void ring(struct engine *engine) {
             break;
         case TIMER_ASK:
             ask_ring(engine, timer);
+            break;
+        case TIMER_LATER:
+            replies_ring(engine, timer);
+            break;
+        case TIMER_FETCH:
+            replies_fetch_ring(engine, timer);
             break;
         }
     }

@@ -178,6 +178,8 @@ struct engine_totals {
     uint64_t held, held_bytes, in_flight, waiting; /* gauges: messages that were accepted, or wait to be */
     uint64_t cut_through;
     uint64_t connections;
+    uint64_t replies_kept; /* gauge: to be fetched */
+    uint64_t replies_evicted; /* that nobody can fetch any more, before their time */
 };
 const struct engine_totals *engine_totals(const struct engine *engine);
 /* Bytes of messages, connections and their buffers: what `limits.memory` bounds. */

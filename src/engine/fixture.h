@@ -170,6 +170,8 @@ static inline void fx_row_answer(void *state, uint64_t token, const struct proto
     else
         fx_note(&p->told, "%u:%d", answer->code, (int)token);
     buffer_clear(&p->wire);
+    if (answer->message)
+        assert_int_equal(message_encode_json(answer->message, answer->overlay, &p->wire), STATUS_OK);
     buffer_add(&p->wire, answer->body);
     buffer_add_byte(&p->wire, 0);
 }

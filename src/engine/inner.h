@@ -14,9 +14,20 @@ struct recipient;
 struct session;
 struct poll_wait;
 struct ask;
+struct later;
 
 /* What a deadline of the engine belongs to. */
-enum timer_kind { TIMER_DELIVERY, TIMER_WAITER, TIMER_SWEEP, TIMER_REDIAL, TIMER_ACKS, TIMER_ASK, TIMER_AGE };
+enum timer_kind {
+    TIMER_DELIVERY,
+    TIMER_WAITER,
+    TIMER_SWEEP,
+    TIMER_REDIAL,
+    TIMER_ACKS,
+    TIMER_ASK,
+    TIMER_AGE,
+    TIMER_LATER,
+    TIMER_FETCH
+};
 struct timer {
     struct deadline deadline;
     uint8_t kind; /* enum timer_kind */
@@ -47,6 +58,7 @@ struct delivery {
     struct session *asker;   /* who waits for the reply; NULL: nobody (any more) here */
     struct list_node asker_node;
     uint64_t asker_token;
+    struct later *later; /* its reply is kept to be fetched; NULL: it is not */
     struct timer timer;
     struct mono received;
     struct mono request_due; /* asks: when the reply must be there */
@@ -293,6 +305,14 @@ struct engine {
     struct list polls; /* peers that fetch: poll.h */
     struct list asks;  /* acks that other workers look at */
     uint64_t asked;    /* so many */
+    struct replies {   /* that are fetched: replies.h */
+        struct map by_receipt;
+        struct list open, kept, gone; /* the oldest first */
+        struct list fetches; /* requests of ours that another worker looks at */
+        uint64_t fetched;    /* so many */
+        uint32_t waiting;    /* fetches that wait here for a reply that is due */
+        uint64_t bytes;
+    } replies;
     struct list pumps;
     struct list settles;
     struct map moved;  /* announced handle -> session that isn't on that connection any more */
@@ -415,6 +435,9 @@ void reply_flush(struct engine *engine, struct session *session);
 void reply_forget_asker(struct engine *engine, struct session *session);
 bool reply_expect(struct engine *engine, struct delivery *delivery);
 void reply_unexpect(struct delivery *delivery);
+/* What a reply lacks to be understood by who asked; `target` may be empty. */
+void reply_complete(const struct message *reply, struct slice cause, struct slice flow, struct slice target,
+                    struct overlay *overlay);
 
 /* ending.c */
 struct delivery *delivery_new(struct engine *engine, struct recipient *recipient, const struct message *message);
@@ -518,6 +541,24 @@ bool poll_is_idle(const struct session *session); /* nobody waits at the moment 
 /* ask.c */
 void ask_ring(struct engine *engine, struct timer *timer);
 void ask_done(struct engine *engine);
+
+/* replies.c */
+/* `d` was asked by a session whose peer fetches its replies: now or when its patience ends nobody waits any more. */
+void replies_begin(struct engine *engine, struct delivery *d);
+/* The reply is here. False: there is no memory for it. */
+bool replies_keep(struct engine *engine, struct delivery *d, const struct message *reply);
+/* There will be none. */
+void replies_fail(struct engine *engine, struct delivery *d, enum status status);
+/* Who asked has it already, or never learned where to fetch it. */
+void replies_drop(struct engine *engine, struct delivery *d);
+void replies_fetch(struct engine *engine, struct session *session, uint64_t token, const struct pull *pull);
+void replies_ring(struct engine *engine, struct timer *timer);
+void replies_fetch_ring(struct engine *engine, struct timer *timer);
+/* Nobody waits any longer for what isn't there. */
+void replies_drain(struct engine *engine);
+void replies_init(struct engine *engine, uint64_t seed);
+void replies_done(struct engine *engine);
+uint64_t replies_memory(const struct engine *engine);
 
 /* rest.c */
 void rest_way(void *connection, const struct protocol_ask *ask, struct protocol_way *ret);

@@ -82,9 +82,12 @@ static void limit_life(struct engine *engine, struct message *message, const str
 }
 
 static int64_t patience(const struct session *s, const struct message *message, const struct routing *routing) {
+    int64_t own = message->wait_s && !message->later ? (int64_t)message->wait_s * NS_PER_S : INT64_MAX;
     bool waits = s->connection->sink.terms.when_full == PROTOCOL_FULL_WAIT || message_kind_asks(message->kind);
     if (waits && routing->target_count)
-        return routing->targets[0].policy.timeouts.queue_ns;
+        return routing->targets[0].policy.timeouts.queue_ns < own
+                   ? routing->targets[0].policy.timeouts.queue_ns
+                   : own;
     return INT64_MAX; /* their own credit, or reads that are off, hold them back */
 }
 

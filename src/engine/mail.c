@@ -3,6 +3,7 @@
  * what became of it (NEWS, REPLY). Messages with a partition key go to the key's home worker first (HOME). A reply that
  * finds no request here is passed round (SEEK). One parcel per turn and destination; first in, first out. */
 #include "engine/poll.h"
+#include "engine/replies.h"
 
 /* What may be under way to one session of another worker. Where the peer acknowledges, its own limit is shared; else the
  * window only has to cover what happens until the news of its arrival is back. */
@@ -410,6 +411,12 @@ static void read_letter(struct engine *engine, uint32_t from, const struct lette
         break;
     case LETTER_ACKED:
         ask_answered(engine, letter, texts);
+        break;
+    case LETTER_FETCH:
+        replies_read(engine, from, letter, texts);
+        break;
+    case LETTER_FETCHED:
+        replies_answered(engine, letter, texts, &message);
         break;
     case LETTER_SEEK:
         if (!reply_take(engine, NULL, &message, 0, plan_system(engine->plan, texts[0])) &&

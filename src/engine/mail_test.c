@@ -280,12 +280,97 @@ static void what_was_on_its_way_to_a_poll_that_ended_comes_back_and_waits(void *
     stop();
 }
 
+/* -- replies that are fetched -- */
+
+static void ask_for_later(struct fixture_peer *p, uint8_t receipt[static 16]) {
+    uint8_t bytes[1024];
+    struct buffer extra;
+    struct message message;
+    struct message_fault fault;
+    buffer_init_fixed(&extra, bytes, sizeof bytes);
+    message_init(&message, SLICE_OF("{}"));
+    message_add(&message, &extra, ATTRIBUTE_ID, SLICE_OF("q1"), &fault);
+    message_add(&message, &extra, ATTRIBUTE_SOURCE, SLICE_OF("/x"), &fault);
+    message_add(&message, &extra, ATTRIBUTE_TYPE, SLICE_OF("t"), &fault);
+    message_add(&message, &extra, ATTRIBUTE_TARGET, SLICE_OF("desk"), &fault);
+    message_add(&message, &extra, ATTRIBUTE_MESSAGETYPE, SLICE_OF("query"), &fault);
+    assert_int_equal(message_seal(&message, &extra, &fault), STATUS_OK);
+    uuid_make(&p->worker->ids, fx.now.wall, receipt);
+    memcpy(message.receipt, receipt, 16);
+    message.has_receipt = true;
+    message.later = 1;
+    p->sink->calls->message(p->sink->user, ++p->tokens, &message, 0);
+}
+
+static void fetch(struct fixture_peer *p, const uint8_t receipt[static 16], int64_t wait_ns) {
+    struct pull wish = {.kind = PULL_REPLY, .wait_ns = wait_ns};
+    memcpy(wish.receipt, receipt, 16);
+    p->sink->calls->pull(p->sink->user, ++p->tokens, &wish);
+}
+
+static void a_reply_is_fetched_from_the_worker_that_its_receipt_names(void **state) {
+    uint8_t receipt[16];
+    (void)state;
+    start();
+    fx.terms = (struct protocol_terms){.inline_reply = true, .when_full = PROTOCOL_FULL_WAIT};
+    at(1);
+    struct fixture_peer *asker = fx_accept(0);
+    at(0);
+    fx_accept(0); /* handles of the two aren't to be mixed up */
+    struct fixture_peer *other = fx_accept(0);
+    at(1);
+    ask_for_later(asker, receipt);
+    assert_int_equal(uuid_node(receipt), 1);
+    turn(1);
+    fx_expect(&asker->told, "ok:1");
+    at(0);
+    fetch(other, receipt, 0); /* open */
+    turn(0);
+    post(0, false);
+    post(1, false);
+    fx_expect(&other->told, "202:1");
+    at(0);
+    fetch(other, receipt, 60 * NS_PER_S); /* waits over there */
+    turn(0);
+    post(0, false);
+    assert_int_equal(post(1, false), 0);
+    assert_int_equal(workers[1]->replies.waiting, 1);
+    at(1);
+    fx_accept(0);
+    struct fixture_peer *desk = fx_accept(0);
+    assert_int_equal(fx_hello(desk, "desk", NULL, true), STATUS_OK);
+    turn(1);
+    fx_say(desk, "desk", "r1", "messagetype=response causationid=q1");
+    turn(1);
+    post(1, false);
+    fx_expect(&other->told, "200:2");
+    assert_non_null(strstr((const char *)other->wire.data, "\"causationid\":\"q1\""));
+    assert_int_equal(workers[1]->replies.waiting, 0);
+    at(0);
+    fetch(other, receipt, NS_PER_S); /* and where the letter is lost */
+    turn(0);
+    post(0, true);
+    fx.now.mono.ns += 7 * NS_PER_S;
+    turn(0);
+    fx_expect(&other->told, "overloaded:3");
+    receipt[15] ^= 1;
+    at(0);
+    fetch(other, receipt, NS_PER_S);
+    turn(0);
+    post(0, false);
+    post(1, false);
+    fx_expect(&other->told, "not-found:4");
+    assert_int_equal(workers[0]->replies.fetches.count, 0);
+    stop();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sessions_are_known_to_other_workers_until_they_go),
         cmocka_unit_test(a_session_that_a_reload_ends_is_taken_leave_of_by_its_own_name),
         cmocka_unit_test(news_without_memory_leave_nobody_waiting),
         cmocka_unit_test(letters_count_as_memory_until_they_leave),
+        cmocka_unit_test(a_reply_is_fetched_from_the_worker_that_its_receipt_names),
         cmocka_unit_test(an_ack_reaches_its_worker_by_mail),
         cmocka_unit_test(what_was_on_its_way_to_a_poll_that_ended_comes_back_and_waits),
         cmocka_unit_test(what_comes_back_from_a_session_that_is_gone_does_not_go_there_again),

@@ -97,7 +97,11 @@ static enum offer ask(struct engine *engine, struct session *s, uint64_t token, 
     d->request_due = mono_after(received, policy->timeouts.request_ns);
     if (message->expiry.ns != INT64_MAX)
         d->request_due = mono_after(engine->now.mono, message->expiry.ns - engine->now.wall.ns);
+    if (message->wait_s && !message->later)
+        d->request_due = mono_min(d->request_due, mono_after(received, (int64_t)message->wait_s * NS_PER_S));
     timer_set(engine, &d->timer, d->request_due);
+    if (d->asker && message->later)
+        replies_begin(engine, d);
     /* What it may fail with must reach an exchange whose message was already taken: accepted first. */
     session_accept(engine, s, token);
     uint32_t home = mail_home(engine, r, message);

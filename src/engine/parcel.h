@@ -16,6 +16,9 @@ enum letter_kind {
     LETTER_PAUSE,   /* session `handle` takes `limit` from there, or nothing for now */
     LETTER_ACK,     /* text: system, deliveryid. `id`: who wants to know, `sub`: enum pull_outcome, `limit`: retry_ms */
     LETTER_ACKED,   /* to `id`; text: deliveryid. `count`: it came too late */
+    LETTER_FETCH,   /* a reply that is kept there; text: system and identity of who asks, the receipt. `id`: who wants to
+                     * know, `request_due`: so long it may be waited for */
+    LETTER_FETCHED, /* to `id`: `sub` is an enum fetched, `limit` the status, `count` the form; text: what completes it */
     LETTER_SEEK,    /* a reply from system `text`: whose request? */
 };
 

@@ -143,6 +143,10 @@ void poll_request(void *connection, uint64_t token, const struct pull *pull) {
     struct session *s = c->owner;
     struct engine *engine = s->engine;
     uint32_t system = CONFIG_NONE;
+    if (pull->kind == PULL_REPLY) {
+        replies_fetch(engine, s, token, pull);
+        return;
+    }
     enum status status = poll_admit(engine, s, pull->system, &system);
     if (status == STATUS_OK && pull->kind == PULL_ACKS) {
         ask_begin(engine, s, token, pull);

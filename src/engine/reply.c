@@ -65,23 +65,26 @@ static struct delivery *find_request(struct engine *engine, struct session *s, c
     return by_correlation(system, flow);
 }
 
-/* What a reply lacks to be understood by who asked. */
-static void complete(struct engine *engine, const struct delivery *d, const struct message *reply, uint32_t asker,
-                     struct overlay *overlay) {
-    struct slice id = message_text(d->message, ATTRIBUTE_ID);
+void reply_complete(const struct message *reply, struct slice cause, struct slice flow, struct slice target,
+                    struct overlay *overlay) {
     if (!message_has(reply, ATTRIBUTE_CAUSATIONID))
-        overlay_set_text(overlay, ATTRIBUTE_CAUSATIONID, id);
-    if (!message_has(reply, ATTRIBUTE_CORRELATIONID)) {
-        struct slice flow = message_text(d->message, ATTRIBUTE_CORRELATIONID);
-        overlay_set_text(overlay, ATTRIBUTE_CORRELATIONID, flow.size ? flow : id);
-    }
-    const struct system *system = engine_system(engine, asker);
-    if (system && !message_has(reply, ATTRIBUTE_TARGET))
-        overlay_set_text(overlay, ATTRIBUTE_TARGET, system->name);
+        overlay_set_text(overlay, ATTRIBUTE_CAUSATIONID, cause);
+    if (!message_has(reply, ATTRIBUTE_CORRELATIONID))
+        overlay_set_text(overlay, ATTRIBUTE_CORRELATIONID, flow.size ? flow : cause);
+    if (target.size && !message_has(reply, ATTRIBUTE_TARGET))
+        overlay_set_text(overlay, ATTRIBUTE_TARGET, target);
     uint64_t ours = attribute_ours();
     for (unsigned i = 0; i < reply->value_count; i++)
         if (reply->values[i].known < ATTRIBUTE_COUNT && ours & ATTRIBUTE_BIT(reply->values[i].known))
             overlay_remove(overlay, (enum attribute)reply->values[i].known);
+}
+
+static void complete(struct engine *engine, const struct delivery *d, const struct message *reply,
+                     uint32_t asker, struct overlay *overlay) {
+    const struct system *system = engine_system(engine, asker);
+    reply_complete(reply, message_text(d->message, ATTRIBUTE_ID),
+                   message_text(d->message, ATTRIBUTE_CORRELATIONID),
+                   system ? system->name : slice_make("", 0), overlay);
 }
 
 /* On the asker's exchange, on its connection, or there when it has room again. */
@@ -176,12 +179,14 @@ void reply_give(struct engine *engine, struct delivery *d, const struct message 
             list_remove(&asker->work->asked, &d->asker_node);
             d->asker = NULL;
         }
+    } else if (d->later) {
+        taken = replies_keep(engine, d, reply);
     } else {
         taken = to_reply_address(engine, d, reply);
     }
     if (!taken)
         ending_tell(engine, reply, NULL, from, ENDING_DROPPED, STATUS_LATE_REPLY, 1, 0);
-    if (!taken && asker) /* its exchange must not stay open */
+    if (!taken && (asker || d->later)) /* its exchange must not stay open */
         delivery_end(engine, d, ENDING_DEAD, STATUS_UPSTREAM_ERROR);
     else
         delivery_end(engine, d, ENDING_REPLIED, STATUS_OK);
@@ -241,6 +246,7 @@ void reply_forget_asker(struct engine *engine, struct session *s) {
         struct delivery *d = LIST_ENTRY(node, struct delivery, asker_node);
         list_remove(&s->work->asked, &d->asker_node);
         d->asker = NULL;
+        replies_drop(engine, d);
         bool elsewhere = message_has(d->message, ATTRIBUTE_REPLYTO);
         if (!elsewhere && (d->state == DELIVERY_QUEUED || d->state == DELIVERY_BLOCKED))
             delivery_end(engine, d, ENDING_DROPPED, STATUS_CANCELLED);

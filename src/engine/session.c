@@ -446,6 +446,7 @@ void session_cancelled(void *connection, uint64_t token) {
             continue;
         list_remove(&s->work->asked, &d->asker_node);
         d->asker = NULL;
+        replies_drop(engine, d);
         if (d->state == DELIVERY_QUEUED || d->state == DELIVERY_BLOCKED)
             delivery_end(engine, d, ENDING_DROPPED, STATUS_CANCELLED);
         return;

@@ -92,8 +92,9 @@ struct message {
     uint8_t value_count;
     bool has_receipt;
     uint8_t marks; /* of the decoders, see store.h */
-    uint8_t reserved;
+    uint8_t later; /* not 0: its sender fetches the reply later; what its protocol needs to know then, + 1 */
     uint32_t route; /* the REST route that it came by, counted from 1; 0: none. It stays within its worker */
+    uint32_t wait_s; /* its sender waits so long for the reply; 0: it does not say */
     struct span data;
     struct wall expiry;  /* INT64_MAX: none given */
     uint8_t receipt[16]; /* our UUIDv7 for this message, when has_receipt */

@@ -4,11 +4,14 @@
 #include "base/text.h"
 
 #define COUNTER_MAX 0xfffu
+#define NODE_AT 52 /* section 6.4 allows a few bits that say where it was made */
+#define RANDOM_BITS ((UINT64_C(1) << NODE_AT) - 1)
 
 void uuid_source_init(struct uuid_source *source, uint64_t seed) {
     rng_init(&source->rng, seed);
     source->last_ms = INT64_MIN;
     source->counter = 0;
+    source->node = 0;
 }
 
 /* Section 6.2, method 1: a counter of 12 bits, begun at random in its lower half so that it has room. A clock that
@@ -26,11 +29,16 @@ static void advance(struct uuid_source *source, int64_t ms) {
 void uuid_make(struct uuid_source *source, struct wall now, uint8_t ret_uuid[static 16]) {
     advance(source, now.ns < 0 ? 0 : now.ns / NS_PER_MS);
     uint64_t high = (uint64_t)source->last_ms << 16 | 0x7000 | source->counter;
-    uint64_t low = (rng_next(&source->rng) & ~(UINT64_C(3) << 62)) | UINT64_C(2) << 62;
+    uint64_t low =
+        (rng_next(&source->rng) & RANDOM_BITS) | UINT64_C(2) << 62 | (uint64_t)source->node << NODE_AT;
     for (int i = 0; i < 8; i++) {
         ret_uuid[i] = (uint8_t)(high >> (56 - 8 * i));
         ret_uuid[8 + i] = (uint8_t)(low >> (56 - 8 * i));
     }
+}
+
+uint32_t uuid_node(const uint8_t uuid[static 16]) {
+    return (uint32_t)(uuid[8] & 0x3f) << 4 | uuid[9] >> 4;
 }
 
 static bool has_dash_before(int byte) {

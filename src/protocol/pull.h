@@ -5,6 +5,7 @@
 #include "base/slice.h"
 #include "base/status.h"
 #include "message/encoding.h"
+#include "message/message.h"
 
 #define PULL_WAIT_DEFAULT_NS (20 * NS_PER_S)
 #define PULL_WAIT_MAX_NS (300 * NS_PER_S)
@@ -16,6 +17,7 @@ enum pull_kind {
     PULL_POLL,   /* one answer with what is there for `system`, or with nothing when `wait_ns` is over */
     PULL_STREAM, /* an answer without end: each message as it comes (server-sent events) */
     PULL_ACKS,
+    PULL_REPLY, /* to what was sent with `message.later`, when it is there or `wait_ns` is over */
 };
 
 enum pull_outcome { PULL_ACCEPTED, PULL_REJECTED, PULL_RETRY };
@@ -38,6 +40,7 @@ struct pull {
     bool has_acks;                  /* PULL_STREAM: the peer will say what became of each */
     const struct pull_ack *acks;
     size_t ack_count;
+    uint8_t receipt[16]; /* PULL_REPLY: of what was sent */
 };
 
 /* An answer to a token of calls->pull. */
@@ -50,6 +53,10 @@ struct protocol_answer {
     struct slice body;
     struct slice lines; /* further header lines, each with its CRLF */
     bool is_stream;     /* the body follows by stream() */
+    /* PULL_REPLY: the reply, in place of all the others; with what `message.later` had said of its form */
+    const struct message *message;
+    const struct overlay *overlay;
+    unsigned form;
 };
 
 #endif

@@ -19,6 +19,8 @@ static void add_totals(struct engine_totals *sum, const struct engine_totals *on
     sum->waiting += one->waiting;
     sum->cut_through += one->cut_through;
     sum->connections += one->connections;
+    sum->replies_kept += one->replies_kept;
+    sum->replies_evicted += one->replies_evicted;
     for (int e = 0; e < ENDING_COUNT; e++)
         for (int s = 0; s < STATUS_COUNT; s++)
             sum->endings[e][s] += one->endings[e][s];

@@ -261,6 +261,10 @@ static void publish_totals(struct tally *tally, const struct engine_totals *tota
     metrics_set(set, tally->accepted, (int64_t)totals->accepted);
     metrics_set(set, METRICS_PLAIN(set, METRIC_HEARTBEATS), (int64_t)totals->heartbeats);
     metrics_set(set, METRICS_PLAIN(set, METRIC_MEMORY_FAILURES), (int64_t)memory_failures());
+    if (totals->replies_evicted)
+        metrics_set(set, METRICS_SERIES(set, METRIC_LIMITS_REACHED, SLICE_OF("listeners.async.replies")),
+                    (int64_t)totals->replies_evicted);
+    metrics_set(set, METRICS_PLAIN(set, METRIC_REPLIES_KEPT), (int64_t)totals->replies_kept);
     for (int i = 0; i < 2; i++)
         if (totals->authentications[i])
             metrics_set(set, METRICS_SERIES(set, METRIC_AUTHENTICATIONS, SLICE_OF("key"), slice_from(results[i])),

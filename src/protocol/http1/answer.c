@@ -6,7 +6,8 @@
 #include "protocol/http1/inner.h"
 #include "protocol/http1/problem.h"
 
-#define HEAD_ROOM 384 /* status line, Date, Content-Length, Content-Encoding, Vary, Connection, empty line */
+#define HEAD_ROOM \
+    512 /* status line, Date, Preference-Applied, Cache-Control, Content-Length, Content-Encoding, Vary, Connection, empty line */
 
 /* RFC 9110 section 6.6.1. Formatted once a second and worker. */
 static void add_date(struct protocol_worker *worker, struct now now, struct buffer *out) {
@@ -39,6 +40,19 @@ static void add_start(struct http1 *h, unsigned code, struct now now, struct buf
         buffer_add(out, SLICE_OF("Connection: close\r\n"));
     else if (s->is_old)
         buffer_add(out, SLICE_OF("Connection: keep-alive\r\n"));
+    if (s->wait_s) {
+        buffer_add(out, SLICE_OF("Preference-Applied: wait="));
+        buffer_add_u64(out, s->wait_s);
+        buffer_add(out, SLICE_OF("\r\n"));
+    }
+    if (s->fetches) {
+        char id[UUID_TEXT_SIZE];
+        buffer_add(out, SLICE_OF("Cache-Control: no-store\r\n"));
+        uuid_text(s->receipt, id);
+        buffer_add(out, s->has_receipt ? SLICE_OF("Intertie-Id: ") : SLICE_OF(""));
+        buffer_add(out, slice_make(id, s->has_receipt ? sizeof id : 0));
+        buffer_add(out, s->has_receipt ? SLICE_OF("\r\n") : SLICE_OF(""));
+    }
     origin_lines(h, out);
 }
 
@@ -141,7 +155,7 @@ static void accept_plainly(struct http1 *h, struct now now) {
 
 void answer_accepted(struct http1 *h, struct now now) {
     struct http1_server *s = &h->server;
-    if (goes_on(s) && !s->is_old && !s->cors) {
+    if (goes_on(s) && !s->is_old && !s->cors && !s->wait_s && !s->later) {
         accept_plainly(h, now);
         return;
     }
@@ -150,6 +164,21 @@ void answer_accepted(struct http1 *h, struct now now) {
     uuid_text(s->receipt, line + size);
     memcpy(line + size + UUID_TEXT_SIZE, "\r\n", 2);
     answer_write(h, &(struct answer){.code = 202, .lines = slice_make(line, size + UUID_TEXT_SIZE + 2)}, now);
+}
+
+void answer_later(struct http1 *h, struct now now) {
+    struct http1_server *s = &h->server;
+    char id[UUID_TEXT_SIZE], room[256];
+    struct buffer lines;
+    s->wait_s = 0; /* that it waited so long first goes without saying */
+    uuid_text(s->receipt, id);
+    buffer_init_fixed(&lines, room, sizeof room);
+    buffer_add(&lines, SLICE_OF("Intertie-Id: "));
+    buffer_add(&lines, slice_make(id, sizeof id));
+    buffer_add(&lines, SLICE_OF("\r\nPreference-Applied: respond-async\r\nLocation: /v1/messages/"));
+    buffer_add(&lines, slice_make(id, sizeof id));
+    buffer_add(&lines, SLICE_OF("/reply\r\n"));
+    answer_write(h, &(struct answer){.code = 202, .lines = buffer_slice(&lines)}, now);
 }
 
 enum status answer_reply(struct http1 *h, const struct message *message, const struct overlay *overlay, struct now now) {
@@ -175,7 +204,8 @@ void answer_end(struct http1 *h, enum status status, struct now now) {
     bool keep = goes_on(s);
     batch_free(h);
     s->token = 0;
-    s->is_http = s->is_rest = s->has_receipt = s->watches = s->streams = false;
+    s->is_http = s->is_rest = s->has_receipt = s->watches = s->streams = s->later = s->fetches = false;
+    s->wait_s = 0;
     s->in.phase = s->after;
     s->after = PHASE_HEAD;
     s->in.timing = s->continued = s->checked = false;

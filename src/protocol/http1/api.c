@@ -47,6 +47,14 @@ static void websocket_route(const struct http1_head *head, struct api_route *rou
     route->place = slice_is(head->method, "OPTIONS") ? API_OPTIONS : API_WEBSOCKET;
 }
 
+static void reply_route(const struct http1_head *head, struct slice path, struct api_route *route) {
+    route->allow = "GET, OPTIONS";
+    route->target = slice_head(path, slice_find(path, '/'));
+    route->place = slice_is(head->method, "GET")       ? API_REPLY
+                   : slice_is(head->method, "OPTIONS") ? API_OPTIONS
+                                                       : API_NO_METHOD;
+}
+
 void api_route(const struct http1_head *head, uint8_t *room, struct api_route *route) {
     *route = (struct api_route){.place = API_UNKNOWN, .target = SLICE_OF(""), .allow = SYSTEM_POST};
     if (head->form == HTTP1_ASTERISK_FORM) {
@@ -68,7 +76,7 @@ void api_route(const struct http1_head *head, uint8_t *room, struct api_route *r
         websocket_route(head, route);
     else if (eat(&path, SLICE_OF("messages/")) && slice_find(path, '/') > 0 &&
              slice_is(slice_skip(path, slice_find(path, '/')), "/reply"))
-        route->place = API_PLANNED;
+        reply_route(head, path, route);
 }
 
 /* -- content modes -- */

@@ -11,6 +11,7 @@
 enum api_place {
     API_MESSAGES,  /* POST /v1/messages, /v1/systems/NAME/messages */
     API_PULL,     /* GET /v1/systems/NAME/messages */
+    API_REPLY,    /* GET /v1/messages/ID/reply */
     API_ACKS,     /* POST /v1/systems/NAME/acks */
     API_WEBSOCKET, /* GET /v1/ws, to be upgraded */
     API_PLANNED,   /* a path of a later version */
@@ -22,7 +23,7 @@ enum api_place {
 
 struct api_route {
     enum api_place place;
-    struct slice target; /* of /v1/systems/NAME/messages; else empty. Points into the head or into `room` */
+    struct slice target; /* of /v1/systems/NAME/messages; API_REPLY: the ID; else empty. Points into the head or into `room` */
     const char *allow;   /* methods of this path */
 };
 

@@ -232,7 +232,7 @@ static void paths_and_methods(void **state) {
         {"HEAD /v1/systems/lamp/messages", 405, ""},
         {"GET /v1/systems/lamp/acks", 405, "Allow: POST, OPTIONS"},
         {"GET /v1/ws?system=lamp", 501, ""},
-        {"GET /v1/messages/019ab3d0-7710-7c02-8e11-0a6c5d9e4b12/reply", 501, ""},
+        {"GET /v1/messages/019ab3d0-7710-7c02-8e11-0a6c5d9e4b12/reply", 501, "nobody takes messages here"},
         {"POST /v1/systems/LAMP/messages", 404, "\"reason\":\"unknown-target\""},
         {"POST /v1/systems//messages", 404, ""},
         {"POST /v1/systems/lamp", 404, "\"reason\":\"not-found\""},

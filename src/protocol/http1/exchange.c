@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "protocol/http1/coded.h"
+#include "protocol/http1/prefer.h"
 #include "protocol/wrap.h"
 
 /* What is wrong with a request before its body is looked at: it is answered now, its body is read past. Whoever waits
@@ -156,7 +157,11 @@ static bool check_mode(struct http1 *h, const struct http1_head *head, struct no
 static bool refuse_method(struct http1 *h, const struct http1_head *head, const char *allow, struct now now) {
     char line[64];
     snprintf(line, sizeof line, "Allow: %s\r\n", allow);
-    return exchange_refuse(h, head, STATUS_METHOD_NOT_ALLOWED, "messages are sent with POST", line, now);
+    return exchange_refuse(h, head, STATUS_METHOD_NOT_ALLOWED,
+                           slice_starts(slice_from(allow), SLICE_OF("GET, OPT"))
+                               ? "it is read with GET"
+                               : "messages are sent with POST",
+                           line, now);
 }
 
 static bool check_route(struct http1 *h, const struct http1_head *head, struct now now) {
@@ -172,6 +177,7 @@ static bool check_route(struct http1 *h, const struct http1_head *head, struct n
         return check_coding(h, head, now) && check_mode(h, head, now);
     case API_PULL:
     case API_ACKS:
+    case API_REPLY:
         return check_coding(h, head, now);
     case API_WEBSOCKET:
         return upgrade_begin(h, head, now);
@@ -255,8 +261,17 @@ static enum api_mode reply_mode(const struct http1_head *head, enum api_mode mod
     return mode == API_JSON || mode == API_PROTO ? mode : API_BINARY;
 }
 
+/* What asks may say how long it waits, and whether its answer is that it was taken. */
+static void apply_prefer(struct http1_server *s, const struct prefer *prefer, struct message *message) {
+    if (!message_kind_asks(message->kind))
+        return;
+    message->wait_s = s->wait_s = prefer->wait_s;
+    s->later = prefer->respond_async;
+    message->later = (uint8_t)(s->later ? s->mode + 1 : 0);
+}
+
 static void begin_event(struct http1 *h, enum api_mode mode, struct slice body, const struct api_hints *hints,
-                        struct now now) {
+                        const struct prefer *prefer, struct now now) {
     struct http1_server *s = &h->server;
     struct message message;
     struct message_fault fault;
@@ -272,6 +287,7 @@ static void begin_event(struct http1 *h, enum api_mode mode, struct slice body, 
     }
     memcpy(message.receipt, s->receipt, sizeof s->receipt);
     message.has_receipt = true;
+    apply_prefer(s, prefer, &message);
     h->sink->terms.inline_reply = true;
     s->token = ++s->tokens;
     h->sink->calls->message(h->sink->user, s->token, &message, 0);
@@ -299,7 +315,7 @@ void exchange_begin(struct http1 *h, const struct http1_head *head, struct slice
         return;
     }
     api_route(head, room, &route);
-    if (route.place == API_PULL || route.place == API_ACKS) {
+    if (route.place == API_PULL || route.place == API_ACKS || route.place == API_REPLY) {
         pull_begin(h, head, &route, body, now);
         return;
     }
@@ -308,7 +324,10 @@ void exchange_begin(struct http1 *h, const struct http1_head *head, struct slice
     struct api_hints hints = {.head = head, .rules = &rules, .target = route.target, .now = now.wall,
                               .defaults = h->setup->defaults, .default_count = h->setup->default_count};
     enum api_mode mode = mode_of(h, head);
+    struct prefer prefer = prefer_of(head);
     if (mode == API_PLAIN) {
+        if (prefer.wait_s || prefer.respond_async)
+            hints.messagetype = SLICE_OF("request");
         uuid_text(s->receipt, id);
         hints.id = slice_make(id, sizeof id);
         hints.source = wrap_source(h->setup, h->setup->system.size ? h->setup->system : s->system, source, sizeof source);
@@ -318,6 +337,6 @@ void exchange_begin(struct http1 *h, const struct http1_head *head, struct slice
     else if (mode == API_BATCH_JSON || mode == API_BATCH_PROTO)
         batch_begin(h, mode, body, &hints, now);
     else
-        begin_event(h, mode, body, &hints, now);
+        begin_event(h, mode, body, &hints, &prefer, now);
     coding_rest(h->worker->coder);
 }

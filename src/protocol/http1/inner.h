@@ -77,11 +77,14 @@ struct http1_server {
     bool said_hello : 1;
     bool watches : 1;   /* the exchange may stay open for long: it ends when the peer ends its side */
     bool streams : 1;   /* its answer has begun and has no end yet */
+    bool later : 1;     /* its sender prefers to fetch the reply: once it is taken, that is the answer */
+    bool fetches : 1;   /* it asks for such a reply */
     bool is_rest : 1;   /* the open exchange is a message's by a REST route */
     uint8_t mode; /* enum api_mode: of the reply */
     uint8_t coding; /* enum coding: that the answer may have */
     uint8_t after; /* phase to go to when the exchange ends */
     uint8_t receipt[16];
+    uint32_t wait_s; /* its sender prefers not to wait longer; 0: it does not say */
     uint64_t tokens; /* given so far */
     uint64_t token;  /* of the open exchange; 0: none */
     struct batch *batch;
@@ -218,6 +221,8 @@ void answer_write(struct http1 *h, const struct answer *answer, struct now now);
 void answer_problem(struct http1 *h, enum status status, struct slice detail, uint32_t retry_ms, struct slice lines,
                     struct now now);
 void answer_accepted(struct http1 *h, struct now now);
+/* Accepted, and where its reply will be. */
+void answer_later(struct http1 *h, struct now now);
 /* The head of a body that the end of the connection ends. */
 void answer_open(struct http1 *h, const struct answer *answer, struct now now);
 enum status answer_reply(struct http1 *h, const struct message *message, const struct overlay *overlay, struct now now);

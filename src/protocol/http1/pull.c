@@ -36,6 +36,14 @@ static const char *read_wait(struct slice text, int64_t *ret_ns) {
     return *ret_ns > PULL_WAIT_MAX_NS ? "`wait` can be `5m` at most" : NULL;
 }
 
+/* Of a reply that was promised: it is asked for again and again, and mostly there. */
+static const char *read_reply(struct pull *pull, const struct http1_head *head) {
+    struct protocol_request request = {.query = head->query};
+    struct slice wait = http1_parameter(&request, SLICE_OF("wait"));
+    pull->wait_ns = 0;
+    return wait.data ? read_wait(wait, &pull->wait_ns) : NULL;
+}
+
 static const char *read_max(struct slice text, uint32_t *ret_max) {
     uint64_t value = PULL_MESSAGES_DEFAULT;
     if (text.data && (!text_to_u64(text, &value) || value < 1 || value > PULL_MESSAGES_MAX))
@@ -185,11 +193,38 @@ static void take_acks(struct http1 *h, const struct http1_head *head, struct pul
     memory_free(acks);
 }
 
+#define AS_PROMISED 0xff /* http1_server.mode: in the form that was wanted when it was sent */
+
+static void take_reply(struct http1 *h, const struct http1_head *head, struct pull *pull, struct slice id,
+                       struct now now) {
+    struct http1_server *s = &h->server;
+    enum message_encoding wanted = api_accepts(http1_known(head, HTTP1_ACCEPT));
+    const char *words = read_reply(pull, head);
+    s->fetches = true;
+    s->mode = wanted == ENCODING_JSON ? API_JSON : wanted == ENCODING_PROTO ? API_PROTO : AS_PROMISED;
+    pull->kind = PULL_REPLY;
+    if (words) {
+        refuse(h, STATUS_PROTOCOL_ERROR, words, now);
+        return;
+    }
+    if (!uuid_parse(id, pull->receipt)) {
+        refuse(h, STATUS_NOT_FOUND, "that is no id that was given here", now);
+        return;
+    }
+    memcpy(s->receipt, pull->receipt, sizeof s->receipt);
+    s->has_receipt = true;
+    call(h, pull, now);
+}
+
 void pull_begin(struct http1 *h, const struct http1_head *head, const struct api_route *route, struct slice body, struct now now) {
     struct pull pull = {.kind = PULL_ACKS, .system = route->target};
     if (route->place == API_ACKS) {
         take_acks(h, head, &pull, body, now);
         coding_rest(h->worker->coder);
+        return;
+    }
+    if (route->place == API_REPLY) {
+        take_reply(h, head, &pull, route->target, now);
         return;
     }
     const char *words = read_query(&pull, head);
@@ -220,10 +255,24 @@ static bool is_open(const struct http1 *h, uint64_t token) {
     return token && h->server.token == token && h->server.is_http && !h->sink->closing;
 }
 
+static void answer_promised(struct http1 *h, const struct protocol_answer *answer, struct now now) {
+    struct http1_server *s = &h->server;
+    if (s->mode == AS_PROMISED)
+        s->mode = (uint8_t)(answer->form ? answer->form - 1 : API_BINARY);
+    enum status status = answer_reply(h, answer->message, answer->overlay, now);
+    if (status != STATUS_OK)
+        answer_problem(h, status, SLICE_OF(""), 0, SLICE_OF(""), now);
+    answer_end(h, STATUS_OK, now);
+}
+
 void pull_answer(struct http1 *h, uint64_t token, const struct protocol_answer *answer, struct now now) {
     struct http1_server *s = &h->server;
     if (!is_open(h, token) || s->streams)
         return;
+    if (answer->message) {
+        answer_promised(h, answer, now);
+        return;
+    }
     struct answer plain = {answer->code, answer->content_type, answer->body, answer->lines};
     if (answer->problem != STATUS_OK) {
         answer_problem(h, answer->problem, answer->detail, answer->retry_ms, answer->lines, now);

@@ -1,4 +1,5 @@
 /* Requests of peers that fetch: what they mean, and their answers. */
+#include "protocol/http1/api.h"
 #include "protocol/http1/fixture.h"
 
 #define X64 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
@@ -178,8 +179,91 @@ static void a_stream_ends_with_its_connection(void **state) {
     world_done(&w);
 }
 
+static void get_reply(struct world *w, const char *rest, const char *lines) {
+    char text[512];
+    snprintf(text, sizeof text, "GET /v1/messages/%s HTTP/1.1\r\nHost: a\r\n%s\r\n", rest, lines);
+    world_give(w, slice_from(text));
+}
+
+#define RECEIPT "019ab3d0-6c1e-7a44-9d0b-3f5be1a2c701"
+
+static void a_reply_is_asked_for_by_its_receipt(void **state) {
+    static const struct {
+        const char *rest, *means;
+        unsigned code;
+    } rows[] = {
+        {RECEIPT "/reply", "3 " RECEIPT " wait=0 max=0 enc=0 acks=0", 0},
+        {RECEIPT "/reply?wait=10s", "3 " RECEIPT " wait=10000 max=0 enc=0 acks=0", 0},
+        {RECEIPT "/reply?wait=5m", "3 " RECEIPT " wait=300000 max=0 enc=0 acks=0", 0},
+        {RECEIPT "/reply?wait=301s", "", 400},
+        {RECEIPT "/reply?wait=10", "", 400},
+        {"x" RECEIPT "/reply", "", 404},
+        {"x/reply", "", 404},
+        {"/reply", "", 404},
+        {RECEIPT "/replies", "", 404},
+        {RECEIPT, "", 404},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct world w;
+        open(&w);
+        get_reply(&w, rows[i].rest, "");
+        if (strcmp(seen, rows[i].means) != 0)
+            fail_msg("%s: `%s`", rows[i].rest, seen);
+        if (rows[i].code)
+            world_check(&w, rows[i].code);
+        world_done(&w);
+    }
+}
+
+static void answer_with(struct world *w, unsigned form, const char *accept) {
+    uint8_t bytes[512];
+    struct buffer extra;
+    struct message message;
+    struct message_fault fault;
+    buffer_init_fixed(&extra, bytes, sizeof bytes);
+    message_init(&message, SLICE_OF("{\"eur\":9}"));
+    message_add(&message, &extra, ATTRIBUTE_ID, SLICE_OF("r1"), &fault);
+    message_add(&message, &extra, ATTRIBUTE_SOURCE, SLICE_OF("/p"), &fault);
+    message_add(&message, &extra, ATTRIBUTE_TYPE, SLICE_OF("t"), &fault);
+    message_add(&message, &extra, ATTRIBUTE_DATACONTENTTYPE, SLICE_OF("application/json"), &fault);
+    message_set_data(&message, DATA_JSON);
+    assert_int_equal(message_seal(&message, &extra, &fault), STATUS_OK);
+    get_reply(w, RECEIPT "/reply", accept);
+    struct protocol_answer answer = {.code = 200, .message = &message, .form = form};
+    protocol_http1.answer(w->state, w->request_token, &answer, w->now);
+    world_check(w, 200);
+    CHECK_HAS(w, "Cache-Control: no-store\r\n");
+    CHECK_HAS(w, "Intertie-Id: " RECEIPT "\r\n");
+}
+
+static void it_comes_in_the_form_that_was_promised_or_as_accept_says(void **state) {
+    static const struct {
+        unsigned form;
+        const char *accept, *has;
+    } rows[] = {
+        {API_BINARY + 1, "", "ce-id: r1\r\n"},
+        {API_JSON + 1, "", "Content-Type: application/cloudevents+json\r\n"},
+        {API_PROTO + 1, "Accept: */*\r\n", "Content-Type: application/cloudevents+protobuf\r\n"},
+        {API_BINARY + 1, "Accept: application/cloudevents+json\r\n",
+         "Content-Type: application/cloudevents+json\r\n"},
+        {API_JSON + 1, "Accept: application/cloudevents+protobuf\r\n",
+         "Content-Type: application/cloudevents+protobuf\r\n"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct world w;
+        open(&w);
+        answer_with(&w, rows[i].form, rows[i].accept);
+        CHECK_HAS(&w, rows[i].has);
+        world_done(&w);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_reply_is_asked_for_by_its_receipt),
+        cmocka_unit_test(it_comes_in_the_form_that_was_promised_or_as_accept_says),
         cmocka_unit_test(a_poll_says_how_long_and_how_many),
         cmocka_unit_test(what_goes_past_a_limit_is_refused_by_name),
         cmocka_unit_test(acks_are_read),

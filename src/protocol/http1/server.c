@@ -13,7 +13,7 @@ void server_open(struct http1 *h, struct now now) {
 /* The request broke a rule that leaves its end unknown: answer, close, throw away what comes. */
 static size_t give_up(struct http1 *h, enum status status, const char *words, struct now now) {
     struct http1_server *s = &h->server;
-    s->keep = s->is_head = s->is_old = s->has_receipt = false;
+    s->keep = s->is_head = s->is_old = s->has_receipt = s->fetches = false;
     s->coding = CODING_NONE;
     s->after = PHASE_OVER;
     answer_problem(h, status, slice_from(words), 0, slice_make(NULL, 0), now);
@@ -247,6 +247,8 @@ void server_settle(struct http1 *h, uint64_t first, uint64_t last, enum status s
         return;
     if (status == STATUS_OK && s->is_http) {
         answer_write(h, &(struct answer){.code = 204}, now);
+    } else if (status == STATUS_OK && s->later) {
+        answer_later(h, now);
     } else if (status == STATUS_OK) {
         answer_accepted(h, now);
     } else {
