@@ -418,6 +418,8 @@ static void build_route(struct build *build, struct config_route *route, const s
         else
             build_match(build, &route->matches[route->match_count++], child);
     }
+    const struct node *proxy = node_get(node, SLICE_OF("proxy"));
+    route->proxy = proxy ? index_of(section(build, "systems"), proxy->text) : CONFIG_NONE;
     route->has_target = node_get(match, SLICE_OF("target")) != NULL;
     route->to_all = to && to->first && slice_is(to->first->text, "all");
     if (!route->to_all)

@@ -349,6 +349,7 @@ struct config_route {
     uint32_t *except;
     size_t except_count;
     struct config_http *http; /* NULL: for messages. Else `matches` has FROM and LISTENER alone */
+    uint32_t proxy;           /* the system that its exchanges are streamed to; CONFIG_NONE: they become messages */
     int64_t order;
     bool enabled;
     struct config_policy policy; /* route, its policy; elsewhere policies.default, built in. See config_policy_of(). */

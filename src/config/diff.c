@@ -155,7 +155,7 @@ static bool same_route(const struct config *before, uint32_t left, const struct 
     for (size_t i = 0; i < a->match_count; i++)
         if (!same_match(before, &a->matches[i], after, &b->matches[i]))
             return false;
-    if (!same_http(a->http, b->http))
+    if (!same_http(a->http, b->http) || !slice_equal(system_name(before, a->proxy), system_name(after, b->proxy)))
         return false;
     return same_indices(before, a->to, a->to_count, after, b->to, b->to_count, false) &&
            same_indices(before, a->except, a->except_count, after, b->except, b->except_count, false);

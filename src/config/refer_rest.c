@@ -99,6 +99,11 @@ static void check_api(struct work *work, const struct node *http, const struct t
                        SCALAR_SHOWN(item->text));
 }
 
+static const struct node *systems_of(const struct work *work) {
+    const struct node *systems = node_get(work->root, SLICE_OF("systems"));
+    return systems && systems->kind == NODE_MAP ? systems : NULL;
+}
+
 static bool speaks_http(struct slice url) {
     return slice_starts_nocase(url, SLICE_OF("http:")) || slice_starts_nocase(url, SLICE_OF("https:"));
 }
@@ -118,6 +123,41 @@ static const struct node *other_url(const struct node *system, bool *ret_any) {
             return url;
     }
     return NULL;
+}
+
+static bool has_query(const struct node *owner) {
+    const struct node *url = node_get(owner, SLICE_OF("url"));
+    return url && url->kind == NODE_SCALAR && slice_find(url->text, '?') < url->text.size;
+}
+
+/* The path of a request is put behind that of the URL. */
+static bool any_query(const struct node *system) {
+    const struct node *endpoints = node_get(system, SLICE_OF("endpoints"));
+    bool any = has_query(system);
+    for (const struct node *child = endpoints && endpoints->kind == NODE_MAP ? endpoints->first : NULL; child; child = child->next)
+        any = any || (child->kind == NODE_MAP && has_query(child));
+    return any;
+}
+
+static void check_proxy(struct work *work, const struct node *route, const struct node *http, const struct trail *trail) {
+    const struct node *proxy = node_get(route, SLICE_OF("proxy"));
+    struct trail here = {trail, SLICE_OF("proxy")};
+    bool any;
+    if (!proxy || proxy->kind != NODE_SCALAR)
+        return;
+    if (!http)
+        work_error(work, proxy->key_at, &here, "only a route with `match.http` can stream; messages go `to` a system");
+    const struct node *system = node_get(systems_of(work), proxy->text);
+    if (!system || system->kind != NODE_MAP)
+        return;
+    const struct node *other = other_url(system, &any);
+    if (other)
+        work_error(work, proxy->at, &here, "`%.*s` does not speak HTTP: `%.*s` (line %u)", SCALAR_SHOWN(proxy->text), SCALAR_SHOWN(other->text),
+                   other->at.line);
+    else if (!any)
+        work_error(work, proxy->at, &here, "`%.*s` has no `url` or `endpoints` to stream to", SCALAR_SHOWN(proxy->text));
+    else if (any_query(system))
+        work_error(work, proxy->at, &here, "the URL of `%.*s` has a query, behind which no path can be added", SCALAR_SHOWN(proxy->text));
 }
 
 static void check_beside(struct work *work, const struct node *route, const struct node *match,
@@ -160,6 +200,7 @@ void refer_rest_route(struct work *work, const struct node *route, const struct 
     const struct node *match = node_get(route, SLICE_OF("match"));
     const struct node *http = match && match->kind == NODE_MAP ? node_get(match, SLICE_OF("http")) : NULL;
     struct trail in_match = {trail, SLICE_OF("match")}, here = {&in_match, SLICE_OF("http")};
+    check_proxy(work, route, http, trail);
     if (!http || http->kind != NODE_MAP)
         return;
     check_each(work, http, &here, "method", method_fault, true);

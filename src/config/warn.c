@@ -90,6 +90,7 @@ static void use_by_routes(const struct config *config, bool *used) {
     for (size_t i = 0; i < config->route_count; i++) {
         const struct config_route *route = &config->routes[i];
         use(used, route->to, route->to_count);
+        use(used, &route->proxy, route->proxy != CONFIG_NONE);
         for (size_t k = 0; k < config->system_count && route->to_all; k++)
             used[k] = true;
         for (size_t k = 0; k < route->match_count; k++) {

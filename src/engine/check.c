@@ -45,10 +45,10 @@ const char *engine_check(const struct engine *engine) {
         const struct session *s = c->was_open ? c->owner : NULL;
         /* one exchange at a time: while it waits for us, what it waits for has the deadline */
         bool ours = s && ((c->sink.paused && (s->work->waiters.count || s->work->asked.count)) || s->work->wait ||
-                          engine->asks.count || engine->replies.waiting || engine->replies.fetches.count);
+                          s->proxy || engine->asks.count || engine->replies.waiting || engine->replies.fetches.count);
         if (c->deadline.at.ns == INT64_MAX && !c->protocol->is_datagram && !c->protocol->keeps_open && !ours)
             return "a connection has no deadline";
-        if (c->stopped && s && s->work->waiters.count == 0)
+        if (c->stopped && s && s->work->waiters.count == 0 && !proxy_holds(s))
             return "a connection's reads are off and nothing will turn them on";
         if (s)
             held += s->work->answers.count + s->work->foreign.count;
@@ -60,6 +60,8 @@ const char *engine_check(const struct engine *engine) {
             return "a session that waits has no end or no place";
         held += s->work->answers.count + s->work->foreign.count;
     }
+    if ((wrong = proxy_check(engine)))
+        return wrong;
     if (held != engine->totals.held)
         return "held messages don't add up";
     return NULL;

@@ -151,6 +151,7 @@ static void end_all(struct engine *engine, struct list *list, enum status status
 static void remove_system(struct engine *engine, struct system *system) {
     struct recipient *r = &system->recipient;
     size_t endpoint_count = system->endpoint_count;
+    proxy_end_waiting(engine, r, STATUS_SYSTEM_REMOVED);
     system->endpoint_count = 0; /* first: one that is freed must not be looked at when the next one ends */
     for (size_t i = 0; i < endpoint_count; i++)
         retire(engine, system->endpoints[i]);

@@ -56,11 +56,12 @@ void endpoint_want(struct engine *engine, struct system *system) {
         const struct endpoint *e = system->endpoints[i];
         dialling += (e->connections - e->open) * endpoint_takes(e);
     }
-    uint64_t waiting = system->recipient.queued + system->recipient.waiters.count;
+    uint64_t waiting = system->recipient.queued + system->recipient.waiters.count + system->recipient.proxies.count;
     for (size_t i = 0; i < system->endpoint_count && dialling < waiting; i++) {
         struct endpoint *e = system->endpoints[(system->dial_cursor + i) % system->endpoint_count];
         if (!may_dial(engine, e)) {
-            if (e->connections == 0 && !e->removed && e->plan->config->enabled)
+            bool is_short = e->connections == 0 || (system->recipient.proxies.count && !mono_due(e->next_dial, engine->now.mono));
+            if (is_short && !e->removed && e->plan->config->enabled)
                 timer_set(engine, &e->redial, e->next_dial);
             continue;
         }
@@ -114,7 +115,7 @@ void endpoint_closed(struct engine *engine, struct endpoint *e, const struct con
             endpoint_free(engine, e);
         return;
     }
-    if (pool_is_short(e) || (e->connections == 0 && (e->plan->protocol->keeps_open || e->system->recipient.queued)))
+    if (pool_is_short(e) || (e->connections == 0 && (e->plan->protocol->keeps_open || e->system->recipient.queued || e->system->recipient.proxies.count)))
         timer_set(engine, &e->redial, e->next_dial);
 }
 
@@ -125,9 +126,10 @@ void endpoint_free(struct engine *engine, struct endpoint *e) {
 }
 
 void endpoint_redial(struct engine *engine, struct endpoint *e) {
-    if (engine->draining && e->system->recipient.queued == 0)
+    const struct recipient *r = &e->system->recipient;
+    if (engine->draining && r->queued == 0 && r->proxies.count == 0)
         return;
-    if (e->system->recipient.queued || e->system->recipient.waiters.count)
+    if (r->queued || r->waiters.count || r->proxies.count)
         recipient_wake(engine, &e->system->recipient);
     else
         endpoint_start(engine, e);
@@ -147,6 +149,7 @@ bool system_is_hopeless(const struct system *system, struct mono since) {
 
 void fail_askers(struct engine *engine, struct system *system) {
     struct recipient *r = &system->recipient;
+    proxy_hopeless(engine, system);
     for (int lane = 0; lane < PRIORITY_COUNT; lane++) {
         for (struct list_node *node = list_first(&r->queue[lane]); node;) {
             struct delivery *d = LIST_ENTRY(node, struct delivery, node);

@@ -16,6 +16,10 @@ static const struct net_calls calls = {
             .pull = poll_request,
             .detail = session_detail,
             .way = rest_way,
+            .stream_begin = proxy_begin,
+            .stream_answer = proxy_answer,
+            .stream_data = proxy_data,
+            .stream_failed = proxy_failed,
             .keep = session_keep,
             .resume = session_resume,
         },
@@ -36,6 +40,7 @@ struct engine *engine_new(const struct engine_options *options) {
     rng_init(&engine->rng, options->seed);
     list_init(&engine->subscriptions);
     list_init(&engine->polls);
+    list_init(&engine->proxies);
     list_init(&engine->asks);
     list_init(&engine->pumps);
     list_init(&engine->settles);
@@ -273,6 +278,9 @@ static void ring(struct engine *engine) {
         case TIMER_FETCH:
             replies_fetch_ring(engine, timer);
             break;
+        case TIMER_PROXY:
+            proxy_late(engine, timer);
+            break;
         }
     }
 }
@@ -328,7 +336,7 @@ void engine_system_view(const struct engine *engine, size_t index, struct engine
     const struct recipient *r = &system->recipient;
     *ret = (struct engine_system_view){.name = system->name, .endpoints = (uint32_t)system->endpoint_count,
                                        .sessions = system->sessions, .held_bytes = r->queued_bytes,
-                                       .in_flight = r->in_flight, .awaiting_reply = r->asked.count,
+                                       .in_flight = r->in_flight, .awaiting_reply = r->asked.count, .streams = r->streams,
                                        .received = system->received, .holding_since = r->holding_since,
                                        .heartbeat = system->heartbeat_at};
     for (size_t i = 0; i < system->endpoint_count; i++) {
@@ -362,7 +370,7 @@ static bool awaits_reply(const struct recipient *r) {
 }
 
 bool engine_is_quiet(const struct engine *engine) {
-    if (engine->totals.waiting || engine->settles.count)
+    if (engine->totals.waiting || engine->settles.count || engine->proxies.count)
         return false;
     for (size_t i = 0; i < engine->system_count; i++) {
         const struct recipient *r = &engine->systems[i]->recipient;

@@ -53,6 +53,23 @@ struct engine_count {
     const struct protocol *protocol; /* that took it; NULL: none did */
 };
 
+/* One exchange that was streamed, when it is over. All borrowed. */
+struct engine_exchange {
+    struct slice method;
+    struct slice path; /* as it came, without its query */
+    struct slice system;
+    struct slice endpoint; /* SYSTEM/ENDPOINT; empty: it came to none */
+    uint32_t system_index; /* or CONFIG_NONE */
+    unsigned code;         /* of the answer that went out; 0: none did */
+    enum status status;    /* OK: it came to its end; else why not */
+    uint64_t bytes_in;     /* of the request's body, or from the peer's side of the tunnel */
+    uint64_t bytes_out;
+    int64_t duration_ns;
+    int64_t answer_ns; /* to the head of the answer; -1: there was none */
+    uint8_t tries;
+    bool is_tunnel;
+};
+
 struct engine_calls {
     /* Every ending, delivered and replied too: on the message path, runs of them in one call. May be NULL. */
     void (*counted)(void *user, const struct engine_count *count);
@@ -60,6 +77,8 @@ struct engine_calls {
     void (*ended)(void *user, const struct engine_report *report);
     /* A delivery that was under way begins again, because of that. May be NULL. */
     void (*repeated)(void *user, uint32_t system, enum status status);
+    /* An exchange that was streamed is over. May be NULL. */
+    void (*exchanged)(void *user, const struct engine_exchange *exchange);
     /* Requests on the admin listener and others that are no messages; see http1/http1.h. May be NULL: 404. */
     void (*request)(void *user, struct connection *connection, uint64_t token, const struct protocol_request *request);
     /* A connection opened or closed, for the log. May be NULL. */
@@ -161,6 +180,7 @@ struct engine_system_view {
     uint64_t held[PRIORITY_COUNT + 1]; /* by priority, [0] all */
     uint64_t held_bytes;
     uint64_t in_flight, awaiting_reply;
+    uint64_t streams;  /* exchanges that are streamed to it now, or wait for that */
     uint64_t received; /* from it */
     struct mono oldest[PRIORITY_COUNT + 1]; /* by priority: when what has waited longest came; MONO_NEVER: nothing waits */
     uint64_t endings[ENDING_COUNT];

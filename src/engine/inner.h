@@ -15,6 +15,7 @@ struct session;
 struct poll_wait;
 struct ask;
 struct later;
+struct proxy;
 
 /* What a deadline of the engine belongs to. */
 enum timer_kind {
@@ -26,7 +27,8 @@ enum timer_kind {
     TIMER_ASK,
     TIMER_AGE,
     TIMER_LATER,
-    TIMER_FETCH
+    TIMER_FETCH,
+    TIMER_PROXY
 };
 struct timer {
     struct deadline deadline;
@@ -151,6 +153,8 @@ struct recipient {
     struct list asked;
     struct list members;
     struct map keys;
+    struct list proxies; /* exchanges that wait for a connection of their own */
+    uint64_t streams;    /* those, and those that have one */
     struct timer sweep; /* when the next queued message expires or waits too long */
     struct list_node pump_node;
     uint64_t endings[ENDING_COUNT];
@@ -287,6 +291,8 @@ struct session {
     uint64_t flight_base;   /* token of the first */
     uint64_t flight_next;   /* token of the next */
     struct memo *memo; /* borrowed; NULL: none (any more) */
+    struct proxy *proxy; /* the exchange that it streams; NULL: none */
+    uint64_t streamed;   /* dialled: such exchanges, so far */
     uint64_t received;
 };
 
@@ -303,6 +309,7 @@ struct engine {
     uint64_t subscription_reads;
     bool subscription_memo_ok;
     struct list polls; /* peers that fetch: poll.h */
+    struct list proxies; /* exchanges that are streamed: proxy.c */
     struct list asks;  /* acks that other workers look at */
     uint64_t asked;    /* so many */
     struct replies {   /* that are fetched: replies.h */
@@ -399,6 +406,8 @@ void recipient_sweep(struct engine *engine, struct recipient *recipient);
 struct member *member_new(struct engine *engine, struct session *session, struct recipient *recipient,
                           struct endpoint *endpoint, uint32_t sub, uint32_t limit);
 bool member_can_take(const struct member *member);
+/* It took something: it, and its endpoint, come behind the others. */
+void member_took(struct engine *engine, struct member *member);
 void member_new_remote(struct engine *engine, struct recipient *recipient, uint32_t worker, uint64_t handle, uint32_t sub,
                        uint32_t limit);
 void member_free(struct engine *engine, struct member *member);
@@ -562,6 +571,26 @@ uint64_t replies_memory(const struct engine *engine);
 
 /* rest.c */
 void rest_way(void *connection, const struct protocol_ask *ask, struct protocol_way *ret);
+
+/* proxy.c: exchanges that are streamed */
+void proxy_begin(void *connection, const struct protocol_stream *stream);
+void proxy_answer(void *connection, const struct protocol_stream_answer *answer);
+bool proxy_data(void *connection, struct slice data, bool last);
+void proxy_failed(void *connection, enum status status);
+void proxy_late(struct engine *engine, struct timer *timer);
+/* Something was written on the session: who was held back for it may go on. */
+void proxy_progress(struct session *session);
+/* The session is over. */
+void proxy_closed(struct engine *engine, struct session *session);
+/* Begins those that wait, where somebody is free. */
+void proxy_pump(struct engine *engine, struct recipient *recipient);
+/* Every endpoint failed: those that wait since before hear of it. */
+void proxy_hopeless(struct engine *engine, struct system *system);
+/* All that wait. */
+void proxy_end_waiting(struct engine *engine, struct recipient *recipient, enum status status);
+/* A broken invariant, or NULL. */
+const char *proxy_check(const struct engine *engine);
+bool proxy_holds(const struct session *session);
 
 /* endpoint.c */
 struct endpoint *endpoint_new(struct system *system, const struct plan_endpoint *plan);

@@ -29,6 +29,11 @@ void outcome_repeated(struct outcome *outcome, uint32_t system, enum status stat
     mix(&outcome->told_hash, numbers, 2);
 }
 
+void outcome_exchanged(struct outcome *outcome, const struct engine_exchange *exchange) {
+    uint64_t numbers[] = {exchange->code, exchange->status, exchange->bytes_in, exchange->bytes_out, (uint64_t)exchange->duration_ns};
+    mix(&outcome->told_hash, numbers, 5);
+}
+
 void outcome_connection(struct outcome *outcome, const struct connection *connection, bool opened) {
     uint64_t numbers[] = {connection->handle, opened, opened ? 0 : connection->reason};
     outcome->connections++;

@@ -19,6 +19,7 @@ struct outcome {
 void outcome_counted(struct outcome *outcome, const struct engine_count *count);
 void outcome_ended(struct outcome *outcome, const struct engine_report *report);
 void outcome_repeated(struct outcome *outcome, uint32_t system, enum status status);
+void outcome_exchanged(struct outcome *outcome, const struct engine_exchange *exchange);
 void outcome_connection(struct outcome *outcome, const struct connection *connection, bool opened);
 /* After INPUT_OPENED: the handle. */
 void outcome_opened(struct outcome *outcome, uint64_t connection);

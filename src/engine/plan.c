@@ -331,13 +331,14 @@ static bool predicates(struct plan *plan, const struct config_route *route, stru
 static bool targets(struct plan *plan, const struct config_route *route, struct plan_route *out) {
     const struct config *config = plan->config;
     bool every = route->to_all || route->has_target;
+    const uint32_t *to = route->proxy == CONFIG_NONE ? route->to : &route->proxy;
     out->config = route;
-    out->target_count = every ? config->system_count : route->to_count;
+    out->target_count = every ? config->system_count : route->proxy == CONFIG_NONE ? route->to_count : 1;
     out->targets = arena_array(&plan->arena, out->target_count + 1, sizeof *out->targets);
     if (!out->targets)
         return false;
     for (uint32_t i = 0; i < out->target_count; i++) {
-        uint32_t system = every ? i : route->to[i];
+        uint32_t system = every ? i : to[i];
         out->targets[i] = (struct plan_target){system, config_policy_of(config, route, &config->systems[system])};
     }
     return true;

@@ -25,7 +25,7 @@ static struct mono age_due(const struct session *s) {
 /* Whether what it has is over: nothing is under way, and no reply may still come by it. */
 static bool is_at_rest(const struct session *s) {
     const struct recipient *r = &s->endpoint->system->recipient;
-    return s->flight_count == 0 && chain_unsent(&s->connection->out) == 0 &&
+    return s->flight_count == 0 && !s->proxy && chain_unsent(&s->connection->out) == 0 &&
            (!s->endpoint->plan->protocol->keeps_open || r->asked.count == 0);
 }
 
@@ -51,7 +51,7 @@ void pool_retire(struct engine *engine, struct session *s) {
 }
 
 void pool_sent(struct engine *engine, struct session *s) {
-    if (s->endpoint && !s->endpoint->removed && s->flight_next - 1 >= config_of(s->endpoint)->pool.max_requests)
+    if (s->endpoint && !s->endpoint->removed && s->flight_next - 1 + s->streamed >= config_of(s->endpoint)->pool.max_requests)
         pool_retire(engine, s);
 }
 

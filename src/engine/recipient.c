@@ -15,6 +15,7 @@ void recipient_init(struct recipient *r, uint32_t system, struct slice name, uin
     list_init(&r->waiters);
     list_init(&r->outlets_ready);
     list_init(&r->members);
+    list_init(&r->proxies);
     map_init(&r->keys, seed);
     r->sweep = (struct timer){.deadline = {.at = MONO_NEVER}, .kind = TIMER_SWEEP};
 }
@@ -51,7 +52,7 @@ void member_look(struct engine *engine, struct member *m) {
         list_add(&outlet->ready, &m->ready_node);
         if (!list_node_is_linked(&outlet->node))
             list_add(&r->outlets_ready, &outlet->node);
-        if (r->queued || r->waiters.count)
+        if (r->queued || r->waiters.count || r->proxies.count)
             recipient_wake(engine, r);
     } else {
         list_remove(&outlet->ready, &m->ready_node);
@@ -107,12 +108,16 @@ static void rotate(struct member *m) {
     }
 }
 
+void member_took(struct engine *engine, struct member *m) {
+    member_look(engine, m);
+    rotate(m);
+}
+
 enum status member_send(struct engine *engine, struct member *m, const struct message *message,
                         struct delivery *delivery, uint8_t attempt, uint32_t from) {
     enum status status = m->session ? flight_send(engine, m, message, delivery, attempt, from)
                                     : mail_deliver(engine, m, delivery);
-    member_look(engine, m);
-    rotate(m);
+    member_took(engine, m);
     return status;
 }
 
@@ -356,6 +361,8 @@ static struct member *pick_able(struct engine *engine, struct recipient *r, cons
 /* Sends while there is something in the lanes and somebody to take it. */
 void recipient_pump(struct engine *engine, struct recipient *r) {
     struct delivery *d;
+    if (r->proxies.count)
+        proxy_pump(engine, r);
     while (recipient_is_ready(r) && (d = next_queued(r))) {
         struct member *m = pick_able(engine, r, d);
         if (!m)
@@ -381,7 +388,7 @@ void recipient_pump(struct engine *engine, struct recipient *r) {
     }
     if (r->waiters.count)
         offer_again(engine, r);
-    if ((r->queued || r->waiters.count) && !r->is_subscription) {
+    if ((r->queued || r->waiters.count || r->proxies.count) && !r->is_subscription) {
         struct system *system = engine_system(engine, r->system);
         if (system && &system->recipient == r)
             endpoint_want(engine, system);

@@ -16,7 +16,7 @@ void rest_way(void *connection, const struct protocol_ask *ask, struct protocol_
     struct connection *c = connection;
     const struct session *s = c->owner;
     const struct plan *plan = s->engine->plan;
-    ret->is_found = false;
+    ret->is_found = ret->streams = false;
     if (!plan->rest)
         return;
     struct rest_ask asked = {.method = ask->method, .path = ask->path, .host = ask->host, .from = s->system,
@@ -26,9 +26,11 @@ void rest_way(void *connection, const struct protocol_ask *ask, struct protocol_
         return;
     uint32_t index = (uint32_t)plan->rest_first + (uint32_t)found;
     ret->is_found = true;
-    ret->route = plan_route_mark(plan, index);
+    ret->streams = plan->routes[index].config->proxy != CONFIG_NONE;
+    ret->route = ret->streams ? index : plan_route_mark(plan, index);
     ret->names_host = plan->rest_rules[found].host_count > 0;
     ret->peer = &c->peer;
     ret->parameter_count = 0;
-    capture(plan, found, ask->path, ret);
+    if (!ret->streams)
+        capture(plan, found, ask->path, ret);
 }

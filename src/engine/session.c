@@ -64,6 +64,8 @@ void session_progress(void *user, struct connection *c, struct now now) {
     if (!s)
         return;
     flight_progress(engine, s);
+    if (s->proxy)
+        proxy_progress(s);
     if (s->work->wait)
         poll_progress(engine, s->work->wait);
     session_look(engine, s);
@@ -162,6 +164,8 @@ void session_closed(void *user, struct connection *c, struct now now) {
         return;
     if (s->work->wait)
         poll_cancel(engine, s->work->wait);
+    if (s->proxy)
+        proxy_closed(engine, s);
     engine->totals.connections -= !c->is_virtual && !c->was_parked;
     session_moved_done(engine, s);
     c->owner = NULL;

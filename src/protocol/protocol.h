@@ -22,6 +22,7 @@
 #include "message/uuid.h"
 #include "protocol/coding.h"
 #include "protocol/pull.h"
+#include "protocol/relay.h"
 #include "protocol/rest.h"
 
 enum protocol_role {
@@ -127,6 +128,15 @@ struct protocol_calls {
     void (*pull)(void *user, uint64_t token, const struct pull *pull);
     /* Where a request outside of the API goes; NULL: nowhere. See rest.h. */
     void (*way)(void *user, const struct protocol_ask *ask, struct protocol_way *ret);
+    /* accepted: a request that is streamed begins; the user answers it by the row's `streams`. */
+    void (*stream_begin)(void *user, const struct protocol_stream *stream);
+    /* dialled: a head of its answer */
+    void (*stream_answer)(void *user, const struct protocol_stream_answer *answer);
+    /* More of the body that comes from this peer, or of the tunnel. False: the user holds the connection back, feed() does
+     * not go on. */
+    bool (*stream_data)(void *user, struct slice data, bool last);
+    /* This side can't go on with what it has: it ends. */
+    void (*stream_failed)(void *user, enum status status);
     /* Words for the peer about why inbound `token` is settled with `status`, such as "no system `lmap`; did you mean
      * `lamp`?". Asked for from within settle(). Returns their size; 0, or the call being NULL: the status title says it. */
     size_t (*detail)(void *user, uint64_t token, enum status status, char *out, size_t room);
@@ -355,6 +365,7 @@ struct protocol {
     void (*answer)(void *state, uint64_t token, const struct protocol_answer *answer, struct now now);
     /* More of an answer that is a stream; `last`: it ends, and the connection with it. */
     void (*stream)(void *state, uint64_t token, struct slice bytes, bool last, struct now now);
+    const struct protocol_streams *streams; /* NULL: exchanges are never streamed */
     /* Recover a message from the bytes that send() wrote (they did not get out). False when it can't be. */
     bool (*recover)(void *state, struct slice sent, struct message *ret_message);
     /* NULL result: it ends with its connection. Only asked of those that called keep(), or were dialled. */

@@ -24,7 +24,8 @@ struct protocol_ask {
 
 struct protocol_way {
     bool is_found;
-    uint32_t route;  /* for message->route */
+    bool streams;    /* it goes on as it comes and is never a message */
+    uint32_t route;  /* for message->route, or for protocol_stream */
     bool names_host; /* the route says for which hosts it is */
     const struct address *peer; /* who asks; NULL: nobody knows */
     unsigned parameter_count;

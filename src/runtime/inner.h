@@ -204,6 +204,8 @@ struct tally_system {
     uint32_t duration;
     uint32_t depth[PRIORITY_COUNT + 1], oldest[PRIORITY_COUNT + 1];
     uint32_t bytes, unsettled, sessions;
+    uint32_t exchanges[6]; /* series of those that came to their end, by the first digit of their code */
+    uint32_t exchange_bytes[2], exchange_duration, exchanges_open; /* made when the first ends */
 };
 
 struct tally_bytes {
@@ -235,6 +237,7 @@ void tally_done(struct tally *tally);
 /* The plan changed. */
 void tally_configure(struct tally *tally, const struct plan *plan);
 void tally_ending(struct tally *tally, const struct engine_count *count);
+void tally_exchange(struct tally *tally, const struct engine_exchange *exchange);
 void tally_bytes(struct tally *tally, const struct protocol *protocol, bool dialled, bool out, uint64_t count);
 void tally_connection(struct tally *tally, const struct connection *connection, bool opened);
 void tally_datagram_lost(struct tally *tally, const struct connection *connection, enum status status);
@@ -500,6 +503,7 @@ void stop_look(struct runtime *runtime);
 void tell_ending(void *worker, const struct engine_report *report);
 /* In debug mode: delivered and replied. */
 void tell_count(struct worker *worker, const struct engine_count *count);
+void tell_exchange(struct worker *worker, const struct engine_exchange *exchange);
 void tell_connection(void *worker, const struct connection *connection, bool opened);
 
 #endif

@@ -56,6 +56,8 @@ static void set_gauges(struct tally *tally, const struct tally_system *system, c
     }
     metrics_set(set, system->bytes, (int64_t)view->held_bytes);
     metrics_set(set, system->unsettled, (int64_t)(view->in_flight + view->awaiting_reply));
+    if (view->streams || system->exchanges_open)
+        metrics_set(set, system->exchanges_open, (int64_t)view->streams);
     metrics_set(set, system->sessions, (int64_t)view->connections + view->sessions);
 }
 
@@ -158,6 +160,38 @@ void tally_ending(struct tally *tally, const struct engine_count *count) {
     metrics_add(tally->set, METRICS_SERIES(tally->set, metric_of(count->ending), count->name,
                                            priority_text(count->priority), slice_from(status_reason(count->status))),
                 count->count);
+}
+
+/* Which codes there are is known, what systems answer is not: by class. */
+static uint32_t exchange_series(struct tally *tally, struct tally_system *system, const struct engine_exchange *exchange) {
+    static const char *const classes[] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
+    unsigned at = exchange->code / 100 < COUNT_OF(classes) ? exchange->code / 100 : 0;
+    uint32_t *series = exchange->status == STATUS_OK ? &system->exchanges[at] : NULL;
+    if (series && *series != METRICS_NO_SERIES)
+        return *series;
+    uint32_t found = METRICS_SERIES(tally->set, METRIC_EXCHANGES, system->name, slice_from(classes[at]),
+                                    exchange->status == STATUS_OK ? SLICE_OF("ok") : slice_from(status_reason(exchange->status)));
+    if (series)
+        *series = found;
+    return found;
+}
+
+void tally_exchange(struct tally *tally, const struct engine_exchange *exchange) {
+    struct metrics *set = tally->set;
+    if (exchange->system_index >= tally->system_count)
+        return;
+    struct tally_system *system = &tally->systems[exchange->system_index];
+    if (system->exchange_duration == METRICS_NO_SERIES) {
+        system->exchange_duration = METRICS_SERIES(set, METRIC_EXCHANGE_DURATION, system->name);
+        system->exchange_bytes[0] = METRICS_SERIES(set, METRIC_EXCHANGE_BYTES, system->name, SLICE_OF("in"));
+        system->exchange_bytes[1] = METRICS_SERIES(set, METRIC_EXCHANGE_BYTES, system->name, SLICE_OF("out"));
+        system->exchanges_open = METRICS_SERIES(set, METRIC_EXCHANGES_OPEN, system->name);
+    }
+    metrics_add(set, exchange_series(tally, system, exchange), 1);
+    metrics_add(set, system->exchange_bytes[0], exchange->bytes_in);
+    metrics_add(set, system->exchange_bytes[1], exchange->bytes_out);
+    if (exchange->answer_ns >= 0)
+        metrics_record(set, system->exchange_duration, (uint64_t)exchange->answer_ns, 1);
 }
 
 void tally_bytes(struct tally *tally, const struct protocol *protocol, bool dialled, bool out, uint64_t count) {

@@ -143,3 +143,27 @@ void tell_connection(void *user, const struct connection *c, bool opened) {
     }
     pen_write(&worker->pen, &record);
 }
+
+/* As any ending: those that came to their end at level debug, others at info, of a flood of them not each. */
+void tell_exchange(struct worker *worker, const struct engine_exchange *exchange) {
+    struct log_record record;
+    bool is_ordinary = exchange->status == STATUS_OK || exchange->status == STATUS_CANCELLED;
+    enum log_level level = is_ordinary || !may_tell(worker) ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
+    if (!pen_wants(&worker->pen, LOG_ROOM_ENGINE, level))
+        return;
+    log_record_init(&record, level, LOG_ROOM_ENGINE, worker_now(worker).wall,
+                    exchange->is_tunnel ? "tunnel over" : "exchange over");
+    log_add_text(&record, "method", exchange->method);
+    log_add_text(&record, "path", exchange->path);
+    log_add_text(&record, "system", exchange->system);
+    if (exchange->endpoint.size)
+        log_add_text(&record, "endpoint", exchange->endpoint);
+    log_add_u64(&record, "code", exchange->code);
+    log_add_text(&record, "reason", exchange->status == STATUS_OK ? SLICE_OF("ok") : slice_from(status_reason(exchange->status)));
+    log_add_u64(&record, "bytes_in", exchange->bytes_in);
+    log_add_u64(&record, "bytes_out", exchange->bytes_out);
+    if (exchange->tries > 1)
+        log_add_u64(&record, "attempt", exchange->tries);
+    log_add_ms(&record, "duration_ms", exchange->duration_ns);
+    pen_write(&worker->pen, &record);
+}

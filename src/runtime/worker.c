@@ -318,6 +318,15 @@ static void connection_changed(void *user, const struct connection *connection, 
     touch(worker);
 }
 
+static void exchanged(void *user, const struct engine_exchange *exchange) {
+    struct worker *worker = user;
+    if (worker->input_log)
+        outcome_exchanged(input_log_outcome(worker), exchange);
+    tally_exchange(&worker->tally, exchange);
+    tell_exchange(worker, exchange);
+    touch(worker);
+}
+
 static void request(void *user, struct connection *connection, uint64_t token, const struct protocol_request *request) {
     struct worker *worker = user;
     const struct runtime_admin *admin = worker->runtime->options.admin;
@@ -343,7 +352,8 @@ static void ended(void *user, const struct engine_report *report) {
 }
 
 static const struct engine_calls calls = {
-    .counted = counted, .ended = ended, .repeated = repeated, .request = request, .connection = connection_changed};
+    .counted = counted, .ended = ended, .repeated = repeated, .request = request, .connection = connection_changed,
+    .exchanged = exchanged};
 
 /* -- configuration and drain -- */
 

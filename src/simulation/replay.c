@@ -90,6 +90,10 @@ static void repeated(void *user, uint32_t system, enum status status) {
     outcome_repeated(&((struct replay *)user)->outcome, system, status);
 }
 
+static void exchanged(void *user, const struct engine_exchange *exchange) {
+    outcome_exchanged(&((struct replay *)user)->outcome, exchange);
+}
+
 static void connection_changed(void *user, const struct connection *connection, bool opened) {
     outcome_connection(&((struct replay *)user)->outcome, connection, opened);
 }
@@ -137,7 +141,8 @@ static void request(void *user, struct connection *connection, uint64_t token, c
 }
 
 static const struct engine_calls calls = {
-    .counted = counted, .ended = ended, .repeated = repeated, .request = request, .connection = connection_changed};
+    .counted = counted, .ended = ended, .repeated = repeated, .request = request, .connection = connection_changed,
+    .exchanged = exchanged};
 
 /* -- records -- */
 

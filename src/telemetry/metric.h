@@ -48,6 +48,14 @@ enum metric_unit {
       "Deliveries begun again after an attempt failed.") \
     X(DELIVERY_DURATION, HISTOGRAM, "intertie_delivery_duration_seconds", SECONDS, "system", NULL, NULL, \
       "Time from the arrival of a message to its delivery or reply.") \
+    X(EXCHANGES, COUNTER, "intertie_exchanges", NONE, "system", "code", "reason", \
+      "HTTP exchanges that were streamed, by what was answered; reason `ok`: they came to their end.") \
+    X(EXCHANGE_DURATION, HISTOGRAM, "intertie_exchange_duration_seconds", SECONDS, "system", NULL, NULL, \
+      "Time from the head of a streamed request to the head of its answer.") \
+    X(EXCHANGE_BYTES, COUNTER, "intertie_exchange_bytes", BYTES, "system", "direction", NULL, \
+      "Bytes of bodies and tunnels that were streamed: `in` to the system, `out` from it.") \
+    X(EXCHANGES_OPEN, GAUGE, "intertie_exchanges_open", NONE, "system", NULL, NULL, \
+      "HTTP exchanges that are streamed now, or wait for a connection.") \
     X(QUEUE_DEPTH, GAUGE, "intertie_queue_depth", NONE, "system", "priority", NULL, \
       "Messages waiting for a recipient.") \
     X(QUEUE_BYTES, GAUGE, "intertie_queue_bytes", BYTES, "system", "priority", NULL, \

@@ -57,6 +57,21 @@ static const struct mistake mistakes[] = {
      "1:45 security.credentials.c.hmac.secret: has more than 8 secrets"},
     {"security: {credentials: {c: {hmac: {secret: '${NONE}'}}}}", "1:45 security.credentials.c.hmac.secret: `${NONE}`: the variable is not set, and there is no default"},
     {"security: {credentials: {c: {oauth2: {client_id: x}}}}", "1:30 security.credentials.c.oauth2: not supported yet in 0.1.0"},
+    /* -- streams -- */
+    {SYSTEMS "routes: {r: {match: {}, proxy: pricing}}",
+     "2:25 routes.r.proxy: only a route with `match.http` can stream; messages go `to` a system\n"
+     "2:32 routes.r.proxy: `pricing` does not speak HTTP: `tcp://127.0.0.1:7101` (line 1)"},
+    {SYSTEMS "routes: {r: {match: {http: {path: /a}}, proxy: desk}}",
+     "2:48 routes.r.proxy: `desk` has no `url` or `endpoints` to stream to"},
+    {"systems: {w: 'http://h/?a=1'}\nroutes: {r: {match: {http: {path: /a}}, proxy: w}}",
+     "2:48 routes.r.proxy: the URL of `w` has a query, behind which no path can be added"},
+    {"systems: {w: http://h/}\nroutes: {r: {match: {http: {path: /a}}, proxy: w, to: w}}",
+     "2:41 routes.r.proxy: `to` (line 2) says where already"},
+    {"systems: {w: http://h/}\nroutes: {r: {match: {http: {path: /a}}, proxy: v}}", "2:48 routes.r.proxy: no system `v`"},
+    {"systems: {w: http://h/}\nroutes: {r: {match: {http: {path: /a}, type: x}, proxy: w}}",
+     "2:40 routes.r.match.type: a REST route is found by its request alone: only `listener` and `from` may stand beside `http`"},
+    {"systems: {w: {url: http://h/, headers: {x-a: '{id}'}}}\nroutes: {r: {match: {http: {path: /a}}, proxy: w}}",
+     "1:46 systems.w.headers.x-a: a `proxy` route leads here: there is no message that `{..}` could be filled from"},
     /* -- keys -- */
     {"sistems: {}", "1:1 unknown key `sistems`; did you mean `systems`? <systems>"},
     {"frobnicate: 1", "1:1 unknown key `frobnicate`"},

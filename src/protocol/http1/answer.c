@@ -10,13 +10,13 @@
     512 /* status line, Date, Preference-Applied, Cache-Control, Content-Length, Content-Encoding, Vary, Connection, empty line */
 
 /* RFC 9110 section 6.6.1. Formatted once a second and worker. */
-static void add_date(struct protocol_worker *worker, struct now now, struct buffer *out) {
+void answer_date(struct protocol_worker *worker, struct now now, struct buffer *out) {
     int64_t second = now.wall.ns / NS_PER_S;
     if (worker->date_second != second || worker->date[0] == '\0') {
         date_format(second, worker->date);
         worker->date_second = second;
     }
-    buffer_add(out, SLICE_OF("\r\nDate: "));
+    buffer_add(out, SLICE_OF("Date: "));
     buffer_add(out, slice_make(worker->date, DATE_SIZE));
     buffer_add(out, SLICE_OF("\r\n"));
 }
@@ -35,7 +35,8 @@ static void add_start(struct http1 *h, unsigned code, struct now now, struct buf
     buffer_add_u64(out, code);
     buffer_add_byte(out, ' ');
     buffer_add_text(out, problem_phrase(code));
-    add_date(h->worker, now, out);
+    buffer_add(out, SLICE_OF("\r\n"));
+    answer_date(h->worker, now, out);
     if (!goes_on(s))
         buffer_add(out, SLICE_OF("Connection: close\r\n"));
     else if (s->is_old)
@@ -145,8 +146,8 @@ static void accept_plainly(struct http1 *h, struct now now) {
     if (!begin(h, HEAD_ROOM, &out))
         return;
     uuid_text(h->server.receipt, id);
-    buffer_add(&out, SLICE_OF("HTTP/1.1 202 Accepted"));
-    add_date(h->worker, now, &out);
+    buffer_add(&out, SLICE_OF("HTTP/1.1 202 Accepted\r\n"));
+    answer_date(h->worker, now, &out);
     buffer_add(&out, SLICE_OF("Intertie-Id: "));
     buffer_add(&out, slice_make(id, sizeof id));
     buffer_add(&out, SLICE_OF("\r\nContent-Length: 0\r\n\r\n"));

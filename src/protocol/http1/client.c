@@ -377,6 +377,8 @@ static size_t take_all(struct http1 *h, struct slice bytes, bool ended, struct n
 }
 
 size_t client_feed(struct http1 *h, struct slice bytes, bool ended, struct now now) {
+    if (h->client.relay)
+        return relay_client_feed(h, bytes, ended, now);
     switch (h->client.in.phase) {
     case PHASE_HEAD:
         return take_head(h, bytes, ended, now);
@@ -405,7 +407,7 @@ size_t client_feed(struct http1 *h, struct slice bytes, bool ended, struct now n
 
 void client_tick(struct http1 *h, struct now now) {
     const struct http1_client *c = &h->client;
-    if (c->in.phase == PHASE_OVER)
+    if (c->in.phase == PHASE_OVER || c->relay)
         return;
     if (c->sent_count && mono_due(current(h)->due, now.mono))
         http1_close(h, c->told ? STATUS_IDLE_TIMEOUT : STATUS_REPLY_TIMEOUT);
@@ -421,7 +423,7 @@ void client_shut(struct http1 *h, enum status status, struct now now) {
     struct http1_client *c = &h->client;
     c->shutting = true;
     c->shut_status = status;
-    if (c->sent_count == 0 && !c->line)
+    if (c->sent_count == 0 && !c->line && !c->relay)
         http1_close(h, status);
     else
         client_flush(h, now);
@@ -432,6 +434,7 @@ void client_done(struct http1 *h) {
     for (uint32_t i = 0; i < c->sent_count; i++)
         gather_free(client_sent(c, i)->gather);
     memory_free(c->sent);
+    memory_free(c->relay);
     while (c->line) {
         struct gather *next = c->line->next;
         gather_free(c->line);

@@ -12,7 +12,7 @@ bool exchange_refuse(struct http1 *h, const struct http1_head *head, enum status
                      const char *lines, struct now now) {
     struct http1_server *s = &h->server;
     bool has_body = head->framing == HTTP1_CHUNKED || head->length > 0;
-    if (has_body && http1_known(head, HTTP1_EXPECT).data)
+    if (has_body && (http1_known(head, HTTP1_EXPECT).data || head->length > h->setup->limits.message))
         s->keep = false;
     s->after = !has_body ? PHASE_HEAD : head->framing == HTTP1_CHUNKED ? PHASE_SKIP_CHUNKS : PHASE_SKIP;
     s->in.skip = head->framing == HTTP1_CHUNKED ? 0 : head->length;
@@ -37,15 +37,19 @@ bool exchange_options(struct http1 *h, const struct http1_head *head, const char
 
 /* -- trust -- */
 
-/* Any web page can make a browser post to a loopback address, under a name that its own DNS answers for. */
+/* Any web page can make a browser post to a loopback address, under a name that its own DNS answers for. What is streamed
+ * is for its recipient to judge by Origin, whose site it is; not so a Host that nobody here answers to. */
 static const char *distrust(struct http1 *h, const struct http1_head *head) {
     const char *words = origin_objection(h, head);
-    if (words)
+    bool has_origin = http1_known(head, HTTP1_ORIGIN).data != NULL, streams = has_origin && rest_streams(h, head);
+    if (words && !streams)
         return words;
     bool names_host = head->host.size || http1_known(head, HTTP1_HOST).data;
-    if (h->setup->is_loopback && names_host && !http1_host_is_loopback(head->host))
-        return "this listener is for this machine alone: `Host` must be localhost or a loopback address";
-    return NULL;
+    if (!h->setup->is_loopback || !names_host || http1_host_is_loopback(head->host))
+        return NULL;
+    if ((streams || !has_origin) && rest_trusts_host(h, head))
+        return NULL;
+    return "this listener is for this machine alone: `Host` must be localhost or a loopback address";
 }
 
 /* The key of `Authorization: Bearer KEY`; false when it is something else. */
@@ -203,12 +207,12 @@ bool exchange_check(struct http1 *h, const struct http1_head *head, struct now n
         return exchange_refuse(h, head, STATUS_METHOD_NOT_ALLOWED, "this method is not served",
                       h->setup->is_admin ? "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS\r\n" : "Allow: POST, OPTIONS\r\n",
                       now);
-    if (words && (http1_known(head, HTTP1_ORIGIN).data || !rest_trusts_host(h, head)))
+    if (words)
         return exchange_refuse(h, head, STATUS_ORIGIN_REFUSED, words, NULL, now);
     if (expect.data && head->minor >= 1 && !slice_equal_nocase(expect, SLICE_OF("100-continue")))
         return exchange_refuse(h, head, STATUS_EXPECTATION_FAILED, "the only expectation that can be met is 100-continue", NULL,
                       now);
-    if (h->server.cors && origin_is_preflight(head))
+    if (h->server.cors && origin_is_preflight(head) && !rest_streams(h, head))
         return exchange_options(h, head, NULL, now);
     if (!check_identity(h, head, now))
         return false;

@@ -36,7 +36,7 @@ bool fields_is_hop(struct slice name) {
 
 /* What is said anew for the next hop. */
 static bool is_own(struct slice name) {
-    static const struct slice names[] = {SLICE("host"), SLICE("content-length"), SLICE("authorization")};
+    static const struct slice names[] = {SLICE("host"), SLICE("content-length"), SLICE("authorization"), SLICE("expect")};
     return is_any(name, names, COUNT_OF(names));
 }
 

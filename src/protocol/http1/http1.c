@@ -124,6 +124,8 @@ static void http1_fail(void *state, enum status status, const char *words, struc
     struct http1 *h = state;
     if (is_accepted(h))
         server_fail(h, status, words, now);
+    else if (h->client.relay)
+        relay_client_fail(h, status, words);
     else
         http1_close(h, status);
 }
@@ -191,6 +193,7 @@ const struct protocol protocol_http1 = {
     .shut = http1_shut,
     .answer = http1_pull_answer,
     .stream = http1_stream,
+    .streams = &http1_streams,
     .recover = http1_recover,
     .done = http1_done,
 };

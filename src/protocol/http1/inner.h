@@ -18,10 +18,10 @@ enum {
     PHASE_SKIP_CHUNKS,
     PHASE_SKIP_ALL, /* until the peer closes */
     PHASE_OPEN,   /* accepted: an exchange waits for its answer. Dialled: nothing is sent yet */
-    PHASE_STREAM_LENGTH, /* a body that goes on as it comes */
+    PHASE_STREAM_LENGTH, /* a body that goes on as it comes; `skip` is what is left of it */
     PHASE_STREAM_CHUNKS,
-    PHASE_STREAM_ALL, /* until the peer closes; tunnels too */
-    PHASE_STREAM_DONE, /* all of the request is through, its answer is not */
+    PHASE_STREAM_ALL,  /* until the peer closes; tunnels too */
+    PHASE_STREAM_DONE, /* accepted: all of the request is through, its answer is not */
     PHASE_OVER,
 };
 
@@ -41,19 +41,18 @@ struct http1_held {
     size_t head; /* size of the head */
 };
 
-/* An exchange that is streamed. `in` is what comes from the peer, `out` what goes to it. */
+/* An exchange that is streamed: `in` is what comes from this peer, `out` what goes to it. */
 struct http1_relay {
-    bool is_on;
-    bool is_head;     /* the answer has no body */
-    bool upgrades;    /* was asked for */
+    bool is_head;         /* the answer has no body */
+    bool upgrades;        /* was asked for */
+    bool expects;         /* accepted: waits for 100 */
     bool is_tunnel;
     bool in_done;
-    bool out_began;   /* accepted: the answer's final head is written */
+    bool out_began;       /* accepted: the answer's final head is written. Dialled: always */
     bool out_done;
     bool out_chunked;
     bool out_until_close; /* its end is that of the connection */
-    bool has_code;    /* dialled: the answer's final head has come */
-    uint64_t out_left; /* of a body whose length was said */
+    uint64_t out_left;    /* of a body whose length was said */
 };
 
 /* The last key that was accepted. */
@@ -200,6 +199,10 @@ bool exchange_options(struct http1 *h, const struct http1_head *head, const char
 bool rest_check(struct http1 *h, const struct http1_head *head, struct now now);
 /* Whether a route names the host that is asked for: then it is no foreign name. */
 bool rest_trusts_host(struct http1 *h, const struct http1_head *head);
+/* Whether it goes on as it comes: then its size is not ours to judge, nor which pages may ask. */
+bool rest_streams(struct http1 *h, const struct http1_head *head);
+/* As bytes of the request's own target: an absolute form loses what its Host says too. */
+struct slice rest_origin_form(const struct http1_head *head);
 void rest_begin(struct http1 *h, const struct http1_head *head, struct slice body, struct now now);
 enum status rest_answer(struct http1 *h, const struct message *message, const struct overlay *overlay, struct now now);
 
@@ -209,7 +212,34 @@ enum status rest_request(struct http1 *h, const struct message *message, const s
 enum status rest_decode(struct http1 *h, const struct http1_head *head, struct slice body, struct message *message,
                         const struct slice id, const struct slice source, struct message_fault *fault, struct now now);
 
+/* relay.c: exchanges that are streamed, both roles */
+extern const struct protocol_streams http1_streams;
+/* More of a body, or of a tunnel, for the peer. False: it can't be written, or isn't what was said. */
+bool relay_write(struct http1 *h, struct http1_relay *r, struct slice data, bool last);
+/* How its body comes; false: there is none. */
+bool relay_expect(struct http1_in *in, const struct http1_head *head);
+/* Passes on what came of a body or tunnel. `ret_result` MORE: go on; DONE: `ret_last` is its end, which is not passed on
+ * yet; BAD: in->chunked.words tell why. Returns bytes used. */
+size_t relay_read(struct http1 *h, struct http1_in *in, struct slice bytes, bool ended, enum http1_result *ret_result,
+                  struct slice *ret_last);
+
+/* relay_server.c: its accepted side */
+void relay_begin(struct http1 *h, const struct http1_head *head, const struct protocol_way *way, struct now now);
+size_t relay_server_feed(struct http1 *h, struct slice bytes, bool ended, struct now now);
+bool relay_answer(struct http1 *h, const struct protocol_stream_answer *answer, struct now now);
+bool relay_server_data(struct http1 *h, struct slice data, bool last, struct now now);
+void relay_server_fail(struct http1 *h, enum status status);
+void relay_server_abort(struct http1 *h, enum status status, uint32_t retry_ms, struct now now);
+
+/* relay_client.c: its dialled side */
+enum status relay_request(struct http1 *h, const struct protocol_stream *stream, struct now now);
+size_t relay_client_feed(struct http1 *h, struct slice bytes, bool ended, struct now now);
+void relay_client_fail(struct http1 *h, enum status status, const char *words);
+bool relay_client_is_free(const struct http1 *h);
+
 /* answer.c: bytes out of the accepted role */
+/* A Date line. */
+void answer_date(struct protocol_worker *worker, struct now now, struct buffer *out);
 struct answer {
     unsigned code;
     struct slice content_type; /* empty: none */

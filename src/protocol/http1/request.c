@@ -43,6 +43,11 @@ static struct mono due(const struct http1 *h, struct now now) {
 void client_look(struct http1 *h, struct now now) {
     if (h->client.in.phase == PHASE_OVER)
         return;
+    if (h->client.relay) { /* all of it is that exchange's, and so is its time */
+        h->sink->room = (struct protocol_room){0};
+        h->sink->due = MONO_NEVER;
+        return;
+    }
     h->sink->room = (struct protocol_room){messages_max(h), UINT64_MAX};
     h->sink->gathers = h->client.line != NULL;
     h->sink->due = due(h, now);

@@ -36,6 +36,11 @@ bool rest_trusts_host(struct http1 *h, const struct http1_head *head) {
     return way.is_found && way.names_host;
 }
 
+bool rest_streams(struct http1 *h, const struct http1_head *head) {
+    uint8_t room[HTTP1_LINE_MAX];
+    return find_way(h, head, room).streams;
+}
+
 static bool is_last_hop(const struct http1_head *head) {
     uint64_t left;
     return slice_is(head->method, "OPTIONS") && text_to_u64(http1_find(head, SLICE_OF("max-forwards")), &left) && left == 0;
@@ -50,11 +55,23 @@ bool rest_check(struct http1 *h, const struct http1_head *head, struct now now) 
         return exchange_refuse(h, head, STATUS_LOOP_DETECTED, "`Via` names this node: the request went round in a circle", NULL, now);
     if (is_last_hop(head))
         return exchange_options(h, head, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", now);
+    if (way.streams) {
+        relay_begin(h, head, &way, now);
+        return false;
+    }
     h->server.is_rest = true;
     return true;
 }
 
 /* -- request to message -- */
+
+struct slice rest_origin_form(const struct http1_head *head) {
+    if (head->form != HTTP1_ABSOLUTE_FORM || !head->path.size)
+        return head->form == HTTP1_ABSOLUTE_FORM ? SLICE_OF("/") : head->target;
+    const uint8_t *end = head->target.data + head->target.size;
+    bool own = head->path.data >= head->target.data && head->path.data < end; /* else the `/` that stands for no path */
+    return own ? slice_make(head->path.data, (size_t)(end - head->path.data)) : SLICE_OF("/");
+}
 
 static struct slice add_headers(struct http1 *h, const struct http1_head *head, const struct address *peer) {
     struct buffer *scratch = &h->worker->scratch;
@@ -83,15 +100,6 @@ static enum status add_parameters(struct http1 *h, struct message *message, cons
     return message_add(message, &h->worker->extra, ATTRIBUTE_HTTPPARAMS, buffer_slice(scratch), fault);
 }
 
-/* As bytes of the request's own target: an absolute form loses what its Host says too. */
-static struct slice origin_form(const struct http1_head *head) {
-    if (head->form != HTTP1_ABSOLUTE_FORM || !head->path.size)
-        return head->form == HTTP1_ABSOLUTE_FORM ? SLICE_OF("/") : head->target;
-    const uint8_t *end = head->target.data + head->target.size;
-    bool own = head->path.data >= head->target.data && head->path.data < end; /* else the `/` that stands for no path */
-    return own ? slice_make(head->path.data, (size_t)(end - head->path.data)) : SLICE_OF("/");
-}
-
 static bool asks_only(struct slice method) {
     return slice_is(method, "GET") || slice_is(method, "HEAD") || slice_is(method, "OPTIONS");
 }
@@ -107,7 +115,7 @@ static enum status add_request(struct http1 *h, const struct http1_head *head, s
     if (status == STATUS_OK)
         status = message_add(message, extra, ATTRIBUTE_HTTPMETHOD, head->method, fault);
     if (status == STATUS_OK)
-        status = message_add(message, extra, ATTRIBUTE_HTTPTARGET, origin_form(head), fault);
+        status = message_add(message, extra, ATTRIBUTE_HTTPTARGET, rest_origin_form(head), fault);
     if (status == STATUS_OK && head->host.size)
         status = message_add(message, extra, ATTRIBUTE_HTTPAUTHORITY, head->host, fault);
     if (status == STATUS_OK)

@@ -196,14 +196,16 @@ static size_t take_head(struct http1 *h, struct slice bytes, bool ended, struct 
     if (result == HTTP1_BAD)
         return give_up(h, head.status, head.words, now);
     note_head(h, &head);
-    if (head.framing == HTTP1_LENGTH && head.length > h->setup->limits.message)
+    if (head.framing == HTTP1_LENGTH && head.length > h->setup->limits.message && !rest_streams(h, &head))
         return give_up(h, STATUS_TOO_LARGE, "the body is larger than `limits.message`", now);
     if (!s->checked && !exchange_check(h, &head, now))
-        return head.size;
+        return head.size; /* answered, or on its way as it comes */
     return head.framing == HTTP1_CHUNKED ? begin_chunks(h, &head, bytes, now) : take_whole(h, &head, bytes, ended, now);
 }
 
 size_t server_feed(struct http1 *h, struct slice bytes, bool ended, struct now now) {
+    if (h->server.relay)
+        return relay_server_feed(h, bytes, ended, now);
     switch (h->server.in.phase) {
     case PHASE_HEAD:
         return take_head(h, bytes, ended, now);
@@ -280,7 +282,7 @@ void http1_answer_problem(void *state, uint64_t token, enum status status, struc
 
 void server_tick(struct http1 *h, struct now now) {
     struct http1_in *in = &h->server.in;
-    if (in->phase == PHASE_OPEN || in->phase == PHASE_OVER)
+    if (in->phase == PHASE_OPEN || in->phase == PHASE_OVER || h->server.relay)
         return;
     if (in->phase == PHASE_HEAD && !in->timing)
         http1_close(h, STATUS_IDLE_TIMEOUT);
@@ -292,7 +294,9 @@ void server_tick(struct http1 *h, struct now now) {
 
 void server_fail(struct http1 *h, enum status status, const char *words, struct now now) {
     struct http1_in *in = &h->server.in;
-    if (in->phase == PHASE_CHUNKS || (in->phase == PHASE_HEAD && in->timing))
+    if (h->server.relay)
+        relay_server_fail(h, status);
+    else if (in->phase == PHASE_CHUNKS || (in->phase == PHASE_HEAD && in->timing))
         give_up(h, status, words, now);
     else
         http1_close(h, status); /* nothing has begun, or it was answered already */
@@ -313,4 +317,5 @@ void server_done(struct http1 *h) {
     batch_free(h);
     free_held(h);
     memory_free(h->server.key);
+    memory_free(h->server.relay);
 }
