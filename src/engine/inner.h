@@ -393,7 +393,7 @@ void recipient_done(struct engine *engine, struct recipient *recipient);
 bool recipient_has_room(const struct recipient *recipient, size_t size);
 /* Somebody can take a message now. */
 bool recipient_is_ready(const struct recipient *recipient);
-/* Who takes this message: one of those that are ready, rather none of `avoid` (NULL: any will do). NULL: nobody is ready. */
+/* Who takes this message (NULL: an exchange that is streamed): one of those that are ready, rather none of `avoid` (NULL: any will do). NULL: nobody is ready. */
 struct member *recipient_pick(struct engine *engine, struct recipient *recipient, const struct message *message,
                               const struct avoid *avoid);
 void avoid_add(struct avoid *avoid, const struct outlet *outlet);

@@ -27,19 +27,22 @@ void proxy_progress(struct session *s) {
 
 /* -- where to -- */
 
-/* Round robin over endpoints, then over the connections of one; one with a message under way is not free. */
-static struct member *find_free(const struct recipient *r) {
-    for (struct list_node *node = list_first(&r->outlets_ready); node;
-         node = list_next(&r->outlets_ready, node)) {
-        const struct outlet *outlet = LIST_ENTRY(node, struct outlet, node);
-        if (!outlet->endpoint)
-            continue;
-        for (struct list_node *at = list_first(&outlet->ready); at; at = list_next(&outlet->ready, at)) {
-            struct member *m = LIST_ENTRY(at, struct member, ready_node);
-            const struct protocol_streams *streams = m->session ? proxy_streams(m->session) : NULL;
-            if (streams && member_can_take(m) && streams->is_free(m->session->connection->state))
-                return m;
-        }
+static bool is_free(const struct member *m) {
+    const struct protocol_streams *streams =
+        m->session && m->outlet->endpoint ? proxy_streams(m->session) : NULL;
+    return streams && member_can_take(m) && streams->is_free(m->session->connection->state);
+}
+
+/* As for a message; but where a connection takes several of those at once, one with any under way is not free. */
+static struct member *find_free(const struct proxy *p) {
+    struct recipient *r = &p->system->recipient;
+    struct member *m = recipient_pick(p->engine, r, NULL, &p->avoid);
+    if (!m || is_free(m))
+        return m;
+    for (struct list_node *node = list_first(&r->members); node; node = list_next(&r->members, node)) {
+        m = LIST_ENTRY(node, struct member, recipient_node);
+        if (is_free(m))
+            return m;
     }
     return NULL;
 }
@@ -61,6 +64,7 @@ static bool place(struct proxy *p, struct member *m) {
     p->setup = c->setup;
     p->placed = p->touched = engine->now.mono;
     p->tries++;
+    avoid_add(&p->avoid, m->outlet);
     s->proxy = p;
     s->streamed++;
     member_took(engine, m);
@@ -117,7 +121,7 @@ static void hasten(const struct engine *engine, struct recipient *r) {
 
 void proxy_pump(struct engine *engine, struct recipient *r) {
     struct member *m;
-    while (r->proxies.count && (m = find_free(r)))
+    while (r->proxies.count && (m = find_free(LIST_ENTRY(list_first(&r->proxies), struct proxy, wait_node))))
         place(LIST_ENTRY(list_take_first(&r->proxies), struct proxy, wait_node), m);
     if (r->proxies.count)
         hasten(engine, r);
@@ -183,7 +187,7 @@ void proxy_begin(void *connection, const struct protocol_stream *stream) {
         return;
     }
     struct recipient *r = &p->system->recipient;
-    struct member *m = r->proxies.count ? NULL : find_free(r); /* those who wait come first */
+    struct member *m = r->proxies.count ? NULL : find_free(p); /* those who wait come first */
     if (m)
         place(p, m);
     else
@@ -212,6 +216,7 @@ void proxy_answer(void *connection, const struct protocol_stream_answer *answer)
         p->is_tunnel = answer->code == 101;
         p->code = answer->code;
         p->answered = p->engine->now.mono;
+        proxy_result(p, proxy_result_of(answer->code));
     }
     bool ok = proxy_streams(p->down)->answer(down->state, answer, p->engine->now);
     connection_touch(down);

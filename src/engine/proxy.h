@@ -24,6 +24,7 @@ struct proxy {
     struct session *down; /* who asks */
     struct session *up; /* who answers; NULL: it waits for one */
     struct system *system;
+    struct avoid avoid; /* endpoints that had it already */
     const struct protocol_setup *setup; /* of the connection that has it, or had it last; NULL: none */
     int64_t request_ns, attempt_ns, queue_ns;
     struct mono began;
@@ -54,6 +55,9 @@ void proxy_wait(struct proxy *p);
 void proxy_hold(struct proxy *p, bool is_up, bool hold);
 
 /* proxy_end.c */
+/* What an attempt came to, for what is known of its endpoint. */
+void proxy_result(const struct proxy *p, enum attempt_result result);
+enum attempt_result proxy_result_of(unsigned code);
 void proxy_timer(struct proxy *p);
 /* Tells who waits for the answer, and ends it. */
 void proxy_abort(struct proxy *p, enum status status, uint32_t retry_ms);

@@ -27,6 +27,17 @@ static void tell(const struct proxy *p, enum status status) {
     engine->options.calls->exchanged(engine->options.user, &exchange);
 }
 
+enum attempt_result proxy_result_of(unsigned code) {
+    if (code == 429 || code == 503)
+        return RESULT_OVERLOADED;
+    return code == 500 || code == 502 ? RESULT_FAILED : RESULT_OK;
+}
+
+void proxy_result(const struct proxy *p, enum attempt_result result) {
+    if (p->up && p->up->endpoint)
+        endpoint_result(p->engine, p->up->endpoint, result, p->engine->now.mono.ns - p->placed.ns);
+}
+
 /* -- ends -- */
 
 /* Nobody calls up about it any more when this begins. */
@@ -95,6 +106,10 @@ static bool is_time(enum status status) {
 void proxy_lost(struct proxy *p, enum status reason) {
     struct session *up = p->up;
     bool again = may_repeat(p) && reason != STATUS_PROTOCOL_ERROR;
+    if (!p->has_answer)
+        proxy_result(p, is_time(reason)                   ? RESULT_TIMEOUT
+                        : reason == STATUS_PROTOCOL_ERROR ? RESULT_FAILED
+                                                          : RESULT_RESET);
     up->proxy = NULL;
     proxy_hold(p, true, false);
     if (again) {
@@ -166,6 +181,7 @@ void proxy_timer(struct proxy *p) {
 
 static void try_other(struct proxy *p) {
     struct session *up = p->up;
+    proxy_result(p, RESULT_TIMEOUT);
     up->proxy = NULL;
     proxy_hold(p, true, false);
     p->up = NULL;
@@ -182,14 +198,17 @@ void proxy_late(struct engine *engine, struct timer *timer) {
     }
     bool all = mono_due(mono_after(later(p->began, p->body_used ? p->touched : p->began), p->request_ns),
                         engine->now.mono);
-    if (p->has_answer)
+    if (p->has_answer) {
         proxy_abort(p, STATUS_IDLE_TIMEOUT, 0);
-    else if (!p->up)
-        proxy_abort(p, p->system->recipient.members.count ? STATUS_OVERLOADED : STATUS_TARGET_UNAVAILABLE, 0);
-    else if (!all)
+    } else if (!p->up) {
+        bool are_busy = p->system->recipient.members.count > 0;
+        proxy_abort(p, are_busy ? STATUS_OVERLOADED : STATUS_TARGET_UNAVAILABLE, 0);
+    } else if (!all) {
         try_other(p);
-    else
+    } else {
+        proxy_result(p, RESULT_TIMEOUT);
         proxy_abort(p, STATUS_REPLY_TIMEOUT, 0);
+    }
 }
 
 /* -- many -- */

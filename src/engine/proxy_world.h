@@ -179,8 +179,6 @@ static inline bool pw_finish(void) {
     struct engine_actions actions;
     engine_finish(pw.engine, pw.now, &actions);
     const char *wrong = engine_check(pw.engine);
-    if (wrong)
-        fprintf(stderr, "%s\n", wrong);
     ASSERT(!wrong);
     for (uint32_t i = 0; i < actions.net_count; i++) {
         const struct net_action *action = &actions.net[i];
