@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "config/url.h"
 #include "config/work.h"
+#include "policy/retry.h"
 
 struct build {
     struct work *work;
@@ -99,8 +100,16 @@ static void store_text(struct build *build, void *object, const struct config_ro
     }
 }
 
+static void store_share(struct build *build, void *object, const struct config_row *row, struct slice text) {
+    uint32_t permille = 0;
+    scalar_share(text, &permille, &build->why);
+    store(object, row->field, &permille, sizeof permille);
+}
+
 static void store_row(struct build *build, void *object, const struct config_row *row, struct slice text, const struct node *node) {
-    if (row->type == ROW_BOOLEAN || row->type == ROW_ENUM || row->type == ROW_NAME || row->type == ROW_TEXT || row->type == ROW_PATH ||
+    if (row->type == ROW_SHARE)
+        store_share(build, object, row, text);
+    else if (row->type == ROW_BOOLEAN || row->type == ROW_ENUM || row->type == ROW_NAME || row->type == ROW_TEXT || row->type == ROW_PATH ||
         row->type == ROW_HTTP_URL || row->type == ROW_CESQL || row->type == ROW_TEMPLATE)
         store_text(build, object, row, text, node);
     else
@@ -131,18 +140,49 @@ static void fill(struct build *build, void *object, const struct config_rows *ta
     }
 }
 
+/* Words of an enum, each a bit. */
+static void store_bits(struct build *build, void *object, const struct config_row *row, const struct node *node) {
+    uint32_t bits = 0, index = 0;
+    bool planned;
+    for (const struct node *item = node->kind == NODE_LIST ? node->first : node; item; item = node->kind == NODE_LIST ? item->next : NULL)
+        if (scalar_enum(item->text, row->values, &index, &planned, &build->why))
+            bits |= 1u << index;
+    store(object, row->field, &bits, sizeof bits);
+}
+
+/* `backoff` as one value: its `base` and `max`, whose rows follow; `webhook` is a base of nothing. */
+static void store_range(struct build *build, struct config_policy *policy, const struct config_row *row, struct slice text, bool marks) {
+    int64_t low = 0, high = 0;
+    bool is_webhook = slice_is(text, "webhook");
+    if (!is_webhook && !scalar_range(text, &low, &high, &build->why))
+        return;
+    store(policy, row[1].field, &low, sizeof low);
+    if (!is_webhook)
+        store(policy, row[2].field, &high, sizeof high);
+    if (marks)
+        policy->set |= UINT64_C(1) << (row[1].policy - 1) | (is_webhook ? 0 : UINT64_C(1) << (row[2].policy - 1));
+}
+
 /* Policy rows: only what the map has, with its bits. */
 static void lay(struct build *build, struct config_policy *policy, const struct node *map, bool marks) {
     for (size_t i = 0; map && i < rows_policy.count; i++) {
         const struct config_row *row = &rows_policy.rows[i];
-        const struct node *node = row->policy ? find(map, row->path) : NULL;
-        if (!node || node->kind != NODE_SCALAR)
+        const struct node *node = row->policy || row->type == ROW_RANGE ? find(map, row->path) : NULL;
+        bool is_bits = row->type == ROW_ENUM && row->flags & ROW_LIST;
+        if (!node || (node->kind != NODE_SCALAR && !(is_bits && node->kind == NODE_LIST)))
             continue;
-        store_row(build, policy, row, node->text, node);
+        if (row->type == ROW_RANGE) {
+            store_range(build, policy, row, node->text, marks);
+            continue;
+        }
+        if (is_bits)
+            store_bits(build, policy, row, node);
+        else
+            store_row(build, policy, row, node->text, node);
         if (row->policy == 1 + CONFIG_POLICY_IN_FLIGHT)
             policy->limits.session_in_flight = policy->limits.in_flight;
         if (marks)
-            policy->set |= 1u << (row->policy - 1);
+            policy->set |= UINT64_C(1) << (row->policy - 1);
     }
 }
 
@@ -501,6 +541,7 @@ static void build_process(struct build *build) {
     fill(build, config, &rows_observe, build->work->root);
     fill(build, &config->defaults, &rows_policy, NULL);
     config->defaults.limits.session_in_flight = 256;
+    config->defaults.retry.outcomes = config->defaults.redeliver.outcomes = RETRY_ALL;
     lay(build, &config->defaults, defaults, false);
     if (!build_url(build, &config->admin.url, admin ? admin->text : SLICE_OF("http://127.0.0.1:7470"), URL_ADMIN))
         build->failed = true;

@@ -208,6 +208,16 @@ static void check_number(struct work *work, const struct node *node, const struc
         check_bounds(work, node, trail, row, row->type == ROW_DURATION || row->type == ROW_INTEGER ? value : (int64_t)count);
 }
 
+static void check_range(struct work *work, const struct node *node, const struct trail *trail) {
+    bool may_be_webhook = trail->up && slice_is(trail->up->key, "redeliver");
+    struct scalar_why why;
+    int64_t low, high;
+    if (may_be_webhook && slice_is(node->text, "webhook"))
+        return;
+    if (!scalar_range(node->text, &low, &high, &why))
+        work_why(work, node->at, trail, &why);
+}
+
 static void check_enum(struct work *work, const struct node *node, const struct trail *trail, const struct config_row *row) {
     struct scalar_why why;
     uint32_t index;
@@ -346,6 +356,9 @@ static void check_scalar(struct work *work, const struct schema *schema, const s
     case ROW_ENUM:
         check_enum(work, node, trail, row);
         break;
+    case ROW_RANGE:
+        check_range(work, node, trail);
+        break;
     case ROW_URL:
     case ROW_HTTP_URL:
         check_url(work, node, trail, row);
@@ -369,7 +382,6 @@ static void check_scalar(struct work *work, const struct schema *schema, const s
     case ROW_RULE:
     case ROW_HASH:
     case ROW_DATE:
-    case ROW_RANGE:
     case ROW_TEMPLATE:
         check_text(work, node, trail, row);
         break;

@@ -1,7 +1,10 @@
 /* Questions to a finished configuration. */
 #include "config/config.h"
 
+#include <string.h>
+
 #include "base/memory.h"
+#include "config/rows.h"
 
 void config_free(struct config *config) {
     if (!config)
@@ -28,17 +31,15 @@ struct config_policy config_policy_of(const struct config *config, const struct 
     struct config_policy policy = system ? system->policy : config->defaults;
     if (!route)
         return policy;
-    uint32_t set = route->policy.set;
     const struct config_policy *near = &route->policy;
-    if (set & 1u << CONFIG_POLICY_ATTEMPT)
-        policy.timeouts.attempt_ns = near->timeouts.attempt_ns;
-    if (set & 1u << CONFIG_POLICY_REQUEST)
-        policy.timeouts.request_ns = near->timeouts.request_ns;
-    if (set & 1u << CONFIG_POLICY_QUEUE)
-        policy.timeouts.queue_ns = near->timeouts.queue_ns;
+    for (size_t i = 0; i < rows_policy.count; i++) {
+        const struct config_row *row = &rows_policy.rows[i];
+        if (row->policy && row->flags & ROW_ROUTE && near->set & UINT64_C(1) << (row->policy - 1))
+            memcpy((uint8_t *)&policy + row->field - 1, (const uint8_t *)near + row->field - 1, row_value_size(row));
+    }
     policy.ttl_ns = near->ttl_ns; /* routes only: systems have none of their own */
     policy.ttl_max_ns = near->ttl_max_ns;
-    policy.set |= set;
+    policy.set |= near->set;
     return policy;
 }
 

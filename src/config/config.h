@@ -223,7 +223,7 @@ struct config_listener {
     } async;
 };
 
-/* What `policies` carry. `set` has bit 1u << CONFIG_POLICY_x for each value that its holder (a route or its named
+/* What `policies` carry. `set` has CONFIG_POLICY_BIT(x) for each value that its holder (a route or its named
  * policy; a system or its named policy) brought itself; every field has a value anyway. */
 enum config_policy_key {
     CONFIG_POLICY_CONNECT,
@@ -237,7 +237,30 @@ enum config_policy_key {
     CONFIG_POLICY_TTL,
     CONFIG_POLICY_TTL_MAX,
     CONFIG_POLICY_BALANCE,
+    CONFIG_POLICY_IDEMPOTENT,
+    CONFIG_POLICY_RETRY_ATTEMPTS,
+    CONFIG_POLICY_RETRY_OUTCOMES,
+    CONFIG_POLICY_RETRY_BASE,
+    CONFIG_POLICY_RETRY_MAX,
+    CONFIG_POLICY_RETRY_FACTOR,
+    CONFIG_POLICY_BUDGET_SHARE,
+    CONFIG_POLICY_BUDGET_MIN,
+    CONFIG_POLICY_REDELIVER_ATTEMPTS,
+    CONFIG_POLICY_REDELIVER_OUTCOMES,
+    CONFIG_POLICY_REDELIVER_BASE,
+    CONFIG_POLICY_REDELIVER_MAX,
+    CONFIG_POLICY_REDELIVER_FACTOR,
     CONFIG_POLICY_COUNT
+};
+#define CONFIG_POLICY_BIT(key) (UINT64_C(1) << CONFIG_POLICY_##key)
+
+/* `retry`, `redeliver`. */
+struct config_retry {
+    uint64_t attempts; /* in all */
+    uint64_t factor;
+    int64_t base_ns;   /* 0: as webhooks do */
+    int64_t max_ns;
+    uint32_t outcomes; /* RETRY_BITs of policy/retry.h */
 };
 
 struct config_policy {
@@ -257,7 +280,14 @@ struct config_policy {
     int64_t ttl_ns;     /* CONFIG_FOREVER: none is given to a message without expiry */
     int64_t ttl_max_ns; /* CONFIG_FOREVER: no cap */
     enum config_balance balance;
-    uint32_t set;
+    bool idempotent;
+    struct config_retry retry;     /* request, query */
+    struct config_retry redeliver; /* event, command */
+    struct {
+        uint64_t min;
+        uint32_t share; /* thousandths */
+    } budget; /* of retry */
+    uint64_t set;
 };
 
 struct config_endpoint {

@@ -21,10 +21,16 @@ static struct slice system_name(const struct config *config, uint32_t index) {
     return index == CONFIG_NONE ? SLICE_OF("") : config->systems[index].name;
 }
 
+static bool same_retry(const struct config_retry *a, const struct config_retry *b) {
+    return a->attempts == b->attempts && a->factor == b->factor && a->base_ns == b->base_ns && a->max_ns == b->max_ns &&
+           a->outcomes == b->outcomes;
+}
+
 static bool same_policy(const struct config_policy *a, const struct config_policy *b) {
-    return memcmp(&a->timeouts, &b->timeouts, sizeof a->timeouts) == 0 &&
-           memcmp(&a->limits, &b->limits, sizeof a->limits) == 0 && a->ttl_ns == b->ttl_ns &&
-           a->ttl_max_ns == b->ttl_max_ns && a->balance == b->balance && a->set == b->set;
+    return memcmp(&a->timeouts, &b->timeouts, sizeof a->timeouts) == 0 && memcmp(&a->limits, &b->limits, sizeof a->limits) == 0 &&
+           a->ttl_ns == b->ttl_ns && a->ttl_max_ns == b->ttl_max_ns && a->balance == b->balance && a->set == b->set &&
+           a->idempotent == b->idempotent && same_retry(&a->retry, &b->retry) && same_retry(&a->redeliver, &b->redeliver) &&
+           a->budget.min == b->budget.min && a->budget.share == b->budget.share;
 }
 
 static bool same_allow(const struct config_listener *a, const struct config_listener *b) {

@@ -144,6 +144,22 @@ static void check_ttl(struct work *work, const struct node *route, const struct 
         work_error(work, ttl->at, &here, "`%.*s` is above `ttl_max`, %.*s", SCALAR_SHOWN(ttl->text), SCALAR_SHOWN(most->text));
 }
 
+/* Of one place: what other places say is looked at nearest first, so they may contradict each other. */
+static void check_backoff(struct work *work, const struct node *holder, const struct trail *trail, const char *name) {
+    const struct node *backoff = node_get(node_get(holder, slice_from(name)), SLICE_OF("backoff"));
+    const struct node *base = node_get(backoff, SLICE_OF("base")), *most = node_get(backoff, SLICE_OF("max"));
+    struct trail in = {trail, slice_from(name)}, at = {&in, SLICE_OF("backoff")}, here = {&at, SLICE_OF("base")};
+    struct scalar_why why;
+    int64_t first, last;
+    if (base && most && scalar_duration(base->text, &first, &why) && scalar_duration(most->text, &last, &why) && first > last)
+        work_error(work, base->at, &here, "`%.*s` is above `max`, %.*s", SCALAR_SHOWN(base->text), SCALAR_SHOWN(most->text));
+}
+
+static void check_attempts(struct work *work, const struct node *holder, const struct trail *trail) {
+    check_backoff(work, holder, trail, "retry");
+    check_backoff(work, holder, trail, "redeliver");
+}
+
 static void check_route(struct work *work, const struct node *route, const struct trail *trail) {
     check_where(work, route, trail);
     check_many(work, route, trail);
@@ -151,6 +167,7 @@ static void check_route(struct work *work, const struct node *route, const struc
     check_receivers(work, route, trail);
     check_policy(work, route, trail, ROW_ROUTE);
     check_ttl(work, route, trail);
+    check_attempts(work, route, trail);
     refer_rest_route(work, route, trail);
 }
 
@@ -169,6 +186,7 @@ static void check_system(struct work *work, const struct node *system, const str
         work_error(work, endpoints->at, &here, "names none; leave it out for a system that only sends");
     }
     check_policy(work, system, trail, ROW_SYSTEM);
+    check_attempts(work, system, trail);
     refer_rest_system(work, system, trail);
 }
 
@@ -241,6 +259,7 @@ static void each(struct work *work, const char *name, void (*check)(struct work 
 void refer_all(struct work *work) {
     each(work, "routes", check_route);
     each(work, "systems", check_system);
+    each(work, "policies", check_attempts);
     const struct node *security = section(work, "security");
     const struct node *identities = node_get(security, SLICE_OF("identities"));
     struct node *seen = tree_node(&work->tree, NODE_MAP, (struct config_place){0});

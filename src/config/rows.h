@@ -86,6 +86,9 @@ extern const struct config_rows rows_identity_key;
 extern const struct config_rows rows_observe;
 extern const struct config_rows rows_later;
 
+/* Bytes of the field that a row's value is stored in. */
+size_t row_value_size(const struct config_row *row);
+
 /* All tables, in the order of the reference; NULL ends. */
 extern const struct config_rows *const config_tables[];
 

@@ -168,6 +168,22 @@ bool scalar_share(struct slice text, uint32_t *ret_permille, struct scalar_why *
     return true;
 }
 
+bool scalar_range(struct slice text, int64_t *ret_low, int64_t *ret_high, struct scalar_why *why) {
+    size_t dots = 0;
+    int64_t low, high;
+    while (dots + 1 < text.size && (text.data[dots] != '.' || text.data[dots + 1] != '.'))
+        dots++;
+    if (dots + 1 >= text.size)
+        return scalar_refuse(why, "`%.*s` is no range; write one such as 500ms..60s", SCALAR_SHOWN(text));
+    if (!scalar_duration(slice_head(text, dots), &low, why) || !scalar_duration(slice_skip(text, dots + 2), &high, why))
+        return false;
+    if (low < NS_PER_MS || low > high)
+        return scalar_refuse(why, low > high ? "`%.*s`: the first is above the second" : "`%.*s`: not below 1ms", SCALAR_SHOWN(text));
+    *ret_low = low;
+    *ret_high = high;
+    return true;
+}
+
 bool scalar_name(struct slice text, struct scalar_why *why) {
     if (slice_is(text, "all"))
         return scalar_refuse(why, "`all` is reserved: it means every system");

@@ -27,6 +27,8 @@ bool scalar_boolean(struct slice text, bool *ret_value, struct scalar_why *why);
 bool scalar_rate(struct slice text, uint64_t *ret_per_kilosecond, struct scalar_why *why);
 bool scalar_byte_rate(struct slice text, uint64_t *ret_bytes_per_s, struct scalar_why *why);
 bool scalar_share(struct slice text, uint32_t *ret_permille, struct scalar_why *why);
+/* `25ms..250ms`. */
+bool scalar_range(struct slice text, int64_t *ret_low_ns, int64_t *ret_high_ns, struct scalar_why *why);
 bool scalar_name(struct slice text, struct scalar_why *why);
 /* 1..5, or low normal high critical emergency. */
 bool scalar_priority(struct slice text, uint64_t *ret_priority, struct scalar_why *why);

@@ -22,7 +22,18 @@ static const char *check_recipient(const struct recipient *r, uint64_t *held) {
         return "a recipient's queue count is off";
     if (r->queued > r->queue_messages_max + r->in_flight + 1024)
         return "a queue is over its limit";
-    *held += queued + r->sent.count + r->asked.count;
+    uint64_t retrying = 0;
+    for (struct list_node *node = list_first(&r->later); node; node = list_next(&r->later, node)) {
+        const struct delivery *d = LIST_ENTRY(node, struct delivery, node);
+        if (d->state != DELIVERY_LATER || d->recipient != r || d->attempt < 2)
+            return "what waits for its next attempt has had none";
+        if (d->timer.deadline.at.ns > d->step_due.ns)
+            return "what waits for its next attempt isn't woken for it";
+        retrying += d->retrying;
+    }
+    if (retrying > r->retrying)
+        return "the retry budget doesn't add up";
+    *held += queued + r->later.count + r->sent.count + r->asked.count;
     for (struct list_node *node = list_first(&r->members); node; node = list_next(&r->members, node)) {
         const struct member *m = LIST_ENTRY(node, struct member, recipient_node);
         if (member_can_take(m) && (r->queue[0].count || r->queue[1].count || r->queue[2].count || r->queue[3].count || r->queue[4].count))

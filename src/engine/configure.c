@@ -164,6 +164,7 @@ static void remove_system(struct engine *engine, struct system *system) {
     }
     end_all(engine, &r->sent, STATUS_SYSTEM_REMOVED);
     end_all(engine, &r->asked, STATUS_SYSTEM_REMOVED);
+    end_all(engine, &r->later, STATUS_SYSTEM_REMOVED);
     for (int lane = 0; lane < PRIORITY_COUNT; lane++) /* last: what ended may have let the next of its key in */
         end_all(engine, &r->queue[lane], STATUS_SYSTEM_REMOVED);
     while (r->waiters.count) {
@@ -237,6 +238,7 @@ static void renumber_held(struct recipient *r, const struct plan *old, const str
         renumber_list(&key->blocked, old, plan);
     renumber_list(&r->sent, old, plan);
     renumber_list(&r->asked, old, plan);
+    renumber_list(&r->later, old, plan);
     for (struct list_node *node = list_first(&r->waiters); node; node = list_next(&r->waiters, node)) {
         struct waiter *w = LIST_ENTRY(node, struct waiter, node);
         w->from = new_index(old, plan, w->from);

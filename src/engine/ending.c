@@ -33,7 +33,7 @@ struct delivery *delivery_new(struct engine *engine, struct recipient *recipient
         return NULL;
     *d = (struct delivery){
         .recipient = recipient, .priority = message->priority, .attempt = 1, .from = CONFIG_NONE,
-        .timer = {.deadline = {.at = MONO_NEVER}, .kind = TIMER_DELIVERY}, .request_due = MONO_NEVER,
+        .timer = {.deadline = {.at = MONO_NEVER}, .kind = TIMER_DELIVERY}, .request_due = MONO_NEVER, .step_due = MONO_NEVER,
         .received = engine->now.mono};
     d->message = message->block ? message_ref((struct message *)(uintptr_t)message)
                                 : message_keep(message, &engine->kept);
@@ -52,6 +52,8 @@ void delivery_free(struct engine *engine, struct delivery *d) {
     if (d->asker)
         list_remove(&d->asker->work->asked, &d->asker_node);
     replies_drop(engine, d);
+    if (d->retrying)
+        d->recipient->retrying--;
     reply_unexpect(d);
     engine->totals.held--;
     engine->totals.held_bytes -= message_kept_size(d->message);
@@ -77,9 +79,11 @@ void ending_count_run(struct engine *engine, struct recipient *recipient, enum e
     engine->options.calls->counted(engine->options.user, &count);
 }
 
-void ending_repeated(struct engine *engine, const struct recipient *recipient, enum status status) {
-    if (engine->options.calls && engine->options.calls->repeated)
-        engine->options.calls->repeated(engine->options.user, recipient->system, status);
+void ending_retried(struct engine *engine, const struct recipient *recipient, enum retry_fate fate, enum status status,
+                    enum retry_why why) {
+    struct engine_retry retry = {.outcome = retry_outcome_of(fate, status), .status = status, .why = why};
+    if (engine->options.calls && engine->options.calls->retried)
+        engine->options.calls->retried(engine->options.user, recipient->system, &retry);
 }
 
 void ending_tell(struct engine *engine, const struct message *message, struct recipient *recipient, uint32_t from,
@@ -112,6 +116,9 @@ void delivery_end(struct engine *engine, struct delivery *d, enum engine_ending 
     case DELIVERY_ASKED:
         list_remove(&recipient->asked, &d->node);
         break;
+    case DELIVERY_LATER:
+        attempt_unwait(d);
+        break;
     case DELIVERY_FOREIGN:
         list_remove(&d->session->work->foreign, &d->node);
         break;
@@ -140,6 +147,8 @@ void timer_set(struct engine *engine, struct timer *timer, struct mono at) {
 
 /* Its deadline has come, whatever it is waiting for. */
 void delivery_late(struct engine *engine, struct delivery *d) {
+    if (attempt_rings(engine, d))
+        return;
     if (d->message->expiry.ns <= engine->now.wall.ns && !d->asks) {
         delivery_end(engine, d, ENDING_EXPIRED, STATUS_EXPIRED);
         return;
@@ -156,17 +165,12 @@ void delivery_late(struct engine *engine, struct delivery *d) {
         return;
     }
     if (!at_last) { /* it had waited for a connection, and has been on its way since */
-        timer_set(engine, &d->timer, d->request_due);
+        timer_set(engine, &d->timer, d->state == DELIVERY_REMOTE ? d->request_due : mono_min(d->request_due, d->step_due));
         return;
     }
     if (d->state == DELIVERY_SENT) {
-        struct session *session = d->session;
-        struct flight *flight = NULL;
-        for (uint32_t i = 0; i < session->flight_count && !flight; i++) {
-            struct flight *f = flight_find(session, session->flight_base + i);
-            if (f && f->delivery == d)
-                connection_cancel(session->connection, session->flight_base + i), flight = f;
-        }
+        flight_give_up(d->session, d);
+        d->session = NULL;
     }
     delivery_end(engine, d, ENDING_EXPIRED, STATUS_REPLY_TIMEOUT);
 }

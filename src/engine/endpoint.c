@@ -71,6 +71,21 @@ void endpoint_want(struct engine *engine, struct system *system) {
     system->dial_cursor++;
 }
 
+void endpoint_want_other(struct engine *engine, struct system *system, const struct outlet *outlet) {
+    struct endpoint *idle = NULL;
+    for (size_t i = 0; i < system->endpoint_count; i++) {
+        struct endpoint *e = system->endpoints[i];
+        if (&e->outlet == outlet)
+            continue;
+        if (e->connections)
+            return;
+        if (!idle && may_dial(engine, e))
+            idle = e;
+    }
+    if (idle)
+        dial(engine, idle);
+}
+
 /* Protocols that keep a connection are dialled at once: the system may send, too. One worker does. */
 void endpoint_start(struct engine *engine, struct endpoint *e) {
     if (e->plan->protocol->keeps_open && engine->options.worker == 0 && e->connections == 0 && may_dial(engine, e))

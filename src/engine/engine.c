@@ -84,6 +84,8 @@ void engine_free(struct engine *engine) {
             member_leave(engine, LIST_ENTRY(list_first(&r->members), struct member, recipient_node));
         while (r->asked.count)
             delivery_end(engine, LIST_ENTRY(list_first(&r->asked), struct delivery, node), ENDING_DEAD, STATUS_SHUTDOWN);
+        while (r->later.count)
+            delivery_end(engine, LIST_ENTRY(list_first(&r->later), struct delivery, node), ENDING_DEAD, STATUS_SHUTDOWN);
         for (int lane = 0; lane < PRIORITY_COUNT; lane++) /* last: what ended may have let the next of its key in */
             while (r->queue[lane].count)
                 delivery_end(engine, LIST_ENTRY(list_first(&r->queue[lane]), struct delivery, node), ENDING_DEAD,
@@ -335,20 +337,26 @@ void engine_system_view(const struct engine *engine, size_t index, struct engine
     const struct system *system = engine->systems[index];
     const struct recipient *r = &system->recipient;
     *ret = (struct engine_system_view){.name = system->name, .endpoints = (uint32_t)system->endpoint_count,
-                                       .sessions = system->sessions, .held_bytes = r->queued_bytes,
+                                       .sessions = system->sessions, .held_bytes = r->queued_bytes + r->later_bytes,
                                        .in_flight = r->in_flight, .awaiting_reply = r->asked.count, .streams = r->streams,
-                                       .received = system->received, .holding_since = r->holding_since,
+                                       .received = system->received, .holding_since = r->holding_since, .retry_later = r->later.count,
+                                       .retry_budget_left = attempt_budget_left(engine, r),
                                        .heartbeat = system->heartbeat_at};
     for (size_t i = 0; i < system->endpoint_count; i++) {
         ret->endpoints_up += system->endpoints[i]->open > 0;
         ret->endpoints_failing += system->endpoints[i]->open == 0 && system->endpoints[i]->failures > 0;
         ret->connections += system->endpoints[i]->open;
     }
-    ret->held[0] = r->queued;
+    ret->held[0] = r->queued + r->later.count;
     for (int i = 0; i < PRIORITY_COUNT; i++) {
         struct list_node *head = list_first(&r->queue[i]);
         ret->held[i + 1] = r->queue[i].count;
         ret->oldest[i + 1] = head ? LIST_ENTRY(head, struct delivery, node)->received : MONO_NEVER;
+    }
+    for (struct list_node *node = list_first(&r->later); node; node = list_next(&r->later, node)) {
+        const struct delivery *d = LIST_ENTRY(node, struct delivery, node);
+        ret->held[d->priority]++;
+        ret->oldest[d->priority] = mono_min(ret->oldest[d->priority], d->received);
     }
     memcpy(ret->endings, r->endings, sizeof ret->endings);
 }
@@ -375,12 +383,12 @@ bool engine_is_quiet(const struct engine *engine) {
     for (size_t i = 0; i < engine->system_count; i++) {
         const struct recipient *r = &engine->systems[i]->recipient;
         bool somebody = r->members.count || may_be_there(engine->systems[i]);
-        if (r->in_flight || (r->queued && somebody) || (somebody ? r->asked.count > 0 : awaits_reply(r)))
+        if (r->in_flight || ((r->queued || r->later.count) && somebody) || (somebody ? r->asked.count > 0 : awaits_reply(r)))
             return false;
     }
     for (struct list_node *node = list_first(&engine->subscriptions); node; node = list_next(&engine->subscriptions, node)) {
         const struct recipient *r = LIST_ENTRY(node, struct recipient, node);
-        if (r->in_flight || r->queued)
+        if (r->in_flight || r->queued || r->later.count)
             return false;
     }
     return true;

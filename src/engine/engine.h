@@ -5,6 +5,7 @@
  *   offer.c      is there room with all its recipients? Then it is accepted: settled with its sender (session.c)
  *   recipient.c  straight through to a connection with room (cut-through), else into one of five lanes
  *   flight.c     sent on a connection; acknowledged, written, refused, or unknown when the connection ends
+ *   attempt.c    refused or unknown: it waits and is tried again, or that was it
  *   reply.c      an asked-for reply meets its request and goes to the asker
  *   ending.c     one row of one table: delivered, replied, expired, rejected, dead, dropped, and the reason
  * endpoint.c dials for those who are not there; mail.c hands over between workers.
@@ -15,6 +16,7 @@
 
 #include "connection/net.h"
 #include "engine/plan.h"
+#include "policy/retry.h"
 
 struct engine;
 
@@ -70,13 +72,19 @@ struct engine_exchange {
     bool is_tunnel;
 };
 
+struct engine_retry {
+    enum retry_outcome outcome;
+    enum status status;
+    enum retry_why why;
+};
+
 struct engine_calls {
     /* Every ending, delivered and replied too: on the message path, runs of them in one call. May be NULL. */
     void (*counted)(void *user, const struct engine_count *count);
     /* Endings other than delivered and replied, and what wasn't a message. May be NULL. */
     void (*ended)(void *user, const struct engine_report *report);
-    /* A delivery that was under way begins again, because of that. May be NULL. */
-    void (*repeated)(void *user, uint32_t system, enum status status);
+    /* An attempt failed because of that: another follows (RETRY_AGAIN), or why not. May be NULL. */
+    void (*retried)(void *user, uint32_t system, const struct engine_retry *retry);
     /* An exchange that was streamed is over. May be NULL. */
     void (*exchanged)(void *user, const struct engine_exchange *exchange);
     /* Requests on the admin listener and others that are no messages; see http1/http1.h. May be NULL: 404. */
@@ -181,6 +189,8 @@ struct engine_system_view {
     uint64_t held_bytes;
     uint64_t in_flight, awaiting_reply;
     uint64_t streams;  /* exchanges that are streamed to it now, or wait for that */
+    uint64_t retry_later;       /* of those held: wait for their next attempt */
+    uint64_t retry_budget_left; /* retries of query and request that may still begin */
     uint64_t received; /* from it */
     struct mono oldest[PRIORITY_COUNT + 1]; /* by priority: when what has waited longest came; MONO_NEVER: nothing waits */
     uint64_t endings[ENDING_COUNT];

@@ -2,8 +2,6 @@
  * nobody acknowledges, when their last byte is written; a connection that ends gives them back. */
 #include "engine/inner.h"
 
-#define ATTEMPTS_MAX 20
-
 struct flight *flight_find(struct session *s, uint64_t token) {
     uint64_t index = token - s->flight_base;
     if (index >= s->flight_count)
@@ -97,7 +95,7 @@ enum status flight_send(struct engine *engine, struct member *m, const struct me
     if (!reserve(s))
         return STATUS_NO_MEMORY;
     struct protocol_send options = {.token = s->flight_next, .sub = m->sub, .attempt = attempt,
-                                    .asks = message_kind_asks(message->kind), .timeout_ns = delivery ? delivery->attempt_ns : 0};
+                                    .asks = message_kind_asks(message->kind), .timeout_ns = delivery ? attempt_patience(engine, delivery) : 0};
     uint64_t before = c->out.added;
     enum status status = connection_send(c, message, &overlay, &options);
     if (status != STATUS_OK)
@@ -203,6 +201,8 @@ void foreign_flush(struct engine *engine, struct session *s) {
         list_remove(&s->work->foreign, &d->node);
         d->state = DELIVERY_SENT;
         list_add(&m->recipient->sent, &d->node);
+        if (d->timed)
+            timer_set(engine, &d->timer, attempt_due(engine, d));
         enum status status = d->message->expiry.ns <= engine->now.wall.ns
                                  ? STATUS_EXPIRED
                                  : flight_send(engine, m, d->message, d, d->attempt, d->from);
@@ -268,58 +268,81 @@ void flight_progress(struct engine *engine, struct session *s) {
     }
 }
 
-static void refused(struct engine *engine, struct flight *f, struct recipient *recipient,
+static void tell_result(struct engine *engine, const struct outlet *outlet, const struct flight *f, enum attempt_result result) {
+    if (outlet && outlet->endpoint)
+        endpoint_result(engine, outlet->endpoint, result, engine->now.mono.ns - f->sent.ns);
+}
+
+/* It isn't there, or nobody knows: its attempt is over. */
+static void failed(struct engine *engine, struct flight *f, struct recipient *recipient, const struct attempt_failure *failure) {
+    struct delivery *d = f->delivery;
+    f->over = true;
+    f->delivery = NULL;
+    if (failure->fate != RETRY_UNSENT)
+        tell_result(engine, failure->outlet, f, retry_result(retry_outcome_of(failure->fate, failure->status)));
+    if (f->foreign) {
+        mail_failed(engine, f->origin, f->origin_id, failure);
+        return;
+    }
+    if (!d) {
+        ending_count(engine, recipient, ENDING_DEAD,
+                     failure->fate == RETRY_UNKNOWN ? STATUS_OUTCOME_UNKNOWN : STATUS_RETRIES_EXHAUSTED, f->priority,
+                     engine->now.mono.ns - f->sent.ns);
+        return;
+    }
+    d->session = NULL;
+    attempt_failed(engine, d, failure);
+}
+
+static void refused(struct engine *engine, struct flight *f, struct recipient *recipient, const struct outlet *outlet,
                     struct protocol_outcome outcome) {
     struct delivery *d = f->delivery;
     if (f->over)
         return;
+    if (outcome.verdict == VERDICT_RETRY) {
+        failed(engine, f, recipient,
+               &(struct attempt_failure){RETRY_REFUSED, outcome.status, outcome.retry_ms, true, outlet});
+        return;
+    }
     f->over = true;
     enum engine_ending ending = outcome.verdict == VERDICT_EXPIRED ? ENDING_EXPIRED : ENDING_DEAD;
-    enum status status = outcome.status;
-    if (outcome.verdict == VERDICT_RETRY)
-        status = d && d->asks ? outcome.status : STATUS_RETRIES_EXHAUSTED;
     if (f->foreign) {
-        mail_tell(engine, f->origin, f->origin_id, ending, status, false);
+        mail_tell(engine, f->origin, f->origin_id, ending, outcome.status, false);
         return;
     }
     if (!d) {
-        ending_count(engine, recipient, ending, status, f->priority, engine->now.mono.ns - f->sent.ns);
+        ending_count(engine, recipient, ending, outcome.status, f->priority, engine->now.mono.ns - f->sent.ns);
         return;
     }
     bool drops = d->message->kind == KIND_NOTIFICATION;
-    delivery_end(engine, d, drops && ending == ENDING_DEAD ? ENDING_DROPPED : ending, status);
+    delivery_end(engine, d, drops && ending == ENDING_DEAD ? ENDING_DROPPED : ending, outcome.status);
 }
 
-static void give_back(struct engine *engine, struct session *s, struct flight *f, bool unsent);
+static void give_back(struct engine *engine, struct session *s, struct flight *f, const struct outlet *outlet, enum retry_fate fate,
+                      enum status status);
 
-/* The peer has not taken it. Where it refused it among others, that was an attempt of its own. */
+/* The peer has not taken it. Where it refused it among others, that was an attempt of its own, and no reason to wait. */
 static void untaken(struct engine *engine, struct session *s, struct flight *f, struct recipient *recipient,
-                    enum status status) {
+                    const struct outlet *outlet, enum status status) {
     bool tried = status != STATUS_OK;
+    struct delivery *d = f->delivery;
     if (f->over)
         return;
     if (f->foreign) { /* its owner counts */
-        give_back(engine, s, f, !tried);
+        give_back(engine, s, f, outlet, tried ? RETRY_UNKNOWN : RETRY_UNSENT, status);
         return;
     }
-    if (!f->delivery || (tried && f->delivery->attempt >= ATTEMPTS_MAX)) {
-        refused(engine, f, recipient, (struct protocol_outcome){VERDICT_RETRY, status, 0});
+    if (!d || (tried && !attempt_is_left(engine, d))) {
+        refused(engine, f, recipient, outlet, (struct protocol_outcome){VERDICT_RETRY, status, 0});
         return;
     }
-    f->delivery->attempt = (uint8_t)(f->delivery->attempt + tried);
+    d->attempt = (uint8_t)(d->attempt + tried);
     if (tried)
-        ending_repeated(engine, recipient, status);
-    give_back(engine, s, f, true);
-}
-
-/* It was given to the peer, who may have taken it. */
-static void silent(struct engine *engine, struct session *s, struct flight *f, enum status status) {
-    if (f->over)
-        return;
-    enum status reason = s->connection->reason;
-    s->connection->reason = status; /* what it is told to be repeated for */
-    give_back(engine, s, f, false);
-    s->connection->reason = reason;
+        ending_retried(engine, recipient, RETRY_REFUSED, status, RETRY_AGAIN);
+    f->over = true;
+    f->delivery = NULL;
+    d->session = NULL;
+    attempt_at_once(engine, d);
 }
 
 void flight_outcome(void *connection, uint64_t first, uint64_t last, struct protocol_outcome outcome) {
@@ -332,17 +355,20 @@ void flight_outcome(void *connection, uint64_t first, uint64_t last, struct prot
             continue;
         f->acked = true;
         struct recipient *recipient = f->member ? f->member->recipient : NULL;
+        const struct outlet *outlet = f->member ? f->member->outlet : NULL;
         land(engine, f);
         f = flight_find(s, token);
         engine->taker = c->protocol;
+        if (outcome.verdict == VERDICT_ACCEPTED || outcome.verdict == VERDICT_REJECTED || outcome.verdict == VERDICT_EXPIRED)
+            tell_result(engine, outlet, f, RESULT_OK);
         if (outcome.verdict == VERDICT_ACCEPTED)
             delivered(engine, f, recipient);
         else if (outcome.verdict == VERDICT_UNSENT)
-            untaken(engine, s, f, recipient, outcome.status);
+            untaken(engine, s, f, recipient, outlet, outcome.status);
         else if (outcome.verdict == VERDICT_UNKNOWN)
-            silent(engine, s, f, outcome.status);
+            give_back(engine, s, f, outlet, RETRY_UNKNOWN, outcome.status);
         else
-            refused(engine, f, recipient, outcome);
+            refused(engine, f, recipient, outlet, outcome);
         engine->taker = NULL;
     }
     while (s->flight_count && flight_find(s, s->flight_base)->acked)
@@ -363,6 +389,21 @@ void flight_forget(struct session *s, struct delivery *d) {
     }
 }
 
+const struct outlet *flight_give_up(struct session *s, struct delivery *d) {
+    const struct outlet *outlet = NULL;
+    for (uint32_t i = 0; i < s->flight_count; i++) {
+        struct flight *f = flight_find(s, s->flight_base + i);
+        if (f->delivery != d)
+            continue;
+        outlet = f->member ? f->member->outlet : NULL;
+        tell_result(s->engine, outlet, f, RESULT_TIMEOUT);
+        f->delivery = NULL;
+        f->over = true;
+        connection_cancel(s->connection, s->flight_base + i);
+    }
+    return outlet;
+}
+
 /* The oldest flights weren't acknowledged in time. */
 void flight_acks_late(struct engine *engine, struct session *s) {
     struct mono next = MONO_NEVER;
@@ -381,18 +422,9 @@ void flight_acks_late(struct engine *engine, struct session *s) {
         }
         if (f->delivery && f->delivery->asks)
             continue; /* its own deadline tells */
-        struct delivery *d = f->delivery;
-        f->over = true;
-        f->delivery = NULL;
+        const struct outlet *outlet = f->member ? f->member->outlet : NULL;
         land(engine, f); /* a peer that forgets one must not lose its window for good */
-        if (d) {
-            delivery_end(engine, d, ENDING_DEAD, STATUS_RETRIES_EXHAUSTED);
-        } else if (f->foreign) {
-            mail_tell(engine, f->origin, f->origin_id, ENDING_DEAD, STATUS_RETRIES_EXHAUSTED, false);
-        } else {
-            ending_count(engine, recipient, ENDING_DEAD, STATUS_RETRIES_EXHAUSTED, f->priority,
-                         engine->now.mono.ns - f->sent.ns);
-        }
+        failed(engine, f, recipient, &(struct attempt_failure){RETRY_UNKNOWN, STATUS_OUTCOME_UNKNOWN, 0, true, outlet});
     }
     timer_set(engine, &s->work->acks, next);
     session_look(engine, s);
@@ -417,54 +449,28 @@ static struct delivery *recover(struct engine *engine, struct session *s, struct
     return d;
 }
 
-bool flight_may_repeat(const struct delivery *d, bool acks) {
-    if (d->attempt >= ATTEMPTS_MAX)
-        return false;
-    return d->message->kind == KIND_EVENT || d->message->kind == KIND_QUERY ||
-           (d->message->kind == KIND_COMMAND && acks);
-}
-
-static void give_back(struct engine *engine, struct session *s, struct flight *f, bool unsent) {
+static void give_back(struct engine *engine, struct session *s, struct flight *f, const struct outlet *outlet, enum retry_fate fate,
+                      enum status status) {
     struct delivery *d = f->delivery;
     struct recipient *recipient = d ? d->recipient : f->member ? f->member->recipient : NULL;
+    if (f->over)
+        return;
     land(engine, f);
-    f->over = true;
-    f->delivery = NULL;
-    if (f->foreign) {
-        mail_tell(engine, f->origin, f->origin_id, ENDING_DEAD, unsent ? STATUS_PEER_CLOSED : STATUS_OUTCOME_UNKNOWN, unsent);
-        return;
-    }
-    if (!d && (!recipient || !(d = recover(engine, s, f, recipient)))) {
-        ending_count(engine, recipient, ENDING_DEAD, STATUS_OUTCOME_UNKNOWN, f->priority,
-                     engine->now.mono.ns - f->sent.ns);
-        return;
-    }
-    d->session = NULL;
-    if (d->foreign && !d->homed) { /* its owner decides */
-        list_remove(&recipient->sent, &d->node);
-        mail_outcome(engine, d, ENDING_DEAD, unsent ? STATUS_PEER_CLOSED : STATUS_OUTCOME_UNKNOWN, unsent);
-        delivery_free(engine, d);
-        return;
-    }
-    if (unsent || flight_may_repeat(d, s->connection->sink.terms.acks)) {
-        d->attempt = (uint8_t)(d->attempt + !unsent);
-        list_remove(&recipient->sent, &d->node);
-        if (!unsent)
-            ending_repeated(engine, recipient, s->connection->reason);
-        recipient_queue(engine, d, true);
-        return;
-    }
-    bool drops = d->message->kind == KIND_NOTIFICATION;
-    delivery_end(engine, d, drops ? ENDING_DROPPED : ENDING_DEAD,
-                 d->attempt >= ATTEMPTS_MAX ? STATUS_RETRIES_EXHAUSTED : STATUS_OUTCOME_UNKNOWN);
+    if (!d && !f->foreign && recipient)
+        f->delivery = recover(engine, s, f, recipient);
+    struct attempt_failure failure = {fate, fate == RETRY_UNSENT ? STATUS_PEER_CLOSED : status, 0,
+                                      s->connection->sink.terms.acks, outlet};
+    failed(engine, f, recipient, &failure);
 }
 
 /* The connection is over: the newest first, so that the lanes have them in order again. */
 void flight_abandon(struct engine *engine, struct session *s) {
     for (uint32_t i = s->flight_count; i-- > 0;) {
         struct flight *f = flight_find(s, s->flight_base + i);
+        bool unsent = f->end - f->size >= s->connection->out.written && !f->tried;
         if (!f->over)
-            give_back(engine, s, f, f->end - f->size >= s->connection->out.written && !f->tried);
+            give_back(engine, s, f, f->member ? f->member->outlet : NULL, unsent ? RETRY_UNSENT : RETRY_UNKNOWN,
+                      s->connection->reason);
         else
             land(engine, f);
     }

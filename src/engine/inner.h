@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "policy/lanes.h"
 #include "policy/result.h"
+#include "policy/retry.h"
 #include "security/verdict.h"
 
 struct recipient;
@@ -50,6 +51,7 @@ enum delivery_state {
     DELIVERY_ASKED,   /* delivered; its reply is due */
     DELIVERY_FOREIGN, /* another worker's, waits for room on the session that it is for */
     DELIVERY_ANSWER,  /* a reply that waits for room on the asker's connection */
+    DELIVERY_LATER,   /* an attempt failed; the next has its time */
 };
 
 struct delivery {
@@ -64,6 +66,8 @@ struct delivery {
     struct timer timer;
     struct mono received;
     struct mono request_due; /* asks: when the reply must be there */
+    struct mono step_due;    /* LATER: when it is tried again. SENT, ASKED: when this attempt is given up, where that is set */
+    uint32_t route;          /* plan_route_mark() of the route that it took; 0: its target alone */
     int64_t attempt_ns;      /* how long one attempt may take, as its route says; 0: as its system says */
     uint32_t from;           /* sending system, or CONFIG_NONE */
     uint32_t worker;         /* REMOTE: who has it */
@@ -76,6 +80,9 @@ struct delivery {
     bool homed;              /* foreign, and in our lanes: retried here */
     uint8_t state;
     uint8_t attempt; /* 1 at the first send */
+    uint8_t attempts; /* asks: so many at most */
+    bool timed;      /* asks: what is silent for `attempt_ns` is given up while another attempt is left */
+    bool retrying;   /* it counts against the retry budget of its recipient */
     uint8_t priority;
     bool asks;
     struct map *pending_map;
@@ -141,6 +148,9 @@ struct recipient {
     uint64_t queued_bytes;
     uint64_t queue_messages_max;
     uint64_t queue_bytes_max;
+    uint64_t later_bytes;
+    struct list later; /* those that wait for their next attempt: no queue, for what comes after them needn't wait */
+    uint64_t retrying; /* deliveries that count against the retry budget */
     uint32_t system; /* index in plan */
     bool slow;       /* a subscription: its copies are dropped until half empty */
     bool is_subscription;
@@ -343,6 +353,7 @@ struct engine {
     struct routing routing; /* scratch */
     bool again;    /* a waiter has its turn: others that wait aren't before it */
     uint64_t ours; /* flight_ours() of the message that is being placed */
+    uint32_t mark; /* plan_route_mark() of its route */
     char detail[200];       /* words for the refusal that is being told */
     bool draining;
     const struct protocol *taker; /* of the connection whose flight or reply is being counted; else NULL */
@@ -431,9 +442,38 @@ void flight_abandon(struct engine *engine, struct session *session);
 void flights_give(struct engine *engine, struct session *session);
 struct flight *flight_find(struct session *session, uint64_t token);
 void flight_forget(struct session *session, struct delivery *delivery);
-bool flight_may_repeat(const struct delivery *delivery, bool acks);
+/* The same, and its exchange is cancelled. Where that was, NULL: not known any more. */
+const struct outlet *flight_give_up(struct session *session, struct delivery *delivery);
 void foreign_flush(struct engine *engine, struct session *session);
 void flight_acks_late(struct engine *engine, struct session *session);
+
+/* attempt.c */
+struct attempt_failure {
+    enum retry_fate fate;
+    enum status status;
+    uint32_t retry_ms;  /* not before, as the recipient says */
+    bool acks;          /* it acknowledges by protocol */
+    const struct outlet *outlet; /* where it failed; NULL: not known any more */
+};
+/* How long this attempt may take: as its route says while another is left, else to its end. */
+static inline int64_t attempt_patience(const struct engine *engine, const struct delivery *d) {
+    if (!d->asks || (d->timed && d->attempt < d->attempts))
+        return d->attempt_ns;
+    return d->request_due.ns > engine->now.mono.ns ? d->request_due.ns - engine->now.mono.ns : 1;
+}
+/* asks, about to be sent: when to look at it again. */
+struct mono attempt_due(const struct engine *engine, struct delivery *delivery);
+const struct config_policy *attempt_policy(const struct engine *engine, const struct delivery *delivery);
+/* An attempt failed: it waits for the next, or ends. It is in the list that its state says, and its flight is over. */
+void attempt_failed(struct engine *engine, struct delivery *delivery, const struct attempt_failure *failure);
+bool attempt_is_left(const struct engine *engine, const struct delivery *delivery);
+/* It was not taken, for a reason that another try at once mends. */
+void attempt_at_once(struct engine *engine, struct delivery *delivery);
+/* Its timer has rung: true when that was about its attempts. */
+bool attempt_rings(struct engine *engine, struct delivery *delivery);
+void attempt_unwait(struct delivery *delivery);
+/* Retries that may still begin. */
+uint64_t attempt_budget_left(const struct engine *engine, const struct recipient *recipient);
 
 /* reply.c */
 bool reply_take(struct engine *engine, struct session *session, const struct message *reply, uint64_t reply_to,
@@ -456,8 +496,9 @@ void ending_count(struct engine *engine, struct recipient *recipient, enum engin
                   uint8_t priority, int64_t duration_ns);
 void ending_count_run(struct engine *engine, struct recipient *recipient, enum engine_ending ending, enum status status,
                       uint8_t priority, int64_t duration_ns, uint64_t times);
-/* No ending yet: it is sent again because of that. */
-void ending_repeated(struct engine *engine, const struct recipient *recipient, enum status status);
+/* No ending yet: it is sent again because of that; or why it is not. */
+void ending_retried(struct engine *engine, const struct recipient *recipient, enum retry_fate fate, enum status status,
+                    enum retry_why why);
 void ending_tell(struct engine *engine, const struct message *message, struct recipient *recipient, uint32_t from,
                  enum engine_ending ending, enum status status, uint8_t attempt, int64_t duration_ns);
 void timer_set(struct engine *engine, struct timer *timer, struct mono at);
@@ -531,6 +572,7 @@ void mail_landed(struct engine *engine, struct delivery *delivery);
 bool mail_has_room(const struct member *member);
 void mail_tell(struct engine *engine, uint32_t to, uint64_t id, enum engine_ending ending, enum status status,
                bool unsent);
+void mail_failed(struct engine *engine, uint32_t to, uint64_t id, const struct attempt_failure *failure);
 void mail_outcome(struct engine *engine, struct delivery *delivery, enum engine_ending ending, enum status status,
                   bool unsent);
 void mail_reply(struct engine *engine, const struct delivery *delivery, const struct message *reply);
@@ -596,6 +638,8 @@ bool proxy_holds(const struct session *session);
 struct endpoint *endpoint_new(struct system *system, const struct plan_endpoint *plan);
 uint64_t endpoint_takes(const struct endpoint *endpoint);
 void endpoint_want(struct engine *engine, struct system *system);
+/* An endpoint other than that outlet's is dialled, if none is connected. */
+void endpoint_want_other(struct engine *engine, struct system *system, const struct outlet *outlet);
 void endpoint_start(struct engine *engine, struct endpoint *endpoint);
 void endpoint_opened(struct engine *engine, struct endpoint *endpoint);
 /* `was_open`: it was opened; else the dial failed, by a greeting or before. */

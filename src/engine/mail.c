@@ -131,6 +131,8 @@ static enum status hand_to(struct engine *engine, struct delivery *d, uint32_t w
     letter->priority = d->priority;
     letter->received = d->received;
     letter->attempt_ns = d->attempt_ns;
+    letter->route = d->route;
+    letter->attempts = d->timed ? d->attempts : 0;
     letter->request_due = d->asks ? d->request_due : MONO_NEVER;
     struct slice texts[4] = {name_of(engine, d->recipient->system), slice_make("", 0), slice_make("", 0),
                              name_of(engine, d->from)};
@@ -180,6 +182,11 @@ enum status mail_go_home(struct engine *engine, struct delivery *d, uint32_t hom
 /* The delivery ends or comes back: whatever is still said about it counts no more. */
 void mail_forget(struct engine *engine, struct delivery *d) {
     remote_remove(engine->post, d->mail_id);
+    if (d->asks && d->worker != engine->options.worker) { /* who has it would try it again */
+        struct letter letter = {.kind = LETTER_FORGET, .id = d->mail_id};
+        struct slice texts[4] = {name_of(engine, d->recipient->system), message_text(d->message, ATTRIBUTE_ID), {0}, {0}};
+        parcel_write(engine, d->worker, &letter, texts, NULL); /* lost: one reply more, that nobody waits for */
+    }
     if (d->member)
         mail_landed(engine, d);
 }
@@ -195,10 +202,14 @@ void mail_tell(struct engine *engine, uint32_t to, uint64_t id, enum engine_endi
     enum news_verdict verdict = ending == ENDING_DELIVERED || ending == ENDING_REPLIED ? NEWS_ARRIVED
                                 : ending == ENDING_EXPIRED                             ? NEWS_EXPIRED
                                 : unsent                                               ? NEWS_UNSENT
-                                : status == STATUS_OUTCOME_UNKNOWN                     ? NEWS_UNKNOWN
-                                : status == STATUS_RETRIES_EXHAUSTED                   ? NEWS_RETRY
                                                                                        : NEWS_REJECTED;
-    parcel_tell(engine, to, (struct news){id, status, verdict});
+    parcel_tell(engine, to, (struct news){.id = id, .status = (uint16_t)status, .verdict = (uint8_t)verdict});
+}
+
+void mail_failed(struct engine *engine, uint32_t to, uint64_t id, const struct attempt_failure *failure) {
+    static const uint8_t verdicts[] = {[RETRY_UNSENT] = NEWS_UNSENT, [RETRY_REFUSED] = NEWS_RETRY, [RETRY_UNKNOWN] = NEWS_UNKNOWN};
+    parcel_tell(engine, to, (struct news){.id = id, .retry_ms = failure->retry_ms, .status = (uint16_t)failure->status,
+                                          .verdict = verdicts[failure->fate], .acks = failure->acks});
 }
 
 void mail_outcome(struct engine *engine, struct delivery *d, enum engine_ending ending, enum status status, bool unsent) {
@@ -244,6 +255,9 @@ static struct delivery *adopt(struct engine *engine, uint32_t origin, struct rec
     d->priority = letter->priority;
     d->received = letter->received;
     d->attempt_ns = letter->attempt_ns;
+    d->route = letter->route;
+    d->attempts = letter->attempts;
+    d->timed = letter->attempts > 0;
     d->from = sender_of(engine, texts[3]);
     if (letter->request_due.ns != INT64_MAX) {
         d->asks = true;
@@ -320,24 +334,20 @@ static void take_news(struct engine *engine, struct news news) {
     enum status status = (enum status)news.status;
     if (!d)
         return;
-    struct recipient *r = d->recipient;
     if (news.verdict == NEWS_ARRIVED && d->asks) {
         if (d->member)
             mail_landed(engine, d);
         return; /* still known by its id: the reply comes the same way */
     }
-    bool again = news.verdict == NEWS_UNSENT || (news.verdict == NEWS_UNKNOWN && flight_may_repeat(d, true));
-    if (again) {
+    d->worker = engine->options.worker; /* it isn't there any more */
+    if (news.verdict == NEWS_UNSENT || news.verdict == NEWS_RETRY || news.verdict == NEWS_UNKNOWN) {
         /* Its worker knows no such session: whether that was told or lost, nothing goes there again. */
         struct member *gone = news.verdict == NEWS_UNSENT && status == STATUS_PEER_CLOSED ? d->member : NULL;
+        enum retry_fate fate = news.verdict == NEWS_UNSENT ? RETRY_UNSENT : news.verdict == NEWS_RETRY ? RETRY_REFUSED : RETRY_UNKNOWN;
+        struct attempt_failure failure = {fate, status, news.retry_ms, news.acks, d->member ? d->member->outlet : NULL};
         if (news.verdict == NEWS_UNSENT && status == STATUS_OVERLOADED && d->member)
             d->member->limit = 0; /* paused, even if that letter was lost */
-        mail_forget(engine, d);
-        list_remove(&r->asked, &d->node);
-        d->attempt = (uint8_t)(d->attempt + (news.verdict == NEWS_UNKNOWN));
-        if (news.verdict == NEWS_UNKNOWN)
-            ending_repeated(engine, r, status);
-        recipient_queue(engine, d, true);
+        attempt_failed(engine, d, &failure);
         if (gone)
             member_leave(engine, gone);
         return;
@@ -351,13 +361,21 @@ static void take_news(struct engine *engine, struct news news) {
         delivery_end(engine, d, drops ? ENDING_DROPPED : ENDING_DEAD, status);
 }
 
+static void take_forget(struct engine *engine, uint32_t from, const struct letter *letter, const struct slice texts[4]) {
+    const struct system *system = engine_system(engine, plan_system(engine->plan, texts[0]));
+    struct delivery *d = system ? map_get(&system->pending, texts[1]) : NULL;
+    if (d && d->foreign && d->origin == from && d->origin_id == letter->id)
+        delivery_end(engine, d, ENDING_DROPPED, STATUS_CANCELLED);
+}
+
 /* That worker had no memory to tell what became of some: of none that it has is known any more whether it arrived. */
 static void take_lost(struct engine *engine, uint32_t from) {
     const struct post *post = engine->post;
     for (uint32_t i = 0; i < post->remote_count; i++) {
         const struct remote *remote = &post->remotes[i];
         if (remote->delivery && remote->delivery->worker == from)
-            take_news(engine, (struct news){remote->delivery->mail_id, STATUS_OUTCOME_UNKNOWN, NEWS_UNKNOWN});
+            take_news(engine, (struct news){.id = remote->delivery->mail_id, .status = STATUS_OUTCOME_UNKNOWN,
+                                            .verdict = NEWS_UNKNOWN, .acks = true});
     }
 }
 
@@ -399,9 +417,14 @@ static void read_letter(struct engine *engine, uint32_t from, const struct lette
     case LETTER_REPLY:
         mine = remote_find(engine->post, letter->id);
         if (mine)
+            mine->worker = engine->options.worker; /* it isn't there any more */
+        if (mine)
             reply_give(engine, mine, &message);
         else
             ending_tell(engine, &message, NULL, plan_system(engine->plan, texts[0]), ENDING_DROPPED, STATUS_LATE_REPLY, 1, 0);
+        break;
+    case LETTER_FORGET:
+        take_forget(engine, from, letter, texts);
         break;
     case LETTER_PAUSE:
         pause_remote(engine, from, letter, texts);

@@ -36,6 +36,7 @@ static enum status place(struct engine *engine, struct recipient *r, const struc
     d->from = from;
     d->received = received;
     d->attempt_ns = attempt_ns;
+    d->route = engine->mark;
     uint32_t home = mail_home(engine, r, message);
     if (home != engine->options.worker && mail_go_home(engine, d, home) == STATUS_OK)
         return STATUS_OK;
@@ -78,6 +79,9 @@ static enum offer ask(struct engine *engine, struct session *s, uint64_t token, 
         return OFFER_REFUSED;
     d->asks = true;
     d->attempt_ns = policy->timeouts.attempt_ns;
+    d->attempts = (uint8_t)policy->retry.attempts;
+    d->timed = message->kind == KIND_QUERY || policy->idempotent;
+    d->route = engine->mark;
     d->from = from;
     d->received = received;
     if (!reply_expect(engine, d)) {
@@ -99,15 +103,16 @@ static enum offer ask(struct engine *engine, struct session *s, uint64_t token, 
         d->request_due = mono_after(engine->now.mono, message->expiry.ns - engine->now.wall.ns);
     if (message->wait_s && !message->later)
         d->request_due = mono_min(d->request_due, mono_after(received, (int64_t)message->wait_s * NS_PER_S));
-    timer_set(engine, &d->timer, d->request_due);
     if (d->asker && message->later)
         replies_begin(engine, d);
+    uint32_t home = mail_home(engine, r, message);
+    struct member *m = home == engine->options.worker ? straight(engine, r, message) : NULL;
+    timer_set(engine, &d->timer, m && m->session ? attempt_due(engine, d) : d->request_due);
     /* What it may fail with must reach an exchange whose message was already taken: accepted first. */
     session_accept(engine, s, token);
-    uint32_t home = mail_home(engine, r, message);
     if (home != engine->options.worker && mail_go_home(engine, d, home) == STATUS_OK)
         return OFFER_TAKEN;
-    struct member *m = straight(engine, r, message);
+    m = straight(engine, r, message); /* accepting it may have moved something */
     if (!m) {
         timer_set(engine, &d->timer, mono_min(d->request_due, mono_after(received, policy->timeouts.queue_ns)));
         recipient_queue(engine, d, false);
@@ -174,6 +179,7 @@ enum offer offer_message(struct engine *engine, struct session *s, uint64_t toke
     enum offer room = check_room(engine, message, routing, ret_full, ret_status);
     if (room != OFFER_TAKEN)
         return room;
+    engine->mark = routing->route >= 0 ? plan_route_mark(engine->plan, (uint32_t)routing->route) : 0;
     if (message_kind_asks(message->kind))
         return ask(engine, s, token, message, routing, from, received, ret_status);
     engine->ours = flight_ours(message);

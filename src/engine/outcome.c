@@ -24,9 +24,9 @@ void outcome_ended(struct outcome *outcome, const struct engine_report *report) 
         outcome->told_hash = map_hash(message_text(report->message, ATTRIBUTE_ID), outcome->told_hash);
 }
 
-void outcome_repeated(struct outcome *outcome, uint32_t system, enum status status) {
-    uint64_t numbers[] = {system, status};
-    mix(&outcome->told_hash, numbers, 2);
+void outcome_retried(struct outcome *outcome, uint32_t system, const struct engine_retry *retry) {
+    uint64_t numbers[] = {system, retry->status, retry->outcome, retry->why};
+    mix(&outcome->told_hash, numbers, 4);
 }
 
 void outcome_exchanged(struct outcome *outcome, const struct engine_exchange *exchange) {

@@ -18,7 +18,7 @@ struct outcome {
 /* What the engine's calls tell, as they do. */
 void outcome_counted(struct outcome *outcome, const struct engine_count *count);
 void outcome_ended(struct outcome *outcome, const struct engine_report *report);
-void outcome_repeated(struct outcome *outcome, uint32_t system, enum status status);
+void outcome_retried(struct outcome *outcome, uint32_t system, const struct engine_retry *retry);
 void outcome_exchanged(struct outcome *outcome, const struct engine_exchange *exchange);
 void outcome_connection(struct outcome *outcome, const struct connection *connection, bool opened);
 /* After INPUT_OPENED: the handle. */

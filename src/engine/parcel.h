@@ -19,6 +19,7 @@ enum letter_kind {
     LETTER_FETCH,   /* a reply that is kept there; text: system and identity of who asks, the receipt. `id`: who wants to
                      * know, `request_due`: so long it may be waited for */
     LETTER_FETCHED, /* to `id`: `sub` is an enum fetched, `limit` the status, `count` the form; text: what completes it */
+    LETTER_FORGET,  /* of system `text`, a request with the message id in the filter's place: `id` needs no reply any more */
     LETTER_SEEK,    /* a reply from system `text`: whose request? */
 };
 
@@ -27,8 +28,10 @@ enum news_verdict { NEWS_ARRIVED, NEWS_REJECTED, NEWS_RETRY, NEWS_EXPIRED, NEWS_
 /* What became of a message of another worker. */
 struct news {
     uint64_t id;
-    uint32_t status;
-    uint32_t verdict;
+    uint32_t retry_ms;
+    uint16_t status;
+    uint8_t verdict;
+    bool acks; /* it was with a peer that acknowledges */
 };
 
 struct letter {
@@ -36,11 +39,14 @@ struct letter {
     uint8_t kind;
     uint8_t attempt;
     uint8_t priority;
-    uint8_t reserved;
+    uint8_t attempts; /* of one that is given up when it is silent; else 0 */
     uint32_t sub;
     uint32_t limit;
     uint32_t identity;
-    uint32_t hops;
+    union {
+        uint32_t hops;
+        uint32_t route; /* DELIVER, HOME: plan_route_mark() */
+    };
     uint32_t count;
     uint16_t text_sizes[4]; /* system, filter, group, sending system; they follow in this order, then the message */
     uint32_t message_size;  /* struct message cut to its values, wire, extra; 0: none */

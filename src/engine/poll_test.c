@@ -114,6 +114,7 @@ static void silence_redelivers_what_may_be_repeated(void **state) {
     struct fixture_peer *p = poller(9);
     fx_pass(11 * NS_PER_S);
     fx_expect(&fx.ended, "n1:dropped:outcome-unknown");
+    fx_pass(500 * NS_PER_MS);
     poll_for(p, 9);
     fx_turn();
     holds(p, "\"deliveryattempt\":2");

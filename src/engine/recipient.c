@@ -12,6 +12,7 @@ void recipient_init(struct recipient *r, uint32_t system, struct slice name, uin
         list_init(&r->queue[i]);
     list_init(&r->sent);
     list_init(&r->asked);
+    list_init(&r->later);
     list_init(&r->waiters);
     list_init(&r->outlets_ready);
     list_init(&r->members);
@@ -28,7 +29,7 @@ void recipient_done(struct engine *engine, struct recipient *r) {
 }
 
 bool recipient_has_room(const struct recipient *r, size_t size) {
-    return r->queued < r->queue_messages_max && r->queued_bytes + size <= r->queue_bytes_max;
+    return r->queued + r->later.count < r->queue_messages_max && r->queued_bytes + r->later_bytes + size <= r->queue_bytes_max;
 }
 
 /* -- takers -- */
@@ -371,6 +372,8 @@ void recipient_pump(struct engine *engine, struct recipient *r) {
             delivery_end(engine, d, ENDING_EXPIRED, STATUS_EXPIRED);
             continue;
         }
+        if (d->timed)
+            timer_set(engine, &d->timer, attempt_due(engine, d));
         recipient_unqueue(d);
         d->state = DELIVERY_SENT;
         list_add(&r->sent, &d->node);

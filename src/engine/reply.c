@@ -248,7 +248,7 @@ void reply_forget_asker(struct engine *engine, struct session *s) {
         d->asker = NULL;
         replies_drop(engine, d);
         bool elsewhere = message_has(d->message, ATTRIBUTE_REPLYTO);
-        if (!elsewhere && (d->state == DELIVERY_QUEUED || d->state == DELIVERY_BLOCKED))
+        if (!elsewhere && (d->state == DELIVERY_QUEUED || d->state == DELIVERY_BLOCKED || d->state == DELIVERY_LATER))
             delivery_end(engine, d, ENDING_DROPPED, STATUS_CANCELLED);
     }
     while ((node = list_first(&s->work->answers))) {

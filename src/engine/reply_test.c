@@ -237,6 +237,7 @@ static void a_request_under_way_on_a_lost_connection_has_an_unknown_outcome(void
         fx_expect(&fx.ended, rows[i].ended);
         fx_expect(&crm->got, *rows[i].ended ? "error<q1" : "");
         desk = fx_system("desk", true);
+        fx_pass(25 * NS_PER_MS);
         fx_expect(&desk->got, rows[i].again);
         fx_stop();
     }

@@ -285,6 +285,8 @@ void subscription_end(struct engine *engine, struct recipient *r) {
                      STATUS_PEER_CLOSED);
     while (r->asked.count)
         delivery_end(engine, LIST_ENTRY(list_first(&r->asked), struct delivery, node), ENDING_DROPPED, STATUS_PEER_CLOSED);
+    while (r->later.count)
+        delivery_end(engine, LIST_ENTRY(list_first(&r->later), struct delivery, node), ENDING_DROPPED, STATUS_PEER_CLOSED);
     for (int lane = 0; lane < PRIORITY_COUNT; lane++)
         while (r->queue[lane].count)
             delivery_end(engine, LIST_ENTRY(list_first(&r->queue[lane]), struct delivery, node), ENDING_DROPPED,
@@ -451,7 +453,7 @@ void session_cancelled(void *connection, uint64_t token) {
         list_remove(&s->work->asked, &d->asker_node);
         d->asker = NULL;
         replies_drop(engine, d);
-        if (d->state == DELIVERY_QUEUED || d->state == DELIVERY_BLOCKED)
+        if (d->state == DELIVERY_QUEUED || d->state == DELIVERY_BLOCKED || d->state == DELIVERY_LATER)
             delivery_end(engine, d, ENDING_DROPPED, STATUS_CANCELLED);
         return;
     }

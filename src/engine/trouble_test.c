@@ -57,7 +57,7 @@ static void what_a_member_left_behind_goes_to_the_next(void **state) {
     struct fixture_peer *second = watcher("g");
     leave(first);
     fx_lose(first);
-    fx_turn();
+    fx_pass(500 * NS_PER_MS);
     fx_expect(&second->got, "e1*2");
     fx_stop();
 }
@@ -153,7 +153,7 @@ static void an_asker_is_told_when_its_reply_can_not_be_written(void **state) {
 static void a_forgotten_ack_gives_its_place_back(void **state) {
     (void)state;
     start("listeners: {in: intertie://127.0.0.1:7460}\nsystems:\n  crm: {}\n"
-          "  desk: {accept: true, limits: {in_flight: 1}}\n");
+          "  desk: {accept: true, limits: {in_flight: 1}, redeliver: {attempts: 1}}\n");
     struct fixture_peer *desk = fx_system("desk", true);
     fx_say(crm, "crm", "e1", "target=desk");
     fx_say(crm, "crm", "e2", "target=desk");

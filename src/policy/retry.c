@@ -4,8 +4,12 @@
 #include "base/assert.h"
 
 const char *retry_outcome_name(enum retry_outcome outcome) {
-    static const char *const names[RETRY_OUTCOME_COUNT] = {"unreachable", "reset", "timeout", "overloaded", "failed"};
-    return names[outcome];
+    return result_name(retry_result(outcome));
+}
+
+const char *retry_why_name(enum retry_why why) {
+    static const char *const names[RETRY_WHY_COUNT] = {"again", "unsafe", "outcome", "attempts", "late", "budget"};
+    return names[why];
 }
 
 static const enum status timeouts[] = {STATUS_REPLY_TIMEOUT, STATUS_HEARTBEAT_TIMEOUT, STATUS_IDLE_TIMEOUT,

@@ -10,8 +10,10 @@
 #include "base/status.h"
 #include "message/message.h"
 #include "policy/backoff.h"
+#include "policy/result.h"
 
 /* What kinds of failure there are, for the `outcomes` of a policy and the label of a metric. */
+/* The results of policy/result.h that aren't good, in their order. */
 enum retry_outcome {
     RETRY_UNREACHABLE, /* it did not leave: the connection ended before */
     RETRY_RESET,       /* the connection ended while it was under way */
@@ -22,6 +24,9 @@ enum retry_outcome {
 };
 #define RETRY_BIT(outcome) (1u << (outcome))
 #define RETRY_ALL (RETRY_BIT(RETRY_OUTCOME_COUNT) - 1)
+static inline enum attempt_result retry_result(enum retry_outcome outcome) {
+    return (enum attempt_result)(RESULT_UNREACHABLE + outcome);
+}
 const char *retry_outcome_name(enum retry_outcome outcome);
 
 /* What is known of the message after the attempt. */
@@ -55,7 +60,10 @@ enum retry_why {
     RETRY_NOT_LISTED,   /* `outcomes` leaves this one out */
     RETRY_SPENT,        /* that was the last attempt */
     RETRY_TOO_LATE,     /* its time ends before it could be tried again */
+    RETRY_NO_BUDGET,    /* too many are being retried: see budget.h */
+    RETRY_WHY_COUNT
 };
+const char *retry_why_name(enum retry_why why);
 
 /* Whether it would do no harm if it came twice. */
 bool retry_is_safe(const struct retry_rules *rules, enum message_kind kind, bool acks);

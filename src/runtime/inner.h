@@ -203,7 +203,7 @@ struct tally_system {
     const struct protocol *protocol;
     uint32_t duration;
     uint32_t depth[PRIORITY_COUNT + 1], oldest[PRIORITY_COUNT + 1];
-    uint32_t bytes, unsettled, sessions;
+    uint32_t bytes, unsettled, sessions, retry_later, retry_budget;
     uint32_t exchanges[6]; /* series of those that came to their end, by the first digit of their code */
     uint32_t exchange_bytes[2], exchange_duration, exchanges_open; /* made when the first ends */
 };
@@ -241,7 +241,7 @@ void tally_exchange(struct tally *tally, const struct engine_exchange *exchange)
 void tally_bytes(struct tally *tally, const struct protocol *protocol, bool dialled, bool out, uint64_t count);
 void tally_connection(struct tally *tally, const struct connection *connection, bool opened);
 void tally_datagram_lost(struct tally *tally, const struct connection *connection, enum status status);
-void tally_repeated(struct tally *tally, uint32_t system, enum status status);
+void tally_retried(struct tally *tally, uint32_t system, const struct engine_retry *retry);
 void tally_refused(struct tally *tally, struct slice listener, enum status status);
 void tally_limit(struct tally *tally, const char *limit);
 /* The key whose limit an accepted connection ended by; NULL: none. */

@@ -42,6 +42,8 @@ static void make_series(struct tally *tally, struct tally_system *system) {
         system->oldest[p] = METRICS_SERIES(set, METRIC_QUEUE_OLDEST_AGE, system->name, priority_text(p));
     }
     system->bytes = METRICS_SERIES(set, METRIC_QUEUE_BYTES, system->name, NOTHING);
+    system->retry_later = METRICS_SERIES(set, METRIC_RETRIES_WAITING, system->name);
+    system->retry_budget = METRICS_SERIES(set, METRIC_RETRY_BUDGET, system->name);
     system->unsettled = METRICS_SERIES(set, METRIC_DELIVERIES_UNSETTLED, system->name);
     system->sessions = METRICS_SERIES(set, METRIC_SYSTEM_SESSIONS, system->name);
     system->duration = METRICS_SERIES(set, METRIC_DELIVERY_DURATION, system->name);
@@ -58,6 +60,8 @@ static void set_gauges(struct tally *tally, const struct tally_system *system, c
     metrics_set(set, system->unsettled, (int64_t)(view->in_flight + view->awaiting_reply));
     if (view->streams || system->exchanges_open)
         metrics_set(set, system->exchanges_open, (int64_t)view->streams);
+    metrics_set(set, system->retry_later, (int64_t)view->retry_later);
+    metrics_set(set, system->retry_budget, (int64_t)view->retry_budget_left);
     metrics_set(set, system->sessions, (int64_t)view->connections + view->sessions);
 }
 
@@ -268,10 +272,15 @@ void tally_connection(struct tally *tally, const struct connection *c, bool open
                                                slice_from(status_reason(c->reason))), 1);
 }
 
-void tally_repeated(struct tally *tally, uint32_t system, enum status status) {
-    metrics_add(tally->set, METRICS_SERIES(tally->set, METRIC_REDELIVERIES,
-                                           system < tally->system_count ? tally->systems[system].name : NOTHING,
-                                           slice_from(status_reason(status))), 1);
+void tally_retried(struct tally *tally, uint32_t system, const struct engine_retry *retry) {
+    struct metrics *set = tally->set;
+    struct slice name = system < tally->system_count ? tally->systems[system].name : NOTHING;
+    if (retry->why != RETRY_AGAIN) {
+        metrics_add(set, METRICS_SERIES(set, METRIC_RETRIES_REFUSED, name, slice_from(retry_why_name(retry->why))), 1);
+        return;
+    }
+    metrics_add(set, METRICS_SERIES(set, METRIC_RETRIES, name, slice_from(retry_outcome_name(retry->outcome))), 1);
+    metrics_add(set, METRICS_SERIES(set, METRIC_REDELIVERIES, name, slice_from(status_reason(retry->status))), 1);
 }
 
 void tally_refused(struct tally *tally, struct slice listener, enum status status) {

@@ -302,11 +302,11 @@ static void counted(void *user, const struct engine_count *count) {
         tell_count(worker, count);
 }
 
-static void repeated(void *user, uint32_t system, enum status status) {
+static void retried(void *user, uint32_t system, const struct engine_retry *retry) {
     struct worker *worker = user;
     if (worker->input_log)
-        outcome_repeated(input_log_outcome(worker), system, status);
-    tally_repeated(&worker->tally, system, status);
+        outcome_retried(input_log_outcome(worker), system, retry);
+    tally_retried(&worker->tally, system, retry);
 }
 
 static void connection_changed(void *user, const struct connection *connection, bool opened) {
@@ -352,7 +352,7 @@ static void ended(void *user, const struct engine_report *report) {
 }
 
 static const struct engine_calls calls = {
-    .counted = counted, .ended = ended, .repeated = repeated, .request = request, .connection = connection_changed,
+    .counted = counted, .ended = ended, .retried = retried, .request = request, .connection = connection_changed,
     .exchanged = exchanged};
 
 /* -- configuration and drain -- */

@@ -86,8 +86,8 @@ static void ended(void *user, const struct engine_report *report) {
     outcome_ended(&((struct replay *)user)->outcome, report);
 }
 
-static void repeated(void *user, uint32_t system, enum status status) {
-    outcome_repeated(&((struct replay *)user)->outcome, system, status);
+static void retried(void *user, uint32_t system, const struct engine_retry *retry) {
+    outcome_retried(&((struct replay *)user)->outcome, system, retry);
 }
 
 static void exchanged(void *user, const struct engine_exchange *exchange) {
@@ -141,7 +141,7 @@ static void request(void *user, struct connection *connection, uint64_t token, c
 }
 
 static const struct engine_calls calls = {
-    .counted = counted, .ended = ended, .repeated = repeated, .request = request, .connection = connection_changed,
+    .counted = counted, .ended = ended, .retried = retried, .request = request, .connection = connection_changed,
     .exchanged = exchanged};
 
 /* -- records -- */

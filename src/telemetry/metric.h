@@ -46,6 +46,14 @@ enum metric_unit {
     X(HEARTBEATS, COUNTER, "intertie_heartbeats", NONE, NULL, NULL, NULL, "Heartbeat messages received.") \
     X(REDELIVERIES, COUNTER, "intertie_redeliveries", NONE, "system", "reason", NULL, \
       "Deliveries begun again after an attempt failed.") \
+    X(RETRIES, COUNTER, "intertie_retries", NONE, "system", "outcome", NULL, \
+      "Attempts that failed and were followed by another, by what failed.") \
+    X(RETRIES_REFUSED, COUNTER, "intertie_retries_refused", NONE, "system", "reason", NULL, \
+      "Attempts that failed and were the last, by what forbade another.") \
+    X(RETRIES_WAITING, GAUGE, "intertie_retries_waiting", NONE, "system", NULL, NULL, \
+      "Messages that wait for their next attempt.") \
+    X(RETRY_BUDGET, GAUGE, "intertie_retry_budget_remaining", NONE, "system", NULL, NULL, \
+      "Retries of query and request that may still begin now.") \
     X(DELIVERY_DURATION, HISTOGRAM, "intertie_delivery_duration_seconds", SECONDS, "system", NULL, NULL, \
       "Time from the arrival of a message to its delivery or reply.") \
     X(EXCHANGES, COUNTER, "intertie_exchanges", NONE, "system", "code", "reason", \

@@ -432,7 +432,7 @@ def nobody_comes_for_it(level):
 
 @policy_limit("timeouts.ack", "policies systems")
 def an_ack_that_does_not_come(level):
-    with World(**at(level, "timeouts: {ack: 300ms}")) as w:
+    with World(**at(level, "timeouts: {ack: 300ms}, redeliver: {attempts: 1}")) as w:
         before = w.marks()
         stream = Stream(w.ports["stream"], {"system": "tested", "serve": True})
         stream.send(frame(SUBSCRIBE, {"sub": 1}))
