@@ -7,7 +7,8 @@ const struct config_policy *attempt_policy(const struct engine *engine, const st
     const struct plan *plan = engine->plan;
     uint32_t system = d->recipient->system;
     int32_t index = plan_route_index(plan, d->route);
-    const struct plan_route *route = index >= 0 ? &plan->routes[index] : NULL;
+    bool is_there = index >= 0 && (size_t)index < plan->config->route_count;
+    const struct plan_route *route = is_there ? &plan->routes[index] : NULL;
     for (size_t i = 0; route && i < route->target_count; i++)
         if (route->targets[i].system == system)
             return &route->targets[i].policy;
