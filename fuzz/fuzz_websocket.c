@@ -30,7 +30,7 @@ static const struct protocol *row(unsigned choices) {
 static void begin(struct rig *rig, unsigned choices) {
     static const struct protocol_default defaults[] = {{SLICE("messagetype"), SLICE("query")}};
     unsigned content = choices & WS_FUZZ_CONTENT;
-    struct ws_agreed agreed = {.content = content < WS_CONTENT_COUNT ? (enum ws_content)content : WS_PLAIN,
+    struct ws_agreed agreed = {.content = content < WS_STREAM ? (enum ws_content)content : WS_PLAIN,
                                .deflate = choices & WS_FUZZ_DEFLATE};
     rig_setup(rig, row(choices), choices & WS_FUZZ_DIALLED ? PROTOCOL_DIALLED : PROTOCOL_ACCEPTED);
     rig->quiet = true;

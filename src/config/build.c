@@ -257,7 +257,9 @@ static uint32_t build_subprotocols(const struct node *node) {
     const struct node *list = find(node, "websocket.subprotocols");
     uint32_t bits = 0;
     for (const struct node *item = list ? list->first : NULL; item; item = item->next)
-        bits |= slice_is(item->text, "cloudevents.json") ? CONFIG_WEBSOCKET_JSON : CONFIG_WEBSOCKET_PROTO;
+        bits |= slice_is(item->text, "cloudevents.json")    ? CONFIG_WEBSOCKET_JSON
+                : slice_is(item->text, "cloudevents.proto") ? CONFIG_WEBSOCKET_PROTO
+                                                            : CONFIG_WEBSOCKET_STREAM;
     return bits;
 }
 

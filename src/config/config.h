@@ -97,7 +97,7 @@ struct config_cut {
     struct config_until until;
 };
 
-enum { CONFIG_WEBSOCKET_JSON = 1, CONFIG_WEBSOCKET_PROTO = 2 };
+enum { CONFIG_WEBSOCKET_JSON = 1, CONFIG_WEBSOCKET_PROTO = 2, CONFIG_WEBSOCKET_STREAM = 4 };
 
 /* `match.http`: a REST route. */
 struct config_http {

@@ -72,7 +72,7 @@ static const struct config_row rows[] = {
     {"origins", ROW_TEXT, ROW_LIST, "(same host)", "Pages in browsers that may use it beside those of the same host: https://desk.example."},
     {"websocket", ROW_GROUP, 0, NULL, "On http: at /v1/ws; on ws: on its path."},
     {"websocket.subprotocols", ROW_ENUM, ROW_LIST, "(ours)", "Subprotocols accepted.",
-     .values = "cloudevents.json|cloudevents.proto|!intertie.v1"},
+     .values = "cloudevents.json|cloudevents.proto|intertie.v1"},
     {"websocket.ping", ROW_DURATION, ROW_UNLIMITED, "30s", "Ask a silent peer so often; without an answer by the next time it is closed.", .least = NS_PER_S,
      .field = ROW_FIELD(config_listener, websocket.ping_ns)},
     {"websocket.compression", ROW_BOOLEAN, 0, "true", "permessage-deflate, for messages from 1KiB on.", .field = ROW_FIELD(config_listener, websocket.compression)},

@@ -79,10 +79,11 @@ static void common_setup(const struct plan *plan, struct protocol_setup *setup) 
 }
 
 /* What the messages of a WebSocket may be. `plain`: data alone, `events`: CloudEvents. */
-static void websocket_setup(struct protocol_setup *setup, const struct config_websocket *config, bool plain, bool events) {
-    unsigned ours = config->subprotocols ? 0 : WS_CONTENT_OURS;
+static void websocket_setup(struct protocol_setup *setup, const struct config_websocket *config, bool plain, bool events, unsigned usual) {
+    unsigned ours = config->subprotocols ? 0 : usual;
     ours |= config->subprotocols & CONFIG_WEBSOCKET_JSON ? WS_CONTENT_BIT(WS_JSON) : 0;
     ours |= config->subprotocols & CONFIG_WEBSOCKET_PROTO ? WS_CONTENT_BIT(WS_PROTO) : 0;
+    ours |= config->subprotocols & CONFIG_WEBSOCKET_STREAM ? WS_CONTENT_BIT(WS_STREAM) : 0;
     setup->websocket.contents = (plain ? WS_CONTENT_BIT(WS_PLAIN) : 0) | (events ? ours : 0);
     setup->websocket.deflate = config->compression;
     setup->websocket.ping_ns = config->ping_ns == CONFIG_FOREVER ? 0 : config->ping_ns;
@@ -149,7 +150,7 @@ static enum status listener(struct plan *plan, struct plan_listener *out, const 
     memcpy(setup->compress, config->compress, sizeof setup->compress);
     setup->websocket.only = config_scheme_plain(config->url.scheme) == CONFIG_SCHEME_WS;
     websocket_setup(setup, &config->websocket, setup->websocket.only && config->format != CONFIG_FORMAT_CLOUDEVENTS,
-                    config->format != CONFIG_FORMAT_RAW || !setup->websocket.only);
+                    config->format != CONFIG_FORMAT_RAW || !setup->websocket.only, WS_CONTENT_OURS);
     setup->path = config->url.path;
     setup->origins = config->origins.items;
     setup->origin_count = config->origins.count;
@@ -259,7 +260,9 @@ static enum status endpoint(struct plan *plan, struct plan_endpoint *out, uint32
     setup->answers = true;
     setup->host = host_and_port(plan, &config->url);
     setup->path = config->url.path.size ? config->url.path : SLICE_OF("/");
-    websocket_setup(setup, &owner->websocket, owner->format == CONFIG_FORMAT_RAW, owner->format != CONFIG_FORMAT_RAW);
+    websocket_setup(setup, &owner->websocket, owner->format == CONFIG_FORMAT_RAW, owner->format != CONFIG_FORMAT_RAW, WS_CONTENT_EVENTS);
+    if (out->protocol == &protocol_websocket_dial)
+        setup->expiry_ns = 0; /* a session of stream v1 there would have to wait for the handshake: it ends with its connection */
     setup->mode = (enum protocol_content_mode)owner->mode;
     setup->format = format_of(owner->format);
     setup->frame = frame_of(owner->frame, &owner->cut);

@@ -194,10 +194,12 @@ enum ws_content {
     WS_PLAIN, /* no subprotocol: data alone */
     WS_JSON,  /* cloudevents.json */
     WS_PROTO, /* cloudevents.proto */
+    WS_STREAM, /* intertie.v1: stream v1, a frame in each */
     WS_CONTENT_COUNT,
 };
 #define WS_CONTENT_BIT(content) (1u << (content))
-#define WS_CONTENT_OURS (WS_CONTENT_BIT(WS_JSON) | WS_CONTENT_BIT(WS_PROTO))
+#define WS_CONTENT_EVENTS (WS_CONTENT_BIT(WS_JSON) | WS_CONTENT_BIT(WS_PROTO)) /* what we offer where nothing is said */
+#define WS_CONTENT_OURS (WS_CONTENT_EVENTS | WS_CONTENT_BIT(WS_STREAM))
 
 /* What is said before the first message on a connection that we dialled. */
 struct protocol_greet {
@@ -386,7 +388,8 @@ extern const struct protocol protocol_ndjson;   /* CloudEvents as JSON lines */
 extern const struct protocol protocol_frames;   /* setup->frame, events or data alone */
 extern const struct protocol protocol_fifo;     /* dialled: the same, data alone, and the next frame is the reply to the oldest request */
 extern const struct protocol protocol_websocket;      /* units as WebSocket messages, after the handshake */
-extern const struct protocol protocol_websocket_dial; /* dialled: the handshake, then protocol_websocket */
+extern const struct protocol protocol_websocket_stream; /* stream v1 over WebSocket (intertie.v1), after the handshake */
+extern const struct protocol protocol_websocket_dial; /* dialled: the handshake, then one of these */
 extern const struct protocol protocol_datagram;
 
 /* Frees what the WebSocket connections of a worker shared. */

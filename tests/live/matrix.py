@@ -64,15 +64,16 @@ def frames():
 class Way:
     """How one router sends to the next."""
 
-    def __init__(self, scheme, frame=None, raw=False):
-        self.scheme, self.frame, self.raw = scheme, frame, raw
-        self.name = re.sub(r"[^a-z0-9]+", "-", " ".join(filter(None, (scheme, frame, "raw" if raw else "")))).strip("-")
+    def __init__(self, scheme, frame=None, raw=False, subprotocol=None):
+        self.scheme, self.frame, self.raw, self.subprotocol = scheme, frame, raw, subprotocol
+        self.name = re.sub(r"[^a-z0-9]+", "-", " ".join(filter(None, (scheme, frame, "raw" if raw else "", subprotocol)))).strip("-")
 
     def path(self):
         return "/v1/messages" if self.scheme in ("http", "https") else "/v1/ws" if self.scheme in ("ws", "wss") else ""
 
     def keys(self):
-        return [f"frame: {self.frame}" if self.frame else "", "format: raw" if self.raw else ""]
+        return [f"frame: {self.frame}" if self.frame else "", "format: raw" if self.raw else "",
+                f"websocket: {{subprotocols: {self.subprotocol}}}" if self.subprotocol else ""]
 
     def listener(self, kind):
         """`kind`: of what is wrapped."""
@@ -97,6 +98,7 @@ class Way:
 
 def ways():
     found = [Way(scheme) for scheme in schemes()]
+    found += [Way("ws", subprotocol=name) for name in ("cloudevents.proto", "intertie.v1")]
     for frame in frames():
         found.append(Way("tcp", frame, raw=True))
         if frame == "len32be" and "tls" in schemes():

@@ -5,98 +5,10 @@ import socket
 import struct
 import threading
 import time
-import zlib
 
 from kit import LineSystem, Router, case, event, main, reply_to, same, true, until
+from stream_kit import ACK, Client, GOAWAY
 from tls_kit import client, dial, made, security
-
-HELLO, WELCOME, MSG, ACK, CREDIT, SUBSCRIBE, RESULT, PING, PONG, GOAWAY, ERROR = 1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 13
-
-
-class Client:
-    """As little of stream v1 as it takes."""
-
-    def __init__(self, port):
-        self.port = port
-        self.session = None
-        self.rx = self.tx = self.acked = 0
-
-    def dial(self):
-        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
-
-    def connect(self, resume=False, **hello):
-        self.peer = self.dial()
-        self.buffer = b""
-        said = {"client": "test/1", "system": "crm", "enc": ["json"], "expiry_ms": 30000, **hello}
-        if resume:
-            said["resume"] = {"session": self.session, "rx": self.rx, "acked": self.acked}
-        self.peer.sendall(b"\xf5its\x01\0\0\0")
-        self.frame(HELLO, json.dumps(said).encode())
-        same(self.take(8), b"\xf5its\x01\0\0\0", "preface")
-        kind, _, payload = self.next()
-        self.welcome = json.loads(payload)
-        same(kind, WELCOME, "first frame: " + payload.decode())
-        self.session = self.welcome["session"]
-        return self.welcome
-
-    def cut(self):
-        """As a network does that goes away: no goodbye, and a reset."""
-        self.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.peer.close()
-
-    def frame(self, kind, payload, flags=0):
-        self.peer.sendall(struct.pack(">IBBH", len(payload), kind, flags, 0) + payload)
-
-    def take(self, size):
-        while len(self.buffer) < size:
-            got = self.peer.recv(65536)
-            true(got, "the router closed")
-            self.buffer += got
-        taken, self.buffer = self.buffer[:size], self.buffer[size:]
-        return taken
-
-    def next(self):
-        while True:
-            size, kind, flags, _ = struct.unpack(">IBBH", self.take(8))
-            payload = self.take(size)
-            if kind == PING:
-                self.frame(PONG, payload)
-            elif kind != CREDIT:
-                return kind, flags, payload
-
-    def message(self):
-        """The next one: number, flags, event."""
-        while True:
-            kind, flags, payload = self.next()
-            if kind == ACK:
-                self.acked = max(self.acked, struct.unpack(">Q", payload[:8])[0])
-            elif kind == MSG:
-                seq = struct.unpack(">Q", payload[:8])[0]
-                body = payload[16:]
-                self.rx = max(self.rx, seq)
-                return seq, flags, json.loads(zlib.decompress(body) if flags & 2 else body)
-            else:
-                raise AssertionError(f"frame {kind}: {payload}")
-
-    def wait_ack(self, seq):
-        while self.acked < seq:
-            kind, _, payload = self.next()
-            same(kind, ACK, "frame")
-            self.acked = max(self.acked, struct.unpack(">Q", payload[:8])[0])
-
-    def ack(self, cum):
-        self.frame(ACK, struct.pack(">QHH", cum, 0, 0))
-
-    def send(self, sent, flags=0, seq=None):
-        self.tx = seq or self.tx + 1
-        body = json.dumps({**sent, "source": "/systems/crm"}).encode()
-        self.frame(MSG, struct.pack(">QII", self.tx, 0, 0) + (zlib.compress(body) if flags & 2 else body), flags)
-
-    def serve(self):
-        self.frame(SUBSCRIBE, b'{"sub":1}')
-        kind, _, payload = self.next()
-        same((kind, json.loads(payload)["status"]), (RESULT, 200), "subscribe")
-
 
 CONFIG = """
 workers: 1

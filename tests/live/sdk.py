@@ -17,7 +17,7 @@ def install():
         print("1..0 # SKIP node and npm are not here")
         sys.exit(77)
     os.makedirs(BUILD, exist_ok=True)
-    for name in ("package.json", "package-lock.json", "sdk.js", "ws.js"):
+    for name in ("package.json", "package-lock.json", "sdk.js", "stream.js", "ws.js"):
         shutil.copy(os.path.join(SOURCE, name), BUILD)
     if all(os.path.exists(os.path.join(BUILD, "node_modules", name)) for name in ("cloudevents", "ws")):
         return

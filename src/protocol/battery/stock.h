@@ -40,6 +40,7 @@ static const struct pair pairs[] = {
     {"stream v1, sniffed", &protocol_stream1, &protocol_stream, 60000},
     {"JSON lines, sniffed", &protocol_ndjson, &protocol_stream, 100000},
     {"websocket", &protocol_websocket, &protocol_websocket, 60000},
+    {"stream v1 over websocket", &protocol_websocket_stream, &protocol_websocket_stream, 60000},
     {"datagram", &protocol_datagram, &protocol_datagram, 300},
     {"datagram, raw", &protocol_datagram, &protocol_datagram, 1000, {0}, .is_raw = true},
     FRAMES("line", LINE, 100000),

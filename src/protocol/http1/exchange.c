@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "protocol/http1/coded.h"
+#include "protocol/http1/handshake.h"
 #include "protocol/http1/prefer.h"
 #include "protocol/wrap.h"
 
@@ -168,6 +169,20 @@ static bool refuse_method(struct http1 *h, const struct http1_head *head, const 
                            line, now);
 }
 
+/* A page can't set headers: over WebSocket who it is may be said after the handshake, within timeouts.auth. Not where the
+ * connection was somebody's before. */
+static bool may_say_later(const struct http1 *h, const struct http1_head *head) {
+    uint8_t room[API_ROOM];
+    struct api_route route;
+    if (!h->setup->auth || h->sink->known || h->server.said_hello || !h->setup->websocket.contents || !ws_is_asked(head) ||
+        http1_known(head, HTTP1_AUTHORIZATION).data)
+        return false;
+    if (h->setup->websocket.only)
+        return slice_equal(head->path, h->setup->path);
+    api_route(head, room, &route);
+    return route.place == API_WEBSOCKET;
+}
+
 static bool check_route(struct http1 *h, const struct http1_head *head, struct now now) {
     uint8_t room[API_ROOM];
     struct api_route route;
@@ -214,7 +229,7 @@ bool exchange_check(struct http1 *h, const struct http1_head *head, struct now n
                       now);
     if (h->server.cors && origin_is_preflight(head) && !rest_streams(h, head))
         return exchange_options(h, head, NULL, now);
-    if (!check_identity(h, head, now))
+    if (!may_say_later(h, head) && !check_identity(h, head, now))
         return false;
     if (!h->setup->is_admin)
         return check_route(h, head, now);

@@ -16,6 +16,8 @@ struct slice ws_content_name(enum ws_content content) {
         return SLICE_OF("cloudevents.json");
     case WS_PROTO:
         return SLICE_OF("cloudevents.proto");
+    case WS_STREAM:
+        return SLICE_OF("intertie.v1");
     case WS_PLAIN:
     case WS_CONTENT_COUNT:
         break;
@@ -28,7 +30,7 @@ bool ws_gift_put(struct protocol_worker *worker, const struct ws_agreed *agreed,
     memory_free(worker->gift); /* of a connection that ended in between */
     worker->gift = gift;
     if (gift)
-        *gift = (struct ws_gift){*agreed, is_known};
+        *gift = (struct ws_gift){.agreed = *agreed, .is_known = is_known};
     return gift != NULL;
 }
 
@@ -204,10 +206,10 @@ enum status ws_request_check(const struct http1_head *head, const struct ws_rule
         return STATUS_PROTOCOL_ERROR;
     }
     if (!choose(head, rules, ret_agreed)) {
-        *ret_words = "none of the offered subprotocols is spoken here: cloudevents.json, cloudevents.proto";
+        *ret_words = "none of the offered subprotocols is spoken here: cloudevents.json, cloudevents.proto, intertie.v1";
         return STATUS_PROTOCOL_ERROR;
     }
-    if (rules->deflate)
+    if (rules->deflate && ret_agreed->content != WS_STREAM) /* which has compression of its own */
         grant(head, ret_agreed);
     return STATUS_OK;
 }

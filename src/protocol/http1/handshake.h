@@ -23,9 +23,13 @@ struct ws_agreed {
 };
 
 /* What becomes a WebSocket is given: worker->gift. */
+#define WS_GIFT_TEXT 64
 struct ws_gift {
     struct ws_agreed agreed;
     bool is_known; /* who it is was said in the handshake */
+    /* WS_STREAM: what HELLO needn't say again. */
+    uint8_t key_size, system_size;
+    char key[WS_GIFT_TEXT], system[WS_GIFT_TEXT];
 };
 /* False: no memory. */
 bool ws_gift_put(struct protocol_worker *worker, const struct ws_agreed *agreed, bool is_known);

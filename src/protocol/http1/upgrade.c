@@ -6,6 +6,8 @@
 #define LINES_OF_UPGRADE "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
 #define ANSWER_MAX 512
 
+_Static_assert(HTTP1_KEY_MAX <= WS_GIFT_TEXT, "a key that is remembered fits a gift");
+
 /* `?system=NAME`: it takes messages for that system. */
 static struct slice system_of(const struct http1_head *head) {
     struct protocol_request request = {.query = head->query, .head = head};
@@ -41,11 +43,29 @@ static bool serve(struct http1 *h, const struct http1_head *head, struct now now
     return status == STATUS_OK || exchange_refuse(h, head, status, NULL, NULL, now);
 }
 
+/* With stream v1 HELLO and SUBSCRIBE say who it is and what it takes; what the request says stands where they don't. */
+static bool note(struct http1 *h, const struct http1_head *head, struct now now) {
+    struct ws_gift *gift = h->worker->gift;
+    const struct http1_key *key = h->server.key;
+    struct slice system = system_of(head);
+    if (system.data && (!text_is_name(system) || system.size > WS_GIFT_TEXT))
+        return exchange_refuse(h, head, STATUS_UNKNOWN_TARGET, "`?system=` must be the name of a system", NULL, now);
+    if (key) {
+        gift->key_size = key->size;
+        memcpy(gift->key, key->bytes, key->size);
+    }
+    if (system.data) {
+        gift->system_size = (uint8_t)system.size;
+        memcpy(gift->system, system.data, system.size);
+    }
+    return true;
+}
+
 bool upgrade_begin(struct http1 *h, const struct http1_head *head, struct now now) {
     struct http1_server *s = &h->server;
     struct ws_agreed agreed;
     struct buffer answer;
-    if (!agree(h, head, &agreed, now) || !serve(h, head, now))
+    if (!agree(h, head, &agreed, now) || (agreed.content != WS_STREAM && !serve(h, head, now)))
         return false;
     uint8_t *at = chain_reserve(h->sink->out, ANSWER_MAX);
     bool is_known = s->said_hello && (s->key || !h->setup->auth);
@@ -53,9 +73,11 @@ bool upgrade_begin(struct http1 *h, const struct http1_head *head, struct now no
         http1_close(h, STATUS_NO_MEMORY);
         return false;
     }
+    if (agreed.content == WS_STREAM && !note(h, head, now))
+        return false;
     buffer_init_fixed(&answer, at, ANSWER_MAX);
     ws_answer_write(head, &agreed, &answer);
     chain_commit(h->sink->out, answer.size);
-    h->sink->become = &protocol_websocket;
+    h->sink->become = agreed.content == WS_STREAM ? &protocol_websocket_stream : &protocol_websocket;
     return false;
 }

@@ -72,7 +72,7 @@ static size_t become(struct dial *d, const struct http1_head *head) {
         return 0;
     }
     d->sink->greets = false;
-    d->sink->become = &protocol_websocket;
+    d->sink->become = agreed.content == WS_STREAM ? &protocol_websocket_stream : &protocol_websocket;
     return head->size;
 }
 

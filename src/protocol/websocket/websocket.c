@@ -186,7 +186,7 @@ static enum cut take_control(struct units *s, const struct ws_head *head, struct
 
 static enum cut too_large(struct units *s, struct unit *unit) {
     of(s)->is_broken = true;
-    return carrier_refuse(unit, STATUS_TOO_LARGE, "a message is longer than %u bytes", s->setup->limits.message);
+    return carrier_refuse(unit, STATUS_TOO_LARGE, "a message is longer than %u bytes", of(s)->max);
 }
 
 static void forget_message(struct units *s) {
@@ -206,7 +206,7 @@ static enum cut keep_fragment(struct units *s, struct slice payload, struct unit
     if (!w->message) {
         if (!(w->message = memory_alloc(sizeof *w->message)))
             return refuse(s, unit, STATUS_NO_MEMORY, "");
-        buffer_init(w->message, s->setup->limits.message);
+        buffer_init(w->message, w->max);
     }
     buffer_add(w->message, payload);
     if (w->message->status == STATUS_TOO_LARGE)
@@ -225,7 +225,7 @@ static enum cut finish(struct units *s, struct slice payload, struct unit *unit)
     bool is_text = w->opcode == WS_TEXT;
     if (w->is_packed) {
         struct websocket_worker *worker = shared(s);
-        struct buffer *out = fresh(&worker->inflated, s->setup->limits.message);
+        struct buffer *out = fresh(&worker->inflated, w->max);
         enum status status = ws_inflate(&worker->zip, payload, out);
         if (status == STATUS_TOO_LARGE)
             return too_large(s, unit);
@@ -237,9 +237,10 @@ static enum cut finish(struct units *s, struct slice payload, struct unit *unit)
     } else if (is_text && !ws_utf8_is_whole(&w->utf8)) {
         return refuse(s, unit, STATUS_MALFORMED_EVENT, not_utf8);
     }
-    if ((w->agreed.content == WS_JSON && !is_text) || (w->agreed.content == WS_PROTO && is_text))
-        return refuse(s, unit, STATUS_UNSUPPORTED_ENCODING,
-                      is_text ? "cloudevents.proto has binary messages" : "cloudevents.json has text messages");
+    static const char *const due[] = {[WS_JSON] = "cloudevents.json has text messages", [WS_PROTO] = "cloudevents.proto has binary messages",
+                                      [WS_STREAM] = "intertie.v1 has binary messages"};
+    if (w->agreed.content != WS_PLAIN && is_text != (w->agreed.content == WS_JSON))
+        return refuse(s, unit, STATUS_UNSUPPORTED_ENCODING, due[w->agreed.content]);
     unit->payload = payload.data ? payload : SLICE_OF(""); /* a buffer that nothing was put into has no place */
     unit->is_text = is_text;
     return CUT_UNIT;
@@ -301,7 +302,7 @@ static enum cut ws_cut(struct units *s, struct slice bytes, bool ended, struct u
         return CUT_WAIT;
     if ((words = head_objection(w, &head)))
         return refuse(s, unit, STATUS_PROTOCOL_ERROR, words);
-    if (head.payload > s->setup->limits.message - (w->message ? w->message->size : 0) && !ws_is_control(head.opcode))
+    if (head.payload > w->max - (w->message ? w->message->size : 0) && !ws_is_control(head.opcode))
         return too_large(s, unit);
     unit->want = head.size + (size_t)head.payload;
     if (bytes.size < unit->want)
@@ -327,6 +328,7 @@ static void next_ping(struct units *s, struct now now) {
 
 static bool ws_open(struct units *s, struct now now) {
     of(s)->masks = s->is_dialled;
+    of(s)->max = s->setup->limits.message;
     next_ping(s, now);
     return true;
 }
@@ -392,7 +394,7 @@ static void ws_done(struct units *s) {
     .open = ws_open, .cut = ws_cut, .before = ws_before, .wrap = ws_wrap, .unwrap = ws_unwrap, .tick = ws_tick, \
     .leave = ws_leave, .done = ws_done
 
-static const struct carrier carrier_plain = {WEBSOCKET_CARRIER};
+const struct carrier carrier_websocket = {WEBSOCKET_CARRIER};
 static const struct carrier carrier_deflating = {WEBSOCKET_CARRIER, .pack = ws_pack};
 
 /* -- the row -- */
@@ -415,7 +417,7 @@ static void websocket_open(void *state, const struct protocol_setup *setup, stru
         sink->close_status = STATUS_NO_MEMORY;
         return;
     }
-    units_open(s, w->agreed.deflate ? &carrier_deflating : &carrier_plain, w, codecs[w->agreed.content], true, setup, worker,
+    units_open(s, w->agreed.deflate ? &carrier_deflating : &carrier_websocket, w, codecs[w->agreed.content], true, setup, worker,
                sink, now);
     if (is_known)
         units_known(s);

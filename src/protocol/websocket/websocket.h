@@ -11,6 +11,7 @@
 /* The carrier's state. One allocation and no more, but for `message`. */
 struct websocket {
     struct ws_agreed agreed;
+    uint32_t max;  /* bytes of a message, its fragments together */
     bool masks;    /* dialled: we mask, the peer must not */
     bool is_broken; /* the stream can't be read on: no answer to our close frame can be expected */
     bool packed;   /* the next frame that is wrapped was deflated */
@@ -22,6 +23,8 @@ struct websocket {
     uint32_t frames;        /* that came */
     uint32_t frames_looked_at; /* when it was last asked whether the peer is there */
 };
+
+extern const struct carrier carrier_websocket;
 
 /* What the WebSocket connections of a worker share; made when it is needed. */
 struct websocket_worker;
