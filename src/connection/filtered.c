@@ -183,7 +183,7 @@ void filtered_seal(struct connection *c, struct now now) {
     }
     if (c->status == CONNECTION_CLOSING && f->sealed == c->out.added) {
         f->shut = true;
-        if (f->filter->shut)
+        if (f->filter->shut && !c->sink.aborts)
             f->filter->shut(f->state, now);
     }
 }

@@ -231,7 +231,7 @@ void connection_close(struct connection *c, enum status status) {
     if (c->status == CONNECTION_CLOSED || net_park_if_lost(c, status))
         return;
     net_forget_session(c);
-    c->linger = c->status == CONNECTION_CLOSING && c->sink.reading_done && !c->peer_ended;
+    c->linger = c->status == CONNECTION_CLOSING && c->sink.reading_done && !c->peer_ended && !c->sink.aborts;
     c->status = CONNECTION_CLOSED;
     c->sink.closing = true; /* a feed() that is under way stops */
     c->reason = status;
@@ -246,7 +246,7 @@ void connection_close(struct connection *c, enum status status) {
         list_remove(&net->dirty, &c->dirty);
     list_add(&net->dead, &c->node);
     bool is_known = !c->is_virtual && !c->was_parked;
-    c->close_told = !is_known || net_act(net, (struct net_action){.kind = NET_CLOSE, .connection = c->handle, .linger = c->linger});
+    c->close_told = !is_known || net_act(net, (struct net_action){.kind = NET_CLOSE, .connection = c->handle, .linger = c->linger, .reset = c->sink.aborts});
 }
 
 void connection_end(struct connection *c, enum status status) {
@@ -480,7 +480,7 @@ const struct net_action *net_finish(struct net *net, struct now now, uint32_t *r
         struct connection *c = LIST_ENTRY(node, struct connection, node);
         node = list_next(&net->dead, node);
         if (!c->close_told)
-            c->close_told = net_act(net, (struct net_action){.kind = NET_CLOSE, .connection = c->handle, .linger = c->linger});
+            c->close_told = net_act(net, (struct net_action){.kind = NET_CLOSE, .connection = c->handle, .linger = c->linger, .reset = c->sink.aborts});
         if (!c->close_told)
             continue; /* the world still has it: it keeps its slot until it is told */
         list_remove(&net->dead, &c->node);

@@ -111,6 +111,7 @@ enum net_action_kind {
 struct net_action {
     enum net_action_kind kind;
     bool on;     /* READ */
+    bool reset;  /* CLOSE: so that the peer sees no ordinary end */
     bool linger; /* CLOSE: shut the write side down, read and drop for a moment: our last answer must arrive */
     uint64_t connection;
     uint64_t place; /* DIAL: as given to net_dial() */

@@ -68,7 +68,7 @@ void outcome_end(struct outcome *outcome, const struct engine_actions *actions, 
     pack_u32(out, actions->net_count);
     for (uint32_t i = 0; i < actions->net_count; i++) {
         const struct net_action *action = &actions->net[i];
-        pack_u8(out, (uint8_t)(action->kind | (action->on ? 0x40u : 0u) | (action->linger ? 0x80u : 0u)));
+        pack_u8(out, (uint8_t)(action->kind | (action->on ? 0x40u : 0u) | (action->linger ? 0x80u : 0u) | (action->reset ? 0x20u : 0u)));
         pack_u64(out, action->connection);
         if (action->kind == NET_DIAL)
             pack_u64(out, action->place);

@@ -213,7 +213,7 @@ static enum status rest_service(struct plan *plan, struct protocol_setup *setup,
     struct template_fault why;
     for (unsigned i = 0; rest && i < PROTOCOL_REST_COUNT; i++) {
         size_t space = slice_find(owner->rest[i], ' ');
-        struct slice path = slice_trim(slice_skip(owner->rest[i], space));
+        struct slice path = owner->rest[i].size ? slice_trim(slice_skip(owner->rest[i], space)) : owner->rest[i];
         rest->by_kind[i].method = owner->rest[i].size ? slice_head(owner->rest[i], space) : methods[i];
         rest->by_kind[i].path = NULL;
         if (path.size && template_compile(path, &config->extensions, &plan->arena, &rest->by_kind[i].path, &why) != STATUS_OK)

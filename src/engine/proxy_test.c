@@ -282,6 +282,24 @@ static void a_lost_answer_is_never_a_short_one(void **state) {
         }
 }
 
+static void an_end_that_says_nothing_is_a_reset(void **state) {
+    (void)state;
+    for (int breaks = 0; breaks < 2; breaks++) {
+        struct pw_peer *client = begin("GET /a HTTP/1.0\r\n\r\n");
+        struct pw_peer *up = pw_upstream();
+        answer(up, OK_HEAD "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n");
+        if (breaks)
+            pw_lose(up);
+        else
+            pw_say(up, SLICE_OF("0\r\n\r\n"));
+        pw_run();
+        has(client, "\r\n\r\nab");
+        assert_true(client->closed);
+        assert_int_equal(client->was_reset, breaks);
+        pw_stop();
+    }
+}
+
 static void who_goes_away_is_not_served_on(void **state) {
     (void)state;
     for (int how = 0; how < 2; how++) {
@@ -575,6 +593,7 @@ int main(void) {
         cmocka_unit_test(one_hundred_comes_from_who_answers),
         cmocka_unit_test(an_answer_before_the_end_of_its_request_ends_both),
         cmocka_unit_test(a_lost_answer_is_never_a_short_one),
+        cmocka_unit_test(an_end_that_says_nothing_is_a_reset),
         cmocka_unit_test(who_goes_away_is_not_served_on),
         cmocka_unit_test(a_stale_connection_costs_nobody_an_answer),
         cmocka_unit_test(nobody_there_is_503_at_once),

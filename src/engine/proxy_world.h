@@ -20,6 +20,7 @@ struct pw_peer {
     bool full; /* ..and something waits to be written */
     bool reads_off; /* nobody reads it */
     bool closed;
+    bool was_reset;
     bool is_dialled;
 };
 
@@ -189,8 +190,10 @@ static inline bool pw_finish(void) {
             pw_write(p);
         else if (p && action->kind == NET_READ)
             p->reads_off = !action->on;
-        else if (p && action->kind == NET_CLOSE)
+        else if (p && action->kind == NET_CLOSE) {
             p->closed = true;
+            p->was_reset = action->reset;
+        }
     }
     return actions.net_count > 0;
 }

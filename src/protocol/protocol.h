@@ -160,6 +160,7 @@ struct protocol_sink {
     /* Set by the protocol to end: what is in `out` is written, then the connection closes with this reason. */
     bool closing;
     bool reading_done; /* with `closing`: bytes that still come in are thrown away */
+    bool aborts; /* with `closing`: what was said is not whole and nothing in it says so: the end must not look like one */
     enum status close_status;
     /* Set in feed() to be replaced: the bytes that feed() did not use go to the next row's feed(). */
     const struct protocol *become;

@@ -205,7 +205,7 @@ struct tally_system {
     uint32_t depth[PRIORITY_COUNT + 1], oldest[PRIORITY_COUNT + 1];
     uint32_t bytes, unsettled, sessions, retry_later, retry_budget;
     uint32_t exchanges[6]; /* series of those that came to their end, by the first digit of their code */
-    uint32_t exchange_bytes[2], exchange_duration, exchanges_open; /* made when the first ends */
+    uint32_t exchange_bytes[2], exchange_duration, exchanges_open; /* made with the first */
 };
 
 struct tally_bytes {
@@ -445,7 +445,7 @@ void link_update(struct link *link);
 void link_lost(struct link *link, enum status status);
 void link_flush(struct link *link);
 void link_read(struct link *link, bool on);
-void link_close(struct link *link, bool linger);
+void link_close(struct link *link, bool linger, bool reset);
 void link_free(struct link *link);
 /* Last words to somebody who isn't let in; takes the descriptor and waits a moment so that they arrive. */
 void link_turn_away(struct worker *worker, int fd, struct slice words);

@@ -306,7 +306,13 @@ static void linger_on(struct link *link) {
     list_add(&worker->lingering, &link->node);
 }
 
-void link_close(struct link *link, bool linger) {
+void link_close(struct link *link, bool linger, bool reset) {
+    if (reset && link->fd >= 0 && !link->is_datagram) {
+        if (link->watch.loop)
+            loop_unwatch(&link->watch);
+        socket_close_reset(link->fd);
+        link->fd = -1;
+    }
     if (link->state != LINK_OPEN || !linger || link->is_datagram) {
         link_free(link);
         return;

@@ -49,7 +49,15 @@ static void make_series(struct tally *tally, struct tally_system *system) {
     system->duration = METRICS_SERIES(set, METRIC_DELIVERY_DURATION, system->name);
 }
 
-static void set_gauges(struct tally *tally, const struct tally_system *system, const struct engine_system_view *view,
+/* Only of those that are streamed to. */
+static void make_exchange_series(struct tally *tally, struct tally_system *system) {
+    system->exchange_duration = METRICS_SERIES(tally->set, METRIC_EXCHANGE_DURATION, system->name);
+    system->exchange_bytes[0] = METRICS_SERIES(tally->set, METRIC_EXCHANGE_BYTES, system->name, SLICE_OF("in"));
+    system->exchange_bytes[1] = METRICS_SERIES(tally->set, METRIC_EXCHANGE_BYTES, system->name, SLICE_OF("out"));
+    system->exchanges_open = METRICS_SERIES(tally->set, METRIC_EXCHANGES_OPEN, system->name);
+}
+
+static void set_gauges(struct tally *tally, struct tally_system *system, const struct engine_system_view *view,
                        struct mono now) {
     struct metrics *set = tally->set;
     for (unsigned p = 1; p <= PRIORITY_COUNT; p++) {
@@ -58,7 +66,9 @@ static void set_gauges(struct tally *tally, const struct tally_system *system, c
     }
     metrics_set(set, system->bytes, (int64_t)view->held_bytes);
     metrics_set(set, system->unsettled, (int64_t)(view->in_flight + view->awaiting_reply));
-    if (view->streams || system->exchanges_open)
+    if (view->streams && system->exchanges_open == METRICS_NO_SERIES)
+        make_exchange_series(tally, system);
+    if (system->exchanges_open != METRICS_NO_SERIES)
         metrics_set(set, system->exchanges_open, (int64_t)view->streams);
     metrics_set(set, system->retry_later, (int64_t)view->retry_later);
     metrics_set(set, system->retry_budget, (int64_t)view->retry_budget_left);
@@ -185,12 +195,8 @@ void tally_exchange(struct tally *tally, const struct engine_exchange *exchange)
     if (exchange->system_index >= tally->system_count)
         return;
     struct tally_system *system = &tally->systems[exchange->system_index];
-    if (system->exchange_duration == METRICS_NO_SERIES) {
-        system->exchange_duration = METRICS_SERIES(set, METRIC_EXCHANGE_DURATION, system->name);
-        system->exchange_bytes[0] = METRICS_SERIES(set, METRIC_EXCHANGE_BYTES, system->name, SLICE_OF("in"));
-        system->exchange_bytes[1] = METRICS_SERIES(set, METRIC_EXCHANGE_BYTES, system->name, SLICE_OF("out"));
-        system->exchanges_open = METRICS_SERIES(set, METRIC_EXCHANGES_OPEN, system->name);
-    }
+    if (system->exchange_duration == METRICS_NO_SERIES)
+        make_exchange_series(tally, system);
     metrics_add(set, exchange_series(tally, system, exchange), 1);
     metrics_add(set, system->exchange_bytes[0], exchange->bytes_in);
     metrics_add(set, system->exchange_bytes[1], exchange->bytes_out);

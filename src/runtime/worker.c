@@ -130,7 +130,7 @@ static void carry_out(struct worker *worker, const struct net_action *action) {
         break;
     case NET_CLOSE:
         if (link)
-            link_close(link, action->linger);
+            link_close(link, action->linger, action->reset);
         break;
     }
 }

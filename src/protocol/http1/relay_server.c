@@ -38,6 +38,7 @@ void relay_server_abort(struct http1 *h, enum status status, uint32_t retry_ms, 
     if (!s->relay)
         return;
     if (s->relay->out_began) {
+        h->sink->aborts = s->relay->out_until_close && !s->relay->is_tunnel;
         forget(h);
         http1_close(h, status);
         return;
