@@ -29,13 +29,17 @@ static const struct command {
     {"POST", "/api/v1/stop", WRITE, answer_stop},
     {"POST", "/api/v1/log/reopen", WRITE, answer_log_reopen},
     {"PUT", "/api/v1/log/level", WRITE, answer_log_level},
+    {"GET", "/api/v1/dead-letters", READ, answer_dead_letters},
+    {"POST", "/api/v1/dead-letters/redrive", WRITE, answer_dead_redrive},
+    {"POST", "/api/v1/dead-letters/purge", WRITE, answer_dead_purge},
+    {"GET", "/api/v1/dead-letters/*", READ, answer_dead_letter},
 };
 
 /* Known, and not there yet. */
 static const char *const planned[] = {"/", "/openapi.json", "/api/v1/explain", "/api/v1/tap", "/api/v1/messages",
-                                      "/api/v1/dead-letters", "/api/v1/tests"};
+                                      "/api/v1/tests"};
 /* The same, with names below them. */
-static const char *const planned_trees[] = {"/api/v1/messages/", "/api/v1/dead-letters/", "/api/v1/tests/", "/api/v1/systems/"};
+static const char *const planned_trees[] = {"/api/v1/messages/", "/api/v1/tests/", "/api/v1/systems/"};
 
 static bool is_planned(struct slice path) {
     for (size_t i = 0; i < COUNT_OF(planned); i++)
@@ -45,6 +49,15 @@ static bool is_planned(struct slice path) {
         if (slice_starts(path, slice_from(planned_trees[i])))
             return true;
     return false;
+}
+
+/* A path that ends in `*` has a name there. */
+static bool is_at(struct slice path, const char *pattern) {
+    struct slice text = slice_from(pattern);
+    if (text.data[text.size - 1] != '*')
+        return slice_equal(path, text);
+    struct slice prefix = slice_head(text, text.size - 1);
+    return slice_starts(path, prefix) && path.size > prefix.size && slice_find(slice_skip(path, prefix.size), '/') == path.size - prefix.size;
 }
 
 static void refuse_method(struct ask *ask, const char *allowed) {
@@ -69,7 +82,7 @@ static void on_request(void *user, struct runtime *runtime, struct connection *c
     (void)user;
     bool head = slice_is(request->method, "HEAD");
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
-        if (!slice_is(request->path, commands[i].path))
+        if (!is_at(request->path, commands[i].path))
             continue;
         allowed = commands[i].method;
         if (slice_is(request->method, allowed) || (head && strcmp(allowed, "GET") == 0)) {

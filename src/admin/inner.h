@@ -39,5 +39,9 @@ void answer_drain(struct ask *ask);
 void answer_stop(struct ask *ask);
 void answer_log_reopen(struct ask *ask);
 void answer_log_level(struct ask *ask);
+void answer_dead_letters(struct ask *ask);
+void answer_dead_letter(struct ask *ask);
+void answer_dead_redrive(struct ask *ask);
+void answer_dead_purge(struct ask *ask);
 
 #endif

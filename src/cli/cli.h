@@ -41,6 +41,11 @@ struct cli_options {
     const char *attributes[CLI_ATTRIBUTES_MAX];
     size_t attribute_count;
     int64_t timeout_ns, for_ns; /* -1: not said */
+    /* dlq */
+    const char *system, *route, *reason, *rate;
+    int64_t since_ns; /* -1: not said */
+    uint64_t limit;   /* 0: not said */
+    bool force, yes;
     uint64_t count;             /* 0: not said */
     const char *arguments[CLI_ARGUMENTS_MAX]; /* what is no option */
     size_t argument_count;
@@ -96,6 +101,7 @@ int cmd_validate(const struct cli_command *command, const struct cli_options *op
 int cmd_send(const struct cli_command *command, const struct cli_options *options);
 int cmd_call(const struct cli_command *command, const struct cli_options *options);
 int cmd_listen(const struct cli_command *command, const struct cli_options *options);
+int cmd_dlq(const struct cli_command *command, const struct cli_options *options);
 int cmd_keys(const struct cli_command *command, const struct cli_options *options);
 int cmd_certs(const struct cli_command *command, const struct cli_options *options);
 int cmd_version(const struct cli_command *command, const struct cli_options *options);

@@ -42,6 +42,13 @@ const struct cli_command cli_commands[] = {
      "Exit code 0: the engine does the same again, 1: it does not, or a log is damaged.\n\n"
      "  INTERTIE_INPUT_LOG=/var/tmp/inputs intertie run gw.yaml\n  intertie replay /var/tmp/inputs\n",
      cmd_replay},
+    {"dlq", "dead letters: what could not be delivered", "list|show|redrive|purge [ID..]", CLI_ARGUMENTS_MAX,
+     "system route reason since limit dry-run rate to force yes",
+     "list shows them, the newest first, show one with its event. redrive sends those that fit again, purge throws them\n"
+     "away; without a filter that is all of them. The router keeps them in memory: they end with it.\n\n"
+     "  intertie dlq list --system billing --since 1h\n  intertie dlq show 019ab3c8-11d2-7e70-8f6a-5d7c2a90be13\n"
+     "  intertie dlq redrive --system billing --dry-run\n  intertie dlq redrive --reason retries-exhausted --rate 10/s\n"
+     "  intertie dlq purge --system billing --yes\n", cmd_dlq},
     {"keys", "makes a key for an identity", "new IDENTITY", 2, "",
      "Prints the key once, and the row to paste into the configuration.\n\n  intertie keys new crm\n", cmd_keys},
     {"certs", "makes certificates for trying TLS, or shows those in use", "dev [DIRECTORY [NAME..]] | show [FILE]", CLI_ARGUMENTS_MAX, "",
@@ -53,7 +60,7 @@ const struct cli_command cli_commands[] = {
     {NULL, NULL, NULL, 0, NULL, NULL, NULL},
 };
 
-const char *const cli_planned[] = {"explain", "tap", "trace", "top", "dlq", "endpoint", "test", "agent", "record",
+const char *const cli_planned[] = {"explain", "tap", "trace", "top", "endpoint", "test", "agent", "record",
                                    "audit", NULL};
 const char *const cli_planned_options[] = {"allow-faults", NULL};
 

@@ -62,6 +62,14 @@ static const struct row rows[] = {
     {"count", 0, COUNT, AT(count), "N", "end after so many", false},
     {"for", 0, DURATION, AT(for_ns), "DURATION", "end after this time", false},
     {"reply", 0, TEXT, AT(reply), "TEXT|@FILE", "answer requests and queries with this data", false},
+    {"system", 0, TEXT, AT(system), "SYSTEM", "only those for this system", false},
+    {"route", 0, TEXT, AT(route), "ROUTE", "only those that took this route", false},
+    {"reason", 0, TEXT, AT(reason), "REASON", "only those that ended for this reason", false},
+    {"since", 0, DURATION, AT(since_ns), "DURATION", "only those of so long ago at most", false},
+    {"limit", 0, COUNT, AT(limit), "N", "show so many at most, the newest (100)", false},
+    {"rate", 0, TEXT, AT(rate), "N/s", "send so many a second (100/s), minute (/m) or hour (/h)", false},
+    {"force", 0, FLAG, AT(force), NULL, "those too that came back three times", false},
+    {"yes", 0, FLAG, AT(yes), NULL, "do it", false},
     {"key-file", 0, TEXT, AT(key_file), "FILE", "the key (else $INTERTIE_KEY)", false},
 };
 
@@ -186,7 +194,7 @@ int cli_parse(const struct cli_command *command, int count, char **arguments, st
         }
     }
     letters[at] = '\0';
-    *ret = (struct cli_options){.wait_ns = -1, .timeout_ns = -1, .for_ns = -1};
+    *ret = (struct cli_options){.wait_ns = -1, .timeout_ns = -1, .for_ns = -1, .since_ns = -1};
     for (int i = 1; i < count && strcmp(arguments[i], "--") != 0; i++)
         ret->json |= strcmp(arguments[i], "--json") == 0; /* what is wrong before it is told that way too */
     opterr = 0;

@@ -163,6 +163,23 @@ static void store_range(struct build *build, struct config_policy *policy, const
         policy->set |= UINT64_C(1) << (row[1].policy - 1) | (is_webhook ? 0 : UINT64_C(1) << (row[2].policy - 1));
 }
 
+static uint32_t index_of(const struct node *map, struct slice name) {
+    uint32_t index = 0;
+    for (const struct node *child = map ? map->first : NULL; child; child = child->next, index++)
+        if (slice_equal(child->key, name))
+            return index;
+    return CONFIG_NONE;
+}
+
+/* One of its words, else a system: behind them. */
+static void store_or_system(struct build *build, void *object, const struct config_row *row, struct slice text) {
+    uint32_t index = 0;
+    bool planned;
+    if (!scalar_enum(text, row->values, &index, &planned, &build->why))
+        index = CONFIG_DEAD_LETTER_SYSTEM + index_of(node_find(build->work->root, "systems"), text);
+    store(object, row->field, &index, sizeof index);
+}
+
 /* Policy rows: only what the map has, with its bits. */
 static void lay(struct build *build, struct config_policy *policy, const struct node *map, bool marks) {
     for (size_t i = 0; map && i < rows_policy.count; i++) {
@@ -175,7 +192,9 @@ static void lay(struct build *build, struct config_policy *policy, const struct 
             store_range(build, policy, row, node->text, marks);
             continue;
         }
-        if (is_bits)
+        if (row->flags & ROW_OR_SYSTEM)
+            store_or_system(build, policy, row, node->text);
+        else if (is_bits)
             store_bits(build, policy, row, node);
         else
             store_row(build, policy, row, node->text, node);
@@ -204,14 +223,6 @@ static void build_policy(struct build *build, struct config_policy *policy, cons
 static bool build_url(struct build *build, struct config_url *url, struct slice text, enum url_role role) {
     bool planned;
     return url_parse(keep(build, text), role, "http|https|ws|wss|tcp|tls|intertie|intertie+tls|udp", url, &planned, &build->why);
-}
-
-static uint32_t index_of(const struct node *map, struct slice name) {
-    uint32_t index = 0;
-    for (const struct node *child = map ? map->first : NULL; child; child = child->next, index++)
-        if (slice_equal(child->key, name))
-            return index;
-    return CONFIG_NONE;
 }
 
 static uint32_t *build_indices(struct build *build, const struct node *list, const char *map, size_t *ret_count) {

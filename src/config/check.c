@@ -218,10 +218,21 @@ static void check_range(struct work *work, const struct node *node, const struct
         work_why(work, node->at, trail, &why);
 }
 
+/* One that can take messages. */
+static void check_system_name(struct work *work, const struct node *node, const struct trail *trail) {
+    const struct node *systems = node_find(work->root, "systems");
+    if (!node_get(systems, node->text))
+        refer_unknown(work, node->at, trail, "system", node->text, systems);
+}
+
 static void check_enum(struct work *work, const struct node *node, const struct trail *trail, const struct config_row *row) {
     struct scalar_why why;
     uint32_t index;
     bool planned;
+    if (row->flags & ROW_OR_SYSTEM && !slice_is(node->text, "true") && !slice_is(node->text, "false")) {
+        check_system_name(work, node, trail);
+        return;
+    }
     if (!scalar_enum(node->text, row->values, &index, &planned, &why))
         work_why(work, node->at, trail, &why);
     else if (planned)

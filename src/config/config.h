@@ -250,6 +250,7 @@ enum config_policy_key {
     CONFIG_POLICY_REDELIVER_BASE,
     CONFIG_POLICY_REDELIVER_MAX,
     CONFIG_POLICY_REDELIVER_FACTOR,
+    CONFIG_POLICY_DEAD_LETTER,
     CONFIG_POLICY_COUNT
 };
 #define CONFIG_POLICY_BIT(key) (UINT64_C(1) << CONFIG_POLICY_##key)
@@ -287,8 +288,11 @@ struct config_policy {
         uint64_t min;
         uint32_t share; /* thousandths */
     } budget; /* of retry */
+    uint32_t dead_letter; /* CONFIG_DEAD_LETTER_x, or that of SYSTEM and the system's index */
     uint64_t set;
 };
+
+enum { CONFIG_DEAD_LETTER_KEEP, CONFIG_DEAD_LETTER_DROP, CONFIG_DEAD_LETTER_SYSTEM };
 
 struct config_endpoint {
     struct slice name; /* `main` for a system's bare url */
@@ -448,6 +452,11 @@ struct config {
         struct config_room_level *levels;
         size_t level_count;
     } log;
+    struct {
+        uint64_t messages;
+        uint64_t bytes;
+        int64_t keep_ns; /* CONFIG_FOREVER: while there is room */
+    } dead_letters; /* storage.dead_letters */
     struct {
         uint64_t series;
     } telemetry;

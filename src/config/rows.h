@@ -49,6 +49,7 @@ enum {
     ROW_SYSTEM = 64,    /* of a policy: may stand in a system too */
     ROW_ROUTE = 128,    /* of a policy: may stand in a route too */
     ROW_UNLIMITED = 256, /* `unlimited` is a value */
+    ROW_OR_SYSTEM = 1024, /* ENUM: or the name of a system */
     ROW_ALL = 512,      /* `all` is a value */
 };
 

@@ -96,7 +96,9 @@ static const struct config_row rows[] = {
     {"dedupe.by", ROW_TEXT, P | R | ROW_LIST, "source,id", "What makes two messages one."},
     {"adaptive", ROW_BOOLEAN, P | R, "false", "Find the concurrency limit."},
     {"durable", ROW_BOOLEAN, P | R, "false", "Stored before accepted."},
-    {"dead_letter", ROW_ENUM, P | R, "true", "false drops, with reason and counter.", .values = "!true|!false|!system"},
+    {"dead_letter", ROW_ENUM, R | ROW_OR_SYSTEM, "true",
+     "What can't be delivered is kept; `false` drops it, with reason and counter; a system's name sends it there.",
+     .values = "true|false", POLICY(DEAD_LETTER, dead_letter)},
 };
 
 const struct config_rows rows_policy = {"policies.*", "Policies", rows, COUNT_OF(rows)};

@@ -30,6 +30,13 @@ static const struct config_row rows[] = {
      .field = ROW_FIELD(config, drain.announce_ns)},
     {"drain.grace", ROW_DURATION, 0, "30s", "So long open work may end; the rest is cut and counted.", .most = 86400 * NS_PER_S,
      .field = ROW_FIELD(config, drain.grace_ns)},
+    {"storage", ROW_GROUP, 0, NULL, "What is kept; in memory, so it ends with the process."},
+    {"storage.dead_letters", ROW_GROUP, 0, NULL, "What could not be delivered. The oldest goes when there is no room."},
+    {"storage.dead_letters.messages", ROW_COUNT, 0, "10000", "So many; each worker has its share.", .most = 10000000,
+     .field = ROW_FIELD(config, dead_letters.messages)},
+    {"storage.dead_letters.bytes", ROW_SIZE, 0, "64MiB", "Their bytes.", .field = ROW_FIELD(config, dead_letters.bytes)},
+    {"storage.dead_letters.keep", ROW_DURATION, ROW_UNLIMITED, "7d", "For so long.", .least = NS_PER_S,
+     .field = ROW_FIELD(config, dead_letters.keep_ns)},
 };
 
 const struct config_rows rows_process = {"", "The process", rows, COUNT_OF(rows)};

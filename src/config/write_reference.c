@@ -44,6 +44,8 @@ static void add_type(struct buffer *out, const struct config_row *row) {
         add_words(out, row->values, false, row->type == ROW_URL ? ": " : "");
         add_words(out, row->values, true, all ? "" : "; planned: ");
     }
+    if (row->flags & ROW_OR_SYSTEM)
+        buffer_add_text(out, ", a system's name");
     if (row->flags & ROW_ALL)
         buffer_add_text(out, ", `all`");
     if (row->flags & ROW_UNLIMITED)
@@ -146,6 +148,11 @@ static void add_surface(struct buffer *out, const char *prefix, const struct con
         buffer_add_text(out, row_planned || planned ? "planned " : "now ");
         add_path(out, prefix, row);
         buffer_add_format(out, "=%.*s\n", SLICE_ARG(word));
+    }
+    if (row->flags & ROW_OR_SYSTEM) {
+        buffer_add_text(out, "now ");
+        add_path(out, prefix, row);
+        buffer_add_text(out, "=system\n");
     }
 }
 

@@ -281,6 +281,7 @@ enum status configure(struct engine *engine, const struct plan *plan, struct eng
     net_unpark(&engine->net, NULL, STATUS_GOING_AWAY); /* they know listeners and endpoints of the old one */
     struct system **systems = take_systems(engine, plan, change);
     shed_configure(engine, config);
+    dead_configure(engine, config);
     engine->generation++;
     struct system **gone = engine->systems;
     size_t gone_count = engine->system_count;

@@ -86,6 +86,25 @@ void ending_retried(struct engine *engine, const struct recipient *recipient, en
         engine->options.calls->retried(engine->options.user, recipient->system, &retry);
 }
 
+enum engine_ending ending_dead(struct engine *engine, const struct message *message, const struct config_policy *policy,
+                               const struct dead_facts *facts) {
+    if (message->kind == KIND_NOTIFICATION || facts->recipient->is_subscription || facts->reason == STATUS_SHUTDOWN)
+        return ENDING_DEAD; /* nobody asked to keep those, and a store that ends now keeps nothing */
+    if (policy->dead_letter == CONFIG_DEAD_LETTER_DROP)
+        return ENDING_DROPPED;
+    bool goes = policy->dead_letter >= CONFIG_DEAD_LETTER_SYSTEM &&
+                dead_forward(engine, message, facts, policy->dead_letter - CONFIG_DEAD_LETTER_SYSTEM);
+    if (!goes)
+        dead_keep(engine, message, facts);
+    return ENDING_DEAD;
+}
+
+static enum engine_ending dead_delivery(struct engine *engine, const struct delivery *d, enum status status) {
+    struct dead_facts facts = {d->recipient, d->from, d->route, status, d->attempt, d->redriven};
+    struct config_policy keep = {.dead_letter = CONFIG_DEAD_LETTER_KEEP};
+    return ending_dead(engine, d->message, d->is_dead_letter ? &keep : attempt_policy(engine, d), &facts);
+}
+
 void ending_tell(struct engine *engine, const struct message *message, struct recipient *recipient, uint32_t from,
                  enum engine_ending ending, enum status status, uint8_t attempt, int64_t duration_ns) {
     ending_count(engine, recipient, ending, status, message ? message->priority : 0, duration_ns);
@@ -126,10 +145,13 @@ void delivery_end(struct engine *engine, struct delivery *d, enum engine_ending 
         list_remove(&d->session->work->answers, &d->node);
         break;
     }
+    bool is_heard = d->asks && (d->asker || d->later);
     if (d->later && !d->asker && ending != ENDING_REPLIED)
         replies_fail(engine, d, status);
     if (d->asker && d->asks && ending != ENDING_REPLIED)
         reply_fail(engine, d, status);
+    if (ending == ENDING_DEAD && !d->foreign && !is_heard && recipient)
+        ending = dead_delivery(engine, d, status);
     if (!d->foreign)
         ending_tell(engine, d->message, recipient, d->from, ending, status, d->attempt,
                     engine->now.mono.ns - d->received.ns);

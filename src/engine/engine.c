@@ -39,6 +39,7 @@ struct engine *engine_new(const struct engine_options *options) {
     engine->options = *options;
     rng_init(&engine->rng, options->seed);
     list_init(&engine->subscriptions);
+    dead_init(engine);
     list_init(&engine->polls);
     list_init(&engine->proxies);
     list_init(&engine->asks);
@@ -91,6 +92,7 @@ void engine_free(struct engine *engine) {
                 delivery_end(engine, LIST_ENTRY(list_first(&r->queue[lane]), struct delivery, node), ENDING_DEAD,
                              STATUS_SHUTDOWN);
     }
+    dead_done(engine);
     for (size_t i = 0; i < engine->system_count; i++) /* not before: what another held may have come from it */
         system_free(engine, engine->systems[i]);
     memory_free(engine->systems);
@@ -237,6 +239,9 @@ void engine_input(struct engine *engine, struct engine_input *input, struct now 
     case INPUT_CONFIG:
         input->status = configure(engine, input->plan, input->change);
         break;
+    case INPUT_DEAD:
+        dead_input(engine, input);
+        break;
     case INPUT_DRAIN:
         drain(engine);
         break;
@@ -270,6 +275,9 @@ static void ring(struct engine *engine) {
             break;
         case TIMER_ACKS:
             flight_acks_late(engine, LIST_ENTRY(timer, struct session_work, acks)->session);
+            break;
+        case TIMER_DEAD:
+            dead_ring(engine);
             break;
         case TIMER_ASK:
             ask_ring(engine, timer);

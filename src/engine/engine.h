@@ -7,6 +7,7 @@
  *   flight.c     sent on a connection; acknowledged, written, refused, or unknown when the connection ends
  *   attempt.c    refused or unknown: it waits and is tried again, or that was it
  *   reply.c      an asked-for reply meets its request and goes to the asker
+ *   dead.c       what was accepted, can't be delivered and may not be dropped waits there for a person
  *   ending.c     one row of one table: delivered, replied, expired, rejected, dead, dropped, and the reason
  * endpoint.c dials for those who are not there; mail.c hands over between workers.
  *
@@ -115,6 +116,7 @@ enum engine_input_kind {
     INPUT_MAIL,      /* from, bytes: a parcel of another worker */
     INPUT_CONFIG,    /* plan, change -> status: OK, or NO_MEMORY and nothing has changed (never with `change`) */
     INPUT_DRAIN,     /* no new work; finish. Given again: who stayed for what was held, here or elsewhere, goes too */
+    INPUT_DEAD,   /* bytes: a command about dead letters (dead.h) -> size, count */
     INPUT_MEMORY,    /* size: bytes that the other workers hold, of `limits.memory` */
     INPUT_TIME,
 };
@@ -207,6 +209,8 @@ struct engine_totals {
     uint64_t endings[ENDING_COUNT][STATUS_COUNT];
     uint64_t held, held_bytes, in_flight, waiting; /* gauges: messages that were accepted, or wait to be */
     uint64_t cut_through;
+    uint64_t dead_held, dead_bytes; /* gauges: dead letters */
+    uint64_t dead_kept, dead_evicted, dead_aged, dead_purged, dead_redriven;
     uint64_t connections;
     uint64_t replies_kept; /* gauge: to be fetched */
     uint64_t replies_evicted; /* that nobody can fetch any more, before their time */

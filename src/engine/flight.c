@@ -84,7 +84,7 @@ enum status flight_send(struct engine *engine, struct member *m, const struct me
     struct connection *c = s->connection;
     struct overlay overlay;
     overlay_init(&overlay);
-    overlay.removed = delivery ? flight_ours(message) : engine->ours;
+    overlay.removed = !delivery ? engine->ours : delivery->is_dead_letter ? 0 : flight_ours(message);
     if (attempt > 1)
         overlay_set_number(&overlay, ATTRIBUTE_DELIVERYATTEMPT, attempt);
     if (c->sink.terms.is_intertie)
@@ -273,11 +273,18 @@ static void tell_result(struct engine *engine, const struct outlet *outlet, cons
         endpoint_result(engine, outlet->endpoint, result, engine->now.mono.ns - f->sent.ns);
 }
 
+/* What its ending, if this is one, can tell of the last attempt. */
+static void say(struct engine *engine, const struct outlet *outlet, enum status status) {
+    engine->said.status = status;
+    engine->said.endpoint = outlet && outlet->endpoint ? outlet->endpoint->plan->config->name : SLICE_OF("");
+}
+
 /* It isn't there, or nobody knows: its attempt is over. */
 static void failed(struct engine *engine, struct flight *f, struct recipient *recipient, const struct attempt_failure *failure) {
     struct delivery *d = f->delivery;
     f->over = true;
     f->delivery = NULL;
+    say(engine, failure->outlet, failure->status);
     if (failure->fate != RETRY_UNSENT)
         tell_result(engine, failure->outlet, f, retry_result(retry_outcome_of(failure->fate, failure->status)));
     if (f->foreign) {
@@ -305,6 +312,7 @@ static void refused(struct engine *engine, struct flight *f, struct recipient *r
         return;
     }
     f->over = true;
+    say(engine, outlet, outcome.status);
     enum engine_ending ending = outcome.verdict == VERDICT_EXPIRED ? ENDING_EXPIRED : ENDING_DEAD;
     if (f->foreign) {
         mail_tell(engine, f->origin, f->origin_id, ending, outcome.status, false);
@@ -349,6 +357,8 @@ void flight_outcome(void *connection, uint64_t first, uint64_t last, struct prot
     struct connection *c = connection;
     struct session *s = c->owner;
     struct engine *engine = s->engine;
+    engine->said.code = engine->net.worker.answer.code;
+    engine->said.words = engine->net.worker.answer.words;
     for (uint64_t token = first; token <= last; token++) {
         struct flight *f = flight_find(s, token);
         if (!f || f->acked)
@@ -373,6 +383,7 @@ void flight_outcome(void *connection, uint64_t first, uint64_t last, struct prot
     }
     while (s->flight_count && flight_find(s, s->flight_base)->acked)
         pop(s);
+    memset(&engine->said, 0, sizeof engine->said);
     session_look(engine, s);
 }
 

@@ -29,7 +29,8 @@ enum timer_kind {
     TIMER_AGE,
     TIMER_LATER,
     TIMER_FETCH,
-    TIMER_PROXY
+    TIMER_PROXY,
+    TIMER_DEAD
 };
 struct timer {
     struct deadline deadline;
@@ -82,6 +83,8 @@ struct delivery {
     uint8_t attempt; /* 1 at the first send */
     uint8_t attempts; /* asks: so many at most */
     bool timed;      /* asks: what is silent for `attempt_ns` is given up while another attempt is left */
+    uint8_t redriven;    /* so often it was a dead letter before */
+    bool is_dead_letter; /* for the system that gets them: it ends here, and keeps what intertie wrote */
     bool retrying;   /* it counts against the retry budget of its recipient */
     uint8_t priority;
     bool asks;
@@ -237,6 +240,17 @@ struct flight {
 #define MEMO_ATTRIBUTES 12
 #define MEMO_SUBSCRIPTIONS 64
 
+/* Dead letters of this worker. */
+struct dead_store {
+    struct list letters; /* the oldest first */
+    uint64_t bytes;
+    uint64_t messages_max, bytes_max; /* this worker's share */
+    int64_t keep_ns;
+    uint64_t redrives; /* of them wait to be sent again */
+    struct mono next;  /* the first of those */
+    struct timer timer;
+};
+
 /* Where a message goes. */
 struct routing {
     enum status status; /* OK, or why nowhere */
@@ -354,11 +368,19 @@ struct engine {
     bool again;    /* a waiter has its turn: others that wait aren't before it */
     uint64_t ours; /* flight_ours() of the message that is being placed */
     uint32_t mark; /* plan_route_mark() of its route */
+    struct dead_store dead;
+    struct { /* about the attempt that has just failed: what its ending may have to tell */
+        enum status status; /* OK: none has */
+        uint16_t code;
+        struct slice words, endpoint; /* borrowed until the call ends */
+    } said;
     char detail[200];       /* words for the refusal that is being told */
     bool draining;
     const struct protocol *taker; /* of the connection whose flight or reply is being counted; else NULL */
     struct post *post; /* mail */
 };
+
+#include "engine/attempt.h"
 
 /* router.c */
 void router_find(struct engine *engine, const struct session *session, const struct message *message, uint32_t from,
@@ -447,34 +469,6 @@ const struct outlet *flight_give_up(struct session *session, struct delivery *de
 void foreign_flush(struct engine *engine, struct session *session);
 void flight_acks_late(struct engine *engine, struct session *session);
 
-/* attempt.c */
-struct attempt_failure {
-    enum retry_fate fate;
-    enum status status;
-    uint32_t retry_ms;  /* not before, as the recipient says */
-    bool acks;          /* it acknowledges by protocol */
-    const struct outlet *outlet; /* where it failed; NULL: not known any more */
-};
-/* How long this attempt may take: as its route says while another is left, else to its end. */
-static inline int64_t attempt_patience(const struct engine *engine, const struct delivery *d) {
-    if (!d->asks || (d->timed && d->attempt < d->attempts))
-        return d->attempt_ns;
-    return d->request_due.ns > engine->now.mono.ns ? d->request_due.ns - engine->now.mono.ns : 1;
-}
-/* asks, about to be sent: when to look at it again. */
-struct mono attempt_due(const struct engine *engine, struct delivery *delivery);
-const struct config_policy *attempt_policy(const struct engine *engine, const struct delivery *delivery);
-/* An attempt failed: it waits for the next, or ends. It is in the list that its state says, and its flight is over. */
-void attempt_failed(struct engine *engine, struct delivery *delivery, const struct attempt_failure *failure);
-bool attempt_is_left(const struct engine *engine, const struct delivery *delivery);
-/* It was not taken, for a reason that another try at once mends. */
-void attempt_at_once(struct engine *engine, struct delivery *delivery);
-/* Its timer has rung: true when that was about its attempts. */
-bool attempt_rings(struct engine *engine, struct delivery *delivery);
-void attempt_unwait(struct delivery *delivery);
-/* Retries that may still begin. */
-uint64_t attempt_budget_left(const struct engine *engine, const struct recipient *recipient);
-
 /* reply.c */
 bool reply_take(struct engine *engine, struct session *session, const struct message *reply, uint64_t reply_to,
                 uint32_t from);
@@ -499,6 +493,9 @@ void ending_count_run(struct engine *engine, struct recipient *recipient, enum e
 /* No ending yet: it is sent again because of that; or why it is not. */
 void ending_retried(struct engine *engine, const struct recipient *recipient, enum retry_fate fate, enum status status,
                     enum retry_why why);
+/* It is dead (an ending DEAD would be told of it): kept, forwarded or dropped as its policy says; which ending that is. */
+enum engine_ending ending_dead(struct engine *engine, const struct message *message, const struct config_policy *policy,
+                               const struct dead_facts *facts);
 void ending_tell(struct engine *engine, const struct message *message, struct recipient *recipient, uint32_t from,
                  enum engine_ending ending, enum status status, uint8_t attempt, int64_t duration_ns);
 void timer_set(struct engine *engine, struct timer *timer, struct mono at);

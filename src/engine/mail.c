@@ -197,23 +197,29 @@ bool mail_has_room(const struct member *m) {
 
 /* -- for others: what this worker does with what it was handed -- */
 
-void mail_tell(struct engine *engine, uint32_t to, uint64_t id, enum engine_ending ending, enum status status,
-               bool unsent) {
+static struct news ending_news(uint64_t id, enum engine_ending ending, enum status status, bool unsent) {
     enum news_verdict verdict = ending == ENDING_DELIVERED || ending == ENDING_REPLIED ? NEWS_ARRIVED
                                 : ending == ENDING_EXPIRED                             ? NEWS_EXPIRED
                                 : unsent                                               ? NEWS_UNSENT
                                                                                        : NEWS_REJECTED;
-    parcel_tell(engine, to, (struct news){.id = id, .status = (uint16_t)status, .verdict = (uint8_t)verdict});
+    return (struct news){.id = id, .status = (uint16_t)status, .verdict = (unsigned)verdict & 0x7f};
+}
+
+void mail_tell(struct engine *engine, uint32_t to, uint64_t id, enum engine_ending ending, enum status status,
+               bool unsent) {
+    parcel_tell(engine, to, ending_news(id, ending, status, unsent));
 }
 
 void mail_failed(struct engine *engine, uint32_t to, uint64_t id, const struct attempt_failure *failure) {
     static const uint8_t verdicts[] = {[RETRY_UNSENT] = NEWS_UNSENT, [RETRY_REFUSED] = NEWS_RETRY, [RETRY_UNKNOWN] = NEWS_UNKNOWN};
     parcel_tell(engine, to, (struct news){.id = id, .retry_ms = failure->retry_ms, .status = (uint16_t)failure->status,
-                                          .verdict = verdicts[failure->fate], .acks = failure->acks});
+                                          .verdict = (unsigned)verdicts[failure->fate] & 0x7f, .acks = failure->acks});
 }
 
 void mail_outcome(struct engine *engine, struct delivery *d, enum engine_ending ending, enum status status, bool unsent) {
-    mail_tell(engine, d->origin, d->origin_id, ending, status, unsent);
+    struct news news = ending_news(d->origin_id, ending, status, unsent);
+    news.attempt = d->attempt;
+    parcel_tell(engine, d->origin, news);
 }
 
 void mail_reply(struct engine *engine, const struct delivery *d, const struct message *reply) {
@@ -353,6 +359,7 @@ static void take_news(struct engine *engine, struct news news) {
         return;
     }
     bool drops = d->message->kind == KIND_NOTIFICATION;
+    d->attempt = news.attempt > d->attempt ? news.attempt : d->attempt;
     if (news.verdict == NEWS_ARRIVED)
         delivery_end(engine, d, ENDING_DELIVERED, STATUS_OK);
     else if (news.verdict == NEWS_EXPIRED)

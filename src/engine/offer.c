@@ -16,6 +16,17 @@ static struct member *straight(struct engine *engine, struct recipient *r, const
     return m && member_can_take(m) ? m : NULL;
 }
 
+/* It was taken, and can't be sent on. */
+static void die(struct engine *engine, const struct message *message, struct recipient *r, uint32_t from, enum status status) {
+    struct dead_facts facts = {r, from, engine->mark, status, 1, 0};
+    const struct plan *plan = engine->plan;
+    int32_t index = plan_route_index(plan, engine->mark);
+    const struct config_policy *policy = index >= 0 ? &plan->routes[index].config->policy
+                                         : r->system < plan->config->system_count ? &plan->direct[r->system].policy
+                                                                                  : &plan->config->defaults;
+    ending_tell(engine, message, r, from, ending_dead(engine, message, policy, &facts), status, 1, 0);
+}
+
 /* One copy for one recipient. `*kept` is made when the first needs it and shared by the others. */
 static enum status place(struct engine *engine, struct recipient *r, const struct message *message,
                          struct message **kept, uint32_t from, struct mono received, int64_t attempt_ns) {
@@ -25,7 +36,7 @@ static enum status place(struct engine *engine, struct recipient *r, const struc
         enum status status = member_send(engine, m, message, NULL, 1, from);
         if (status == STATUS_OK)
             return STATUS_OK;
-        ending_tell(engine, message, r, from, ENDING_DEAD, status, 1, 0);
+        die(engine, message, r, from, status);
         return STATUS_OK; /* it was taken, and this is what became of it */
     }
     struct delivery *d = delivery_new(engine, r, *kept ? *kept : message);
@@ -190,8 +201,7 @@ enum offer offer_message(struct engine *engine, struct session *s, uint64_t toke
         if (router_skips(engine, routing, routing->targets[i].system, from))
             continue;
         if (routing->to_all && ((!straight(engine, r, message) && !recipient_has_room(r, size)) || nobody_can(engine, r))) {
-            ending_tell(engine, message, r, from, ENDING_DEAD,
-                        nobody_can(engine, r) ? STATUS_TARGET_UNAVAILABLE : STATUS_OVERLOADED, 1, 0);
+            die(engine, message, r, from, nobody_can(engine, r) ? STATUS_TARGET_UNAVAILABLE : STATUS_OVERLOADED);
             continue;
         }
         enum status status = place(engine, r, message, &kept, from, received, routing->targets[i].policy.timeouts.attempt_ns);

@@ -30,8 +30,9 @@ struct news {
     uint64_t id;
     uint32_t retry_ms;
     uint16_t status;
-    uint8_t verdict;
-    bool acks; /* it was with a peer that acknowledges */
+    uint8_t verdict : 7;
+    uint8_t acks : 1; /* it was with a peer that acknowledges */
+    uint8_t attempt;  /* of one that was retried there: how many it had; else 0 */
 };
 
 struct letter {

@@ -295,6 +295,10 @@ struct protocol_worker {
     struct buffer scratch; /* for encoding where the chain can't be written in place */
     void *gift; /* from who sets sink->become to the next row's open(), which follows at once and takes it; one allocation */
     struct websocket_worker *websocket; /* NULL until it is needed, then websocket_worker_done() */
+    struct { /* beside an outcome that isn't good: what the peer said, borrowed within the call */
+        uint16_t code;      /* HTTP status; 0: none */
+        struct slice words; /* the beginning of its body, as far as it is there */
+    } answer;
     uint64_t secret;       /* names of sessions are made of it and of their number */
     uint64_t sessions;
     struct coder *coder;   /* contexts of content codings; NULL until they are needed, then coding_done() */

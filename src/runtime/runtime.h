@@ -14,6 +14,7 @@
 #include "telemetry/log.h"
 
 struct runtime;
+struct worker;
 
 enum runtime_state {
     RUNTIME_STARTING,
@@ -79,6 +80,23 @@ void runtime_stop(struct runtime *runtime, bool now);
 /* `room` LOG_ROOM_COUNT: all of them. Until the next reload. */
 void runtime_log_level(struct runtime *runtime, enum log_room room, enum log_level level);
 void runtime_log_reopen(struct runtime *runtime);
+
+/* One worker, on its own thread. */
+struct runtime_visit {
+    uint32_t index;
+    const struct engine *engine;
+    struct now now;
+    struct worker *worker;
+};
+typedef void runtime_visit_call(void *user, const struct runtime_visit *visit);
+/* Calls `call` on each worker's thread, at the same time, and then `done` once on worker 0's. False when memory is out:
+ * nothing is called. */
+bool runtime_each(struct runtime *runtime, runtime_visit_call *call, void (*done)(void *user), void *user);
+/* Within a visit: gives the worker's engine an input. */
+void runtime_visit_input(const struct runtime_visit *visit, struct engine_input *input);
+uint32_t runtime_worker_count(const struct runtime *runtime);
+/* Any thread: whether the configuration in force has a system of that name. */
+bool runtime_has_system(struct runtime *runtime, struct slice name);
 
 /* Asks all workers to publish; `done` is called once on worker 0's thread when they have. */
 void runtime_refresh(struct runtime *runtime, void (*done)(void *user), void *user);

@@ -314,6 +314,11 @@ static void publish_totals(struct tally *tally, const struct engine_totals *tota
         metrics_set(set, METRICS_SERIES(set, METRIC_LIMITS_REACHED, SLICE_OF("listeners.async.replies")),
                     (int64_t)totals->replies_evicted);
     metrics_set(set, METRICS_PLAIN(set, METRIC_REPLIES_KEPT), (int64_t)totals->replies_kept);
+    metrics_set(set, METRICS_PLAIN(set, METRIC_DEAD_LETTERS), (int64_t)totals->dead_held);
+    metrics_set(set, METRICS_PLAIN(set, METRIC_DEAD_LETTER_BYTES), (int64_t)totals->dead_bytes);
+    metrics_set(set, METRICS_PLAIN(set, METRIC_DEAD_LETTERS_REDRIVEN), (int64_t)totals->dead_redriven);
+    metrics_set(set, METRICS_SERIES(set, METRIC_DEAD_LETTERS_LOST, SLICE_OF("no-room")), (int64_t)totals->dead_evicted);
+    metrics_set(set, METRICS_SERIES(set, METRIC_DEAD_LETTERS_LOST, SLICE_OF("too-old")), (int64_t)totals->dead_aged);
     for (int i = 0; i < 2; i++)
         if (totals->authentications[i])
             metrics_set(set, METRICS_SERIES(set, METRIC_AUTHENTICATIONS, SLICE_OF("key"), slice_from(results[i])),

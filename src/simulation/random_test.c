@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
+#include "engine/dead.h"
 #include "engine/inner.h"
 #include "simulation/actor.h"
 #include "simulation/node.h"
@@ -151,6 +152,18 @@ static void judge_order(struct result *result, struct actor *const *takers, size
     }
 }
 
+/* What is dead is kept on purpose: it goes, so that nothing else may be there. */
+static void throw_away_dead(struct party *const *engines, uint32_t workers, struct now now) {
+    struct buffer bytes;
+    buffer_init(&bytes, 4096);
+    dead_command_write(&bytes, &(struct dead_command){.kind = DEAD_PURGE});
+    for (uint32_t i = 0; i < workers; i++) {
+        struct engine_input input = {.kind = INPUT_DEAD, .bytes = buffer_slice(&bytes)};
+        engine_input(node_engine(engines[i]), &input, now);
+    }
+    buffer_done(&bytes);
+}
+
 static struct result run(uint64_t seed, const struct variant *variant, struct buffer *narrative) {
     struct result result = {0};
     struct fault fault;
@@ -218,6 +231,7 @@ static struct result run(uint64_t seed, const struct variant *variant, struct bu
     if (held && !result.wrong[0])
         (void)snprintf(result.wrong, sizeof result.wrong, "%llu messages are still held at rest", (unsigned long long)held);
     uint64_t kept = 0;
+    throw_away_dead(engines, variant->workers, world_now(world));
     for (uint32_t i = 0; i < variant->workers; i++)
         kept += node_engine(engines[i])->kept.held;
     if (kept && !result.wrong[0])

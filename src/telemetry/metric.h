@@ -43,6 +43,12 @@ enum metric_unit {
       "Accepted messages that could not be delivered.") \
     X(MESSAGES_DROPPED, COUNTER, "intertie_messages_dropped", NONE, "system", "priority", "reason", \
       "Messages that ended unsent and that nobody asked to keep.") \
+    X(DEAD_LETTERS, GAUGE, "intertie_dead_letters", NONE, NULL, NULL, NULL, "Dead letters that are kept.") \
+    X(DEAD_LETTER_BYTES, GAUGE, "intertie_dead_letters_bytes", BYTES, NULL, NULL, NULL, "Bytes of dead letters that are kept.") \
+    X(DEAD_LETTERS_LOST, COUNTER, "intertie_dead_letters_lost", NONE, "reason", NULL, NULL, \
+      "Dead letters that nobody looked at in time: no room, or too old.") \
+    X(DEAD_LETTERS_REDRIVEN, COUNTER, "intertie_dead_letters_redriven", NONE, NULL, NULL, NULL, \
+      "Dead letters that were sent again.") \
     X(HEARTBEATS, COUNTER, "intertie_heartbeats", NONE, NULL, NULL, NULL, "Heartbeat messages received.") \
     X(REDELIVERIES, COUNTER, "intertie_redeliveries", NONE, "system", "reason", NULL, \
       "Deliveries begun again after an attempt failed.") \

@@ -81,7 +81,7 @@ static const struct mistake mistakes[] = {
     {"zone: eu", "1:1 zone: not supported yet in 0.1.0"},
     {SYSTEMS "routes: {r: {match: {}, failover: [desk]}}", "2:25 routes.r.failover: not supported yet in 0.1.0"},
     {"systems: {a: {accept: true, health: {path: /x, no_such: 1}}}", "1:29 systems.a.health: not supported yet in 0.1.0"},
-    {"storage: {driver: memory}", "1:1 storage: not supported yet in 0.1.0"},
+    {"storage: {driver: memory}", "1:11 storage.driver: not supported yet in 0.1.0"},
     {SYSTEMS "routes: {r: {match: {}, to: desk, limits: {in_flight: 3}}}",
      "2:35 routes.r.limits: means nothing in a route; it belongs to a system, or to a policy that systems use"},
     {SYSTEMS "routes: {r: {match: {}, to: desk, timeouts: {connect: 3s}}}",
@@ -89,6 +89,9 @@ static const struct mistake mistakes[] = {
     {"systems: {a: {accept: true, ttl: 3s}}", "1:29 systems.a.ttl: means nothing in a system; it belongs to a route, or to a policy that routes use"},
     {SYSTEMS "policies: {p: {ttl: 1s}}\nroutes: {r: {match: {type: x}, to: desk}}\nlisteners: {w: {system: desk}}", "4:13 listeners.w: `url` is missing"},
     /* -- attempts -- */
+    {SYSTEMS "routes: {r: {match: {type: x}, to: desk, dead_letter: dask}}", "2:55 routes.r.dead_letter: no system `dask`; did you mean `desk` (line 1)? <desk>"},
+    {"systems: {a: {accept: true, dead_letter: false}}", "1:29 systems.a.dead_letter: means nothing in a system; it belongs to a route, or to a policy that routes use"},
+    {"storage: {dead_letters: {keep: 10ms}}", "1:32 storage.dead_letters.keep: `10ms` is below the least, 1s"},
     {"systems: {a: {accept: true, redeliver: {attempts: 0}}}", "1:51 systems.a.redeliver.attempts: `0` is below the least, 1"},
     {"systems: {a: {accept: true, retry: {attempts: 251}}}", "1:47 systems.a.retry.attempts: `251` is above the most, 250"},
     {"systems: {a: {accept: true, retry: {outcomes: [reset, lost]}}}",

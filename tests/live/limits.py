@@ -395,13 +395,14 @@ def a_connection_that_is_not_made(level):
 @policy_limit("timeouts.attempt")
 def an_attempt_without_answer(level):
     silent = socket.create_server(("127.0.0.1", 0))
-    with World(**at(level, "timeouts: {attempt: 300ms}", f'url: "http://127.0.0.1:{silent.getsockname()[1]}/"')) as w:
+    with World(**at(level, "timeouts: {attempt: 300ms, request: 2s}, retry: {attempts: 2}", f'url: "http://127.0.0.1:{silent.getsockname()[1]}/"')) as w:
         before = w.marks()
         start = time.monotonic()
-        same(ask(w, "request").status, 502, "answer")
-        true(time.monotonic() - start < 4, "it did not wait for the request's own limit")
+        same(told(ask(w, "query")), (504, "reply-timeout"), "answer")
+        true(time.monotonic() - start < 8, "the last attempt has until the request's own limit")
+        until(lambda: w.metric("intertie_retries_total", outcome="timeout") == 1, "the first one was given up for it")
         until(lambda: w.metric("intertie_connections_closed_total", direction="dialled", protocol="http1") >= 1, "the connection is closed")
-        until(lambda: w.logged("message dead"), "the log tells")
+        until(lambda: w.logged("message expired"), "the log tells")
         w.served_meanwhile(before, "attempts that take long")
     silent.close()
 

@@ -271,6 +271,8 @@ static size_t take_head(struct http1 *h, struct slice bytes, bool ended, struct 
     }
     if (head.code < 200)
         return interim(h, &head);
+    if (!ended && http1_waits_for_words(h, &head, bytes))
+        return 0;
     if (current(h)->is_head) {
         head.framing = HTTP1_NO_BODY;
         head.length = 0;
@@ -286,7 +288,7 @@ static size_t take_head(struct http1 *h, struct slice bytes, bool ended, struct 
     else if (refuses_batch(h, head.code))
         take_apart(h, head.code);
     else
-        tell(h, outcome_of(head.code, retry_ms));
+        http1_tell_answer(h, &head, bytes, outcome_of(head.code, retry_ms), tell);
     if (c->in.phase == PHASE_HEAD)
         start_skip(h, &head, now);
     return head.size;

@@ -24,6 +24,27 @@ void http1_close(struct http1 *h, enum status status) {
         h->client.in.phase = PHASE_OVER;
 }
 
+/* The body of a refusal tells why: a short one is waited for. */
+bool http1_waits_for_words(struct http1 *h, const struct http1_head *head, struct slice bytes) {
+    size_t need = head->size + (size_t)head->length;
+    if (head->code < 400 || head->framing != HTTP1_LENGTH || head->length > HTTP1_WORDS_MAX || bytes.size >= need)
+        return false;
+    h->sink->want = need;
+    return true;
+}
+
+/* Of the body only what came with the head, of a known length and not packed: for people who read why a message died. */
+void http1_tell_answer(struct http1 *h, const struct http1_head *head, struct slice bytes, struct protocol_outcome outcome,
+                       void (*tell)(struct http1 *h, struct protocol_outcome outcome)) {
+    struct slice body = slice_skip(bytes, head->size);
+    bool is_plain = head->framing == HTTP1_LENGTH && !head->known[HTTP1_CONTENT_ENCODING];
+    h->worker->answer.code = (uint16_t)head->code;
+    h->worker->answer.words = is_plain ? slice_head(body, (size_t)head->length) : slice_make("", 0);
+    tell(h, outcome);
+    h->worker->answer.code = 0;
+    h->worker->answer.words = slice_make("", 0);
+}
+
 struct mono http1_after(struct now now, int64_t delay_ns) {
     return delay_ns > 0 ? mono_after(now.mono, delay_ns) : MONO_NEVER;
 }

@@ -155,6 +155,12 @@ static inline size_t http1_own_max(const struct http1 *h) {
 void http1_close(struct http1 *h, enum status status);
 struct mono http1_after(struct now now, int64_t delay_ns); /* <= 0: never */
 void http1_invalid(struct http1 *h, enum status status, const char *words);
+#define HTTP1_WORDS_MAX 4096 /* bytes of a refusal's body that are waited for before its outcome is told */
+/* Dialled: the answer is a refusal whose body isn't all there. */
+bool http1_waits_for_words(struct http1 *h, const struct http1_head *head, struct slice bytes);
+/* Dialled: tells an outcome, and beside it the answer's status and the beginning of its body. */
+void http1_tell_answer(struct http1 *h, const struct http1_head *head, struct slice bytes, struct protocol_outcome outcome,
+                       void (*tell)(struct http1 *h, struct protocol_outcome outcome));
 /* How long a body may take: timeouts.head, and its size at limits.min_rate. */
 struct mono http1_body_due(const struct http1 *h, uint64_t size, struct now now);
 
