@@ -318,9 +318,10 @@ void net_fail(struct connection *c, enum status status, const char *words) {
 void net_recount(struct connection *c) {
     const struct protocol_session *session = net_session(c);
     size_t before = c->counted, kept = session ? session->kept : 0;
-    c->counted = (c->partial ? c->partial->capacity : 0) + c->sink.held + kept;
+    size_t weight = c->filtered && c->filtered->state ? c->filtered->filter->weight : 0;
+    c->counted = (c->partial ? c->partial->capacity : 0) + c->sink.held + kept + weight;
     c->net->bytes += c->counted - before;
-    if (c->net->is_short && c->counted > before && c->counted > kept && !c->setup->is_admin)
+    if (c->net->is_short && c->counted > before && c->counted > kept + weight && !c->setup->is_admin)
         net_fail(c, STATUS_OVERLOADED, "`limits.memory` is reached");
 }
 

@@ -43,6 +43,7 @@ struct filter_sink {
 struct filter {
     const char *name;
     size_t state_size; /* zeroed by the connection, which owns it */
+    size_t weight;     /* what it holds beside that for a connection that does nothing, about: counts in limits.memory */
     /* The connection is there: what begins, begins. What is wrong is in sink->status. */
     void (*open)(void *state, const void *profile, const struct protocol_setup *setup, struct protocol_worker *worker,
                  struct filter_sink *sink, const struct address *peer, struct now now);

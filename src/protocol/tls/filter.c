@@ -198,6 +198,6 @@ static void tls_done(void *state) {
 }
 
 const struct filter filter_tls = {
-    .name = "tls", .state_size = sizeof(struct tls), .open = tls_open, .feed = tls_feed, .seal = tls_seal, .shut = tls_shut,
+    .name = "tls", .state_size = sizeof(struct tls), .weight = TLS_WEIGHT, .open = tls_open, .feed = tls_feed, .seal = tls_seal, .shut = tls_shut,
     .facts = tls_facts, .done = tls_done,
 };

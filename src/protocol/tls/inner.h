@@ -12,6 +12,7 @@
 #define TLS_CHAIN_MAX 16   /* certificates of one chain */
 #define TLS_ANCHORS_MAX 4096 /* certificates of one authority file */
 #define TLS_NAMES_MAX 64   /* names of a peer that are looked at */
+#define TLS_WEIGHT (14u << 10) /* OpenSSL's objects of a connection that does nothing: bench/idle.py */
 #define TLS_CHATTER_MAX 32 /* key updates, tickets and the like without data between them */
 
 struct material {
