@@ -188,7 +188,7 @@ static size_t over_feed(void *state, struct slice bytes, bool ended, struct now 
             end(o, now);
         else if (cut == CUT_WAIT && !is_frame)
             sink->want = unit.want;
-        if (cut != CUT_UNIT && cut != CUT_CONTROL)
+        if (cut != CUT_UNIT && cut != CUT_CONTROL && !(cut == CUT_REFUSED && is_frame)) /* of which WebSocket knows the end */
             break;
         used += unit.used;
     }
