@@ -177,8 +177,8 @@ void proxy_begin(void *connection, const struct protocol_stream *stream) {
     struct session *s = ((struct connection *)connection)->owner;
     struct engine *engine = s->engine;
     const struct plan_route *route = &engine->plan->routes[stream->route];
-    if (!is_allowed(engine, s)) {
-        refuse(s, STATUS_FORBIDDEN);
+    if (!is_allowed(engine, s) || engine->net.is_short) {
+        refuse(s, engine->net.is_short ? STATUS_OVERLOADED : STATUS_FORBIDDEN);
         return;
     }
     struct proxy *p = proxy_new(engine, s, stream, &route->targets[0]);

@@ -338,6 +338,54 @@ static void a_stale_connection_costs_nobody_an_answer(void **state) {
     pw_stop();
 }
 
+static void a_body_comes_at_a_rate_or_ends(void **state) {
+    (void)state;
+    static const char *const heads[] = {
+        "PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n",
+        "PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n\r\n"};
+    for (size_t i = 0; i < COUNT_OF(heads); i++) {
+        static const uint8_t piece[8192];
+        struct pw_peer *client = begin(heads[i]);
+        struct pw_peer *up = pw_upstream();
+        pw_pass(8 * NS_PER_S); /* who waits for 100 owes nothing yet */
+        if (i == 1)
+            answer(up, "HTTP/1.1 100 Continue\r\n\r\n");
+        for (int n = 0; n < 20; n++) {
+            pw_say(client, slice_make(piece, sizeof piece));
+            pw_pass(NS_PER_S);
+        }
+        assert_false(client->closed);
+        for (int n = 0; n < 20; n++) {
+            pw_say(client, SLICE_OF("x"));
+            pw_pass(NS_PER_S);
+        }
+        assert_true(client->closed && up->closed);
+        pw_stop();
+    }
+}
+
+static void limits_of_an_answer_are_502(void **state) {
+    (void)state;
+    struct buffer text;
+    for (int which = 0; which < 3; which++) {
+        struct pw_peer *client = begin(GET("/a"));
+        struct pw_peer *up = pw_upstream();
+        buffer_init(&text, 1u << 20);
+        for (int i = 0; i < 9 && which == 0; i++)
+            buffer_add_text(&text, "HTTP/1.1 103 Early Hints\r\n\r\n");
+        buffer_add_text(&text, OK_HEAD);
+        for (int i = 0; i < (which == 1 ? 100 : which == 2 ? 33 : 0); i++)
+            buffer_add_format(&text, "X-%d: %0*d\r\n", i, which == 2 ? 1000 : 1, 1);
+        buffer_add_text(&text, "Content-Length: 0\r\n\r\n");
+        pw_say(up, buffer_slice(&text));
+        pw_run();
+        has(client, "HTTP/1.1 502 ");
+        assert_true(up->closed);
+        buffer_done(&text);
+        pw_stop();
+    }
+}
+
 static void nobody_there_is_503_at_once(void **state) {
     (void)state;
     pw_start(YAML);
@@ -394,6 +442,88 @@ static void an_endpoint_that_is_silent_loses_its_request_to_another(void **state
     assert_true(first->closed);
     answer(second, OK_HEAD "Content-Length: 0\r\n\r\n");
     has(client, "HTTP/1.1 200 OK");
+    pw_stop();
+}
+
+#define KEY "itk_YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE"
+#define HASH "sha256:17640d29039a1262803a71711440964c6a69627b65e68709e478aa4624dba923"
+#define KEYS(rules) \
+    "listeners: {web: {url: 'http://127.0.0.1:80', auth: key}}\n" \
+    "systems: {site: http://10.0.0.2:81, shop: {}}\n" \
+    "security: {identities: {shop: {system: shop, keys: {a: {hash: '" HASH "'}}" rules "}}}\n" \
+    "routes: {rest: {match: {http: {path: /**}}, proxy: site}}\n"
+
+static void keys_are_ours_and_end_here(void **state) {
+    (void)state;
+    static const struct {
+        const char *yaml, *request, *got;
+    } rows[] = {
+        {KEYS(""), "GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 401 "},
+        {KEYS(""), "GET /a HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer itk_x\r\n\r\n",
+         "HTTP/1.1 401 "},
+        {KEYS(", allow: ['send type/a.*']"),
+         "GET /a HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " KEY "\r\n\r\n", "HTTP/1.1 403 "},
+        {KEYS(", allow: ['call type/intertie.http.request.v1']"),
+         "GET /a HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " KEY "\r\n\r\n", NULL},
+        {KEYS(", allow: ['call type/*']"),
+         "GET /a HTTP/1.1\r\nHost: evil.example\r\nAuthorization: Bearer " KEY "\r\n\r\n", "HTTP/1.1 403 "},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        pw_start(rows[i].yaml);
+        struct pw_peer *client = pw_connect();
+        pw_say(client, slice_from(rows[i].request));
+        pw_run();
+        if (rows[i].got) {
+            has(client, rows[i].got);
+            assert_null(pw_upstream());
+        } else {
+            has(pw_upstream(), "GET /a HTTP/1.1\r\n");
+            lacks(pw_upstream(), "uthorization");
+        }
+        pw_stop();
+    }
+}
+
+static void a_trusted_proxy_is_believed(void **state) {
+    (void)state;
+    pw_start(YAML);
+    struct pw_peer *client = pw_connect_from(SLICE_OF("10.9.0.1:99"));
+    pw_say(client,
+           SLICE_OF(
+               "GET /a HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\n\r\n"));
+    pw_run();
+    has(pw_upstream(), "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\n");
+    has(pw_upstream(), "X-Forwarded-For: 10.9.0.1\r\n");
+    lacks(pw_upstream(), "X-Forwarded-Proto: http\r\n");
+    pw_stop();
+}
+
+static void a_reload_lets_streams_go_on_unless_their_system_goes(void **state) {
+    (void)state;
+    struct pw_peer *client = begin(GET("/a"));
+    struct pw_peer *up = pw_upstream(), *other = pw_connect();
+    answer(up, OK_HEAD "Content-Length: 4\r\n\r\nab");
+    pw_reload("log: {level: warn}\n" YAML);
+    pw_run();
+    answer(up, "cd");
+    has(client, "\r\n\r\nabcd");
+    pw_say(client, SLICE_OF(GET("/b")));
+    pw_run();
+    has(up, "GET /base/b ");
+    pw_stop();
+
+    client = begin(GET("/a"));
+    up = pw_upstream();
+    answer(up, OK_HEAD "Content-Length: 4\r\n\r\nab");
+    other = pw_connect();
+    pw_reload(
+        "name: gw\nlisteners: {web: {url: 'http://10.0.0.1:80', anonymous: true}}\nsystems: {two: http://10.0.0.3:80}\n"
+        "routes: {r: {match: {http: {path: /two/**}}, proxy: two}}\n");
+    pw_run();
+    assert_true(up->closed && client->closed);
+    pw_say(other, SLICE_OF(GET("/a")));
+    pw_run();
+    has(other, "HTTP/1.1 404 ");
     pw_stop();
 }
 
@@ -596,9 +726,14 @@ int main(void) {
         cmocka_unit_test(an_end_that_says_nothing_is_a_reset),
         cmocka_unit_test(who_goes_away_is_not_served_on),
         cmocka_unit_test(a_stale_connection_costs_nobody_an_answer),
+        cmocka_unit_test(a_body_comes_at_a_rate_or_ends),
+        cmocka_unit_test(limits_of_an_answer_are_502),
         cmocka_unit_test(nobody_there_is_503_at_once),
         cmocka_unit_test(time_runs_out_in_words),
         cmocka_unit_test(an_endpoint_that_is_silent_loses_its_request_to_another),
+        cmocka_unit_test(keys_are_ours_and_end_here),
+        cmocka_unit_test(a_trusted_proxy_is_believed),
+        cmocka_unit_test(a_reload_lets_streams_go_on_unless_their_system_goes),
         cmocka_unit_test(a_circle_ends),
         cmocka_unit_test(websocket_is_a_tunnel_from_101_on),
         cmocka_unit_test(an_upgrade_that_is_declined_is_an_answer),

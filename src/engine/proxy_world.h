@@ -27,6 +27,8 @@ struct pw_peer {
 static struct pw {
     struct config *config;
     struct plan *plan;
+    struct config *old_config;
+    struct plan *old_plan;
     struct engine *engine;
     struct now now;
     struct pw_peer peers[PW_PEERS];
@@ -112,6 +114,8 @@ static inline void pw_stop(void) {
     engine_free(pw.engine);
     plan_free(pw.plan);
     config_free(pw.config);
+    plan_free(pw.old_plan);
+    config_free(pw.old_config);
     for (unsigned i = 0; i < pw.count; i++) {
         buffer_done(&pw.peers[i].got);
         buffer_done(&pw.peers[i].says);
@@ -214,12 +218,28 @@ static inline void pw_run(void) {
     pw_run_by(64u << 10);
 }
 
-static inline struct pw_peer *pw_connect(void) {
+/* Another configuration. */
+static inline void pw_reload(const char *yaml) {
+    struct plan *old_plan = pw.plan;
+    struct config *old_config = pw.config;
+    pw_load(yaml);
+    struct engine_input input = {.kind = INPUT_CONFIG, .plan = pw.plan};
+    engine_input(pw.engine, &input, pw.now);
+    ASSERT(input.status == STATUS_OK && !pw.old_plan);
+    pw.old_plan = old_plan; /* connections still have its setups */
+    pw.old_config = old_config;
+}
+
+static inline struct pw_peer *pw_connect_from(struct slice from) {
     struct address peer;
     struct engine_input input = {.kind = INPUT_OPENED, .listener = 0, .peer = &peer};
-    ASSERT(address_parse(SLICE_OF("10.1.1.1:5000"), &peer));
+    ASSERT(address_parse(from, &peer));
     engine_input(pw.engine, &input, pw.now);
     return input.ret_connection ? pw_new(input.ret_connection, false) : NULL;
+}
+
+static inline struct pw_peer *pw_connect(void) {
+    return pw_connect_from(SLICE_OF("10.1.1.1:5000"));
 }
 
 static inline void pw_say(struct pw_peer *p, struct slice bytes) {

@@ -10,6 +10,7 @@
 static void forget(struct http1 *h) {
     memory_free(h->server.relay);
     h->server.relay = NULL;
+    h->sink->held = 0;
     h->sink->terms.answers_bounded = true;
 }
 
@@ -88,6 +89,8 @@ void relay_begin(struct http1 *h, const struct http1_head *head, const struct pr
     r->expects = !r->in_done && head->minor >= 1 && http1_known(head, HTTP1_EXPECT).data;
     if (r->in_done)
         s->in.phase = PHASE_STREAM_DONE;
+    h->sink->held =
+        !r->in_done && !r->expects; /* nothing is, but what has begun must come at limits.min_rate */
     h->sink->due = MONO_NEVER; /* the user has the time */
     h->sink->terms.answers_bounded = false; /* both ways are bounded, each by itself */
     if (!add_fields(h, head, way)) {
@@ -114,6 +117,7 @@ static size_t read_on(struct http1 *h, struct slice bytes, bool ended) {
     struct slice last;
     if (bytes.size)
         s->relay->expects = false;
+    h->sink->held = bytes.size && !s->relay->is_tunnel;
     size_t used = relay_read(h, &s->in, bytes, ended, &result, &last);
     if (!s->relay || h->sink->closing || result == HTTP1_MORE)
         return used;
@@ -125,6 +129,7 @@ static size_t read_on(struct http1 *h, struct slice bytes, bool ended) {
     }
     s->relay->in_done = true;
     s->in.phase = PHASE_STREAM_DONE;
+    h->sink->held = 0;
     if (s->relay->is_tunnel) {
         forget(h);
         http1_close(h, STATUS_PEER_CLOSED);
@@ -173,8 +178,10 @@ static bool interim(struct http1 *h, const struct protocol_stream_answer *answer
     struct buffer out;
     if (h->server.is_old || (answer->code == 100 && !r->expects))
         return true;
-    if (answer->code == 100)
+    if (answer->code == 100) {
         r->expects = false;
+        h->sink->held = 1;
+    }
     if (!begin(h, HEAD_ROOM + answer->fields.size, &out))
         return false;
     add_status(answer->code, &out);
