@@ -252,7 +252,7 @@ static void check_url(struct work *work, const struct node *node, const struct t
 }
 
 static const char *noun_of(const char *map) {
-    return strcmp(map, "systems") == 0 ? "system" : strcmp(map, "listeners") == 0 ? "listener" : strcmp(map, "policies") == 0 ? "policy" : "entry";
+    return strcmp(map, "systems") == 0 ? "system" : strcmp(map, "listeners") == 0 ? "listener" : strcmp(map, "policies") == 0 ? "policy" : strcmp(map, "security.credentials") == 0 ? "credential" : "entry";
 }
 
 static void check_reference(struct work *work, const struct node *node, const struct trail *trail, const struct config_row *row) {

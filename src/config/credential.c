@@ -151,11 +151,29 @@ static bool says(const struct node *map, const char *key, const char *word) {
     return node && node->kind == NODE_SCALAR && slice_is(node->text, word);
 }
 
+/* The header field that shows it; empty: none does. */
+static struct slice field_of(enum config_credential_kind kind, const struct node *value) {
+    const struct node *name = kind == CONFIG_CREDENTIAL_HEADER ? node_get(value, SLICE_OF("name")) : NULL;
+    if (kind == CONFIG_CREDENTIAL_BEARER || kind == CONFIG_CREDENTIAL_BASIC)
+        return SLICE_OF("authorization");
+    return name && name->kind == NODE_SCALAR && !name->unknown ? name->text : SLICE_OF("");
+}
+
 struct presenting {
     const struct node *system;
     const struct node *auth;
     const struct trail *trail; /* of `auth` */
 };
+
+static void check_fields(struct work *work, const struct presenting *at, struct slice field) {
+    const struct node *headers = node_get(at->system, SLICE_OF("headers"));
+    for (const struct node *child = headers && headers->kind == NODE_MAP ? headers->first : NULL; child;
+         child = child->next)
+        if (field.size && slice_equal_nocase(child->key, field))
+            work_error(work, at->auth->at, at->trail,
+                       "`%.*s` is shown as `%.*s`, which `headers` sets too (line %u)",
+                       SCALAR_SHOWN(at->auth->text), SCALAR_SHOWN(field), child->key_at.line);
+}
 
 static void check_wire(struct work *work, const struct presenting *at, const struct node *endpoint) {
     const struct node *url_node = node_get(endpoint, SLICE_OF("url"));
@@ -183,6 +201,7 @@ static void check_wire(struct work *work, const struct presenting *at, const str
             work, at->auth->at, at->trail,
             "`%.*s` would cross the network to `%.*s` in clear text; if that is meant, write `insecure: true`",
             SCALAR_SHOWN(at->auth->text), SCALAR_SHOWN(url.host));
+    check_fields(work, at, field_of(kind, value));
     if (kind == CONFIG_CREDENTIAL_WEBHOOK &&
         (says(at->system, "mode", "batch") || node_get(at->system, SLICE_OF("batch"))))
         work_error(work, at->auth->at, at->trail, "`%.*s` signs each event with its id; a batch has none",

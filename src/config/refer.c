@@ -206,6 +206,31 @@ static void check_rules(struct work *work, const struct node *identity, const st
             refer_unknown(work, item->at, &here, "system", rule.pattern, systems);
 }
 
+static const struct node *names_of(const struct node *identity) {
+    const struct node *certificate = node_get(identity, SLICE_OF("certificate"));
+    return certificate && certificate->kind == NODE_MAP ? node_get(certificate, SLICE_OF("san")) : NULL;
+}
+
+static bool has_name(const struct node *names, struct slice name) {
+    for (const struct node *item = names && names->kind == NODE_LIST ? names->first : NULL; item; item = item->next)
+        if (item->kind == NODE_SCALAR && !item->unknown && slice_equal_nocase(item->text, name))
+            return true;
+    return false;
+}
+
+/* A certificate makes its bearer one identity: the same name at two would make it whichever stands first. */
+static void check_names(struct work *work, const struct node *identities, const struct node *self, const struct trail *trail) {
+    const struct node *names = names_of(self);
+    struct trail certificate = {trail, SLICE_OF("certificate")}, here = {&certificate, SLICE_OF("san")};
+    for (const struct node *item = names && names->kind == NODE_LIST ? names->first : NULL; item; item = item->next)
+        for (const struct node *other = identities->first; other != self && item->kind == NODE_SCALAR && !item->unknown; other = other->next)
+            if (has_name(names_of(other), item->text)) {
+                work_error(work, item->at, &here, "`%.*s` is a name of the identity `%.*s` (line %u) too; a certificate belongs to one identity",
+                           SCALAR_SHOWN(item->text), SLICE_ARG(other->key), other->key_at.line);
+                break;
+            }
+}
+
 static void check_identity(struct work *work, const struct node *identity, const struct trail *trail, struct node *all) {
     const struct node *keys = node_get(identity, SLICE_OF("keys"));
     struct trail in_keys = {trail, SLICE_OF("keys")};
@@ -266,8 +291,10 @@ void refer_all(struct work *work) {
     struct trail root = {NULL, {NULL, 0}}, at = {&root, SLICE_OF("security")}, all = {&at, SLICE_OF("identities")};
     for (const struct node *child = identities && identities->kind == NODE_MAP ? identities->first : NULL; child && seen; child = child->next) {
         struct trail here = {&all, child->key};
-        if (child->kind == NODE_MAP)
+        if (child->kind == NODE_MAP) {
             check_identity(work, child, &here, seen);
+            check_names(work, identities, child, &here);
+        }
     }
     check_message_limits(work);
 }

@@ -133,6 +133,7 @@ static struct connection *new_connection(struct net *net, const struct protocol 
     c->sink.calls = &net->calls->protocol;
     c->sink.user = c;
     c->sink.out = &c->out;
+    c->sink.presents = &setup->presents;
     chain_init(&c->out, &net->pool, protocol->is_datagram);
     list_add(&net->open, &c->node);
     net->count++;

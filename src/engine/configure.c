@@ -217,6 +217,17 @@ static void renumber(struct engine *engine, const struct plan *old) {
     }
 }
 
+/* What they show is that of the new plan, from their next request on; those of an endpoint that is gone end with theirs. */
+static void present_anew(struct engine *engine) {
+    for (struct list_node *node = list_first(&engine->net.open); node; node = list_next(&engine->net.open, node)) {
+        struct connection *c = LIST_ENTRY(node, struct connection, node);
+        const struct session *s = c->was_open ? c->owner : NULL;
+        const struct endpoint *e = s ? s->endpoint : c->was_open ? NULL : c->owner;
+        if (e)
+            c->sink.presents = e->removed ? &c->setup->presents : &e->plan->setup.presents;
+    }
+}
+
 static uint32_t new_index(const struct plan *old, const struct plan *plan, uint32_t system) {
     return old && system < old->config->system_count ? plan_system(plan, old->config->systems[system].name) : CONFIG_NONE;
 }
@@ -307,6 +318,7 @@ enum status configure(struct engine *engine, const struct plan *plan, struct eng
             remove_system(engine, gone[i]);
         }
     memory_free(gone);
+    present_anew(engine);
     for (size_t i = 0; i < engine->system_count; i++) {
         for (size_t k = 0; k < engine->systems[i]->endpoint_count; k++) {
             struct endpoint *e = engine->systems[i]->endpoints[k];

@@ -272,7 +272,7 @@ static enum status endpoint(struct plan *plan, struct plan_endpoint *out, uint32
     setup->batch.wait_ns = owner->batch.wait_ns;
     memcpy(setup->compress, owner->compress, sizeof setup->compress);
     setup->encoding = owner->encoding == CONFIG_ENCODING_PROTOBUF ? ENCODING_PROTO : ENCODING_JSON;
-    if (!setup->name.data || !setup->host.data ||
+    if (!setup->name.data || !setup->host.data || !plan_presents(plan, setup, config) ||
         !plan_tls(plan, setup, &config->url, &config->tls, owner->policy.timeouts.connect_ns))
         return no_memory(fault);
     if (owner->proxy_protocol != CONFIG_PROXY_NONE && !says_proxy(plan, setup, owner->proxy_protocol))

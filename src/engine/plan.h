@@ -63,6 +63,8 @@ void plan_free(struct plan *plan);
 /* plan_tls.c: gives `setup` its filter where the scheme has TLS. False when memory is out. */
 bool plan_tls(struct plan *plan, struct protocol_setup *setup, const struct config_url *url, const struct config_tls *config,
               int64_t timeout_ns);
+/* plan_present.c: what is shown to that endpoint. False when memory is out. */
+bool plan_presents(struct plan *plan, struct protocol_setup *setup, const struct config_endpoint *config);
 /* CONFIG_NONE when nobody has that name. */
 uint32_t plan_system(const struct plan *plan, struct slice name);
 /* What message->route says of a route: of another plan it means nothing. */

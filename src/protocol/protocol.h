@@ -155,6 +155,7 @@ struct protocol_sink {
     bool paused;     /* feed() must not be called: the protocol waits for settle() (http1: one exchange at a time) */
     bool greets;     /* dialled: the peer hasn't shown yet that it is who was meant; if it ends so, the dial has failed */
     bool stays;      /* dialled, set by the user: it is kept open however idle, as far as the peer lets it */
+    const struct protocol_presents *presents; /* dialled: set before open(), and anew when that changes; NULL: as in setup */
     bool known;      /* set before open(): who the peer is was shown already (by a certificate), it needs no key */
     bool gathers;    /* send() holds something back: flush() is called at the end of each turn that touches it */
     /* Set by the protocol to end: what is in `out` is written, then the connection closes with this reason. */
@@ -207,6 +208,14 @@ struct protocol_greet {
     struct slice expect; /* a pattern for the peer's first unit, `*` is anything; empty: none is due */
     struct slice send;   /* a unit that we send then; empty: none */
     int64_t within_ns;
+};
+
+/* What we show to whom we dial. Secrets: nothing of it is ever logged. */
+struct protocol_presents {
+    struct slice lines;          /* http1, WebSocket: header lines, each with CRLF */
+    struct slice field;          /* the name of the field in them; empty: none */
+    const struct slice *secrets; /* http1: each body is signed with each of them (Standard Webhooks) */
+    size_t secret_count;
 };
 
 /* What an instance is told about its place. Outlives it; shared by all connections of a listener or endpoint. */
@@ -277,6 +286,7 @@ struct protocol_setup {
         int64_t wait_ns; /* so long the first waits for others; 0: to the end of the turn */
     } batch;
     int64_t expiry_ns; /* stream v1: so long a session may outlive its connection; 0: it doesn't */
+    struct protocol_presents presents; /* http1, WebSocket */
     struct slice own_system; /* stream v1 dialled: HELLO.system */
     struct slice own_client; /* stream v1 dialled: HELLO.client; empty: intertie/VERSION, a router that counts hops */
     struct slice own_key;    /* stream v1 dialled: HELLO.auth */

@@ -56,6 +56,40 @@ static const struct mistake mistakes[] = {
     {"security: {credentials: {c: {hmac: {secret: ['${KEY16}', '${KEY16}0', '${KEY16}1', '${KEY16}2', '${KEY16}3', '${KEY16}4', '${KEY16}5', '${KEY16}6', '${KEY16}7']}}}}",
      "1:45 security.credentials.c.hmac.secret: has more than 8 secrets"},
     {"security: {credentials: {c: {hmac: {secret: '${NONE}'}}}}", "1:45 security.credentials.c.hmac.secret: `${NONE}`: the variable is not set, and there is no default"},
+    {"security: {credentials: {c: {hmac: {secret: '${KEY16}'}, bearer: '${KEY16}'}}}",
+     "1:26 security.credentials.c: is of several kinds: one of header, bearer, basic, webhook and hmac is due"},
+    {"security: {credentials: {c: {bearer: '${LINES}'}}}",
+     "1:38 security.credentials.c.bearer: what it refers to is no bearer token: letters, digits and `-._~+/`, then perhaps `=`"},
+    {"security: {credentials: {c: {header: {name: x-key, value: '${LINES}'}}}}",
+     "1:59 security.credentials.c.header.value: what it refers to is no value of a header field: one line, without space at its ends"},
+    {"security: {credentials: {c: {header: {name: x key, value: '${KEY16}'}}}}", "1:45 security.credentials.c.header.name: `x key` can't name a header field"},
+    {"security: {credentials: {c: {header: {name: Host, value: '${KEY16}'}}}}", "1:45 security.credentials.c.header.name: intertie itself writes `Host`"},
+    {"security: {credentials: {c: {header: {name: CE-id, value: '${KEY16}'}}}}", "1:45 security.credentials.c.header.name: intertie itself writes `CE-id`"},
+    {"security: {credentials: {c: {header: {value: '${KEY16}'}}}}", "1:30 security.credentials.c.header: `name` is missing"},
+    {"security: {credentials: {c: {basic: {user: 'a:b', password: '${LINES}'}}}}",
+     "1:44 security.credentials.c.basic.user: a user name is one line without `:`\n"
+     "1:61 security.credentials.c.basic.password: what it refers to is no password: one line, without space at its ends"},
+    {"security: {credentials: {c: {webhook: {secret: '${KEY16}'}}}}",
+     "1:48 security.credentials.c.webhook.secret: what it refers to is no webhook secret: `whsec_` and 24 to 64 bytes in base64"},
+    {"systems: {a: {url: http://h/, auth: d}}\nsecurity: {credentials: {c: {bearer: '${KEY16}'}}}", "1:37 systems.a.auth: no credential `d`"},
+    {"systems: {a: {url: http://h.example/, auth: c}}\nsecurity: {credentials: {c: {bearer: '${KEY16}'}}}",
+     "1:45 systems.a.auth: `c` would cross the network to `h.example` in clear text; if that is meant, write `insecure: true`"},
+    {"systems: {a: {endpoints: {x: {url: intertie://h.example, auth: c}}}}\nsecurity: {credentials: {c: {bearer: '${KEY16}'}}}",
+     "1:64 systems.a.endpoints.x.auth: `c` would cross the network to `h.example` in clear text; if that is meant, write `insecure: true`"},
+    {"systems: {a: {url: tcp://h:1, auth: c}}\nsecurity: {credentials: {c: {bearer: '${KEY16}'}}}", "1:37 systems.a.auth: `c` is a bearer, which can't be shown on tcp (line 1)"},
+    {"systems: {a: {url: intertie://h, auth: c}}\nsecurity: {credentials: {c: {basic: {user: u, password: '${KEY16}'}}}}",
+     "1:40 systems.a.auth: `c` is a basic, which can't be shown on intertie (line 1)"},
+    {"systems: {a: {url: ws://127.0.0.1/, auth: c}}\nsecurity: {credentials: {c: {webhook: {secret: '${WHSEC}'}}}}",
+     "1:43 systems.a.auth: `c` is a webhook, which can't be shown on ws (line 1)"},
+    {"systems: {a: {url: https://h/, mode: batch, auth: c}}\nsecurity: {credentials: {c: {webhook: {secret: '${WHSEC}'}}}}",
+     "1:51 systems.a.auth: `c` signs each event with its id; a batch has none"},
+    {"systems: {a: {url: https://h/, auth: c}}\nsecurity: {credentials: {c: {hmac: {secret: '${KEY16}'}}}}",
+     "1:38 systems.a.auth: `c` is an hmac, which datagrams are signed with: name it in `envelope`"},
+    {"systems: {a: {accept: true, auth: c}}\nsecurity: {credentials: {c: {bearer: '${KEY16}'}}}", "1:29 systems.a.auth: means nothing: this system is never dialled"},
+    {"systems: {a: {url: https://h/, format: rest, auth: c, headers: {Authorization: x}}}\nsecurity: {credentials: {c: {bearer: '${KEY16}'}}}",
+     "1:52 systems.a.auth: `c` is shown as `authorization`, which `headers` sets too (line 1)"},
+    {"systems: {a: {accept: true}, b: {accept: true}}\nsecurity:\n  identities:\n    a: {system: a, certificate: {san: [x.example, y.example]}}\n    b: {system: b, certificate: {san: Y.example}}",
+     "5:39 security.identities.b.certificate.san: `Y.example` is a name of the identity `a` (line 4) too; a certificate belongs to one identity"},
     {"security: {credentials: {c: {oauth2: {client_id: x}}}}", "1:30 security.credentials.c.oauth2: not supported yet in 0.1.0"},
     /* -- streams -- */
     {SYSTEMS "routes: {r: {match: {}, proxy: pricing}}",
@@ -350,7 +384,7 @@ static void add_said(const struct config_report *report, struct buffer *out) {
 }
 
 static bool says(const struct mistake *mistake, const char *path) {
-    static const char *const variables[] = {"BARE", "30", "ODD", "\xff", "KEY16", "0123456789abcdef", "KEY15", "0123456789abcde", NULL};
+    static const char *const variables[] = {"BARE", "30", "ODD", "\xff", "KEY16", "0123456789abcdef", "KEY15", "0123456789abcde", "LINES", "a\nb", "WHSEC", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", NULL};
     const struct text_file files[] = {{path, mistake->text, false}, {"/odd", "\xff", false}, {0}};
     struct text_source source;
     struct config_report report;

@@ -213,8 +213,8 @@ void rest_begin(struct http1 *h, const struct http1_head *head, struct slice bod
 enum status rest_answer(struct http1 *h, const struct message *message, const struct overlay *overlay, struct now now);
 
 /* rest_client.c: messages as requests of their own */
-enum status rest_request(struct http1 *h, const struct message *message, const struct overlay *overlay,
-                         const struct protocol_send *options, struct buffer *out, bool *ret_is_head);
+enum status rest_request(struct http1 *h, const struct message *message, const struct overlay *overlay, struct buffer *out,
+                         bool *ret_is_head, struct now now);
 enum status rest_decode(struct http1 *h, const struct http1_head *head, struct slice body, struct message *message,
                         const struct slice id, const struct slice source, struct message_fault *fault, struct now now);
 

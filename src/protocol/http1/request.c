@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "protocol/http1/coded.h"
 #include "protocol/http1/gather.h"
+#include "protocol/http1/present.h"
 
 #define FIXED_ROOM (320 + CODED_ACCEPT_MAX + CODED_LINE_MAX) /* of a request's head beside host, path and what describes the body */
 
@@ -109,6 +110,7 @@ static void write_start(const struct http1 *h, bool asks, struct buffer *out) {
     buffer_add(out, SLICE_OF(" HTTP/1.1\r\nHost: "));
     buffer_add(out, h->setup->host);
     buffer_add(out, SLICE_OF("\r\nUser-Agent: intertie/" INTERTIE_VERSION "\r\n"));
+    present_add(h, out);
     if (asks)
         buffer_add(out, SLICE_OF("Prefer: reply\r\n"));
     if (asks && h->setup->compress[0])
@@ -121,7 +123,7 @@ static enum coding packing(const struct http1 *h) {
 }
 
 static uint8_t *begin(const struct http1 *h, size_t more, struct buffer *out) {
-    size_t size = FIXED_ROOM + h->setup->path.size + h->setup->host.size + more;
+    size_t size = FIXED_ROOM + h->setup->path.size + h->setup->host.size + present_size(h) + more;
     uint8_t *at = chain_reserve(h->sink->out, size);
     if (at)
         buffer_init_fixed(out, at, size);
@@ -141,7 +143,9 @@ static enum status send_one(struct http1 *h, const struct message *message, cons
     if (!reserve_sent(&h->client) || !begin(h, leave_size(&leave), &out))
         return STATUS_NO_MEMORY;
     write_start(h, options->asks, &out);
+    struct present_mark mark = present_begin(h, message, now, &out);
     leave_write(&leave, message, false, &out);
+    present_sign(h, mark, leave.body_size, &out);
     chain_commit(h->sink->out, out.status == STATUS_OK ? out.size : 0);
     if (out.status == STATUS_OK)
         push_sent(h,
@@ -157,7 +161,7 @@ static enum status send_rest(struct http1 *h, const struct message *message, con
     struct buffer *scratch = &h->worker->scratch;
     bool is_head = false;
     buffer_clear(scratch);
-    enum status status = rest_request(h, message, overlay, options, scratch, &is_head);
+    enum status status = rest_request(h, message, overlay, scratch, &is_head, now);
     if (status != STATUS_OK)
         return status;
     if (!reserve_sent(&h->client) || !chain_add(h->sink->out, buffer_slice(scratch)))

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "message/encoding.h"
 #include "protocol/http1/fields.h"
+#include "protocol/http1/present.h"
 #include "protocol/wrap.h"
 
 #define RESPONSE_TYPE "intertie.http.response.v1"
@@ -102,7 +103,7 @@ static enum status add_pairs(struct http1 *h, const struct message *message, str
     buffer_init_fixed(&room, bytes, sizeof bytes);
     while (http_pairs_next(&pairs, &room, &name, &value)) {
         static const char *const own[] = {"host", "content-length", "content-type", "authorization", "expect"};
-        bool drop = fields_is_hop(name) || is_replaced(h, name);
+        bool drop = fields_is_hop(name) || is_replaced(h, name) || present_owns(h, name);
         for (size_t i = 0; i < COUNT_OF(own); i++)
             drop = drop || slice_equal_nocase(name, slice_from(own[i]));
         if (!fields_is_legal(name, value))
@@ -130,6 +131,7 @@ static enum status add_fields(struct http1 *h, const struct message *message, co
     if (status != STATUS_OK)
         return status == STATUS_MALFORMED_EVENT ? STATUS_NOT_REPRESENTABLE : status;
     fields_via(h, &lines);
+    present_add(h, out);
     return add_own(h, message, out);
 }
 
@@ -137,10 +139,9 @@ static bool has_no_body(struct slice method) {
     return slice_is(method, "GET") || slice_is(method, "HEAD");
 }
 
-enum status rest_request(struct http1 *h, const struct message *message, const struct overlay *overlay,
-                         const struct protocol_send *options, struct buffer *out, bool *ret_is_head) {
+enum status rest_request(struct http1 *h, const struct message *message, const struct overlay *overlay, struct buffer *out,
+                         bool *ret_is_head, struct now now) {
     struct slice method;
-    (void)options;
     enum status status = add_line(h, message, out, &method);
     if (status == STATUS_OK)
         status = add_fields(h, message, overlay, out);
@@ -153,9 +154,11 @@ enum status rest_request(struct http1 *h, const struct message *message, const s
         buffer_add_u64(out, size);
         buffer_add(out, SLICE_OF("\r\n"));
     }
+    struct present_mark mark = present_begin(h, message, now, out);
     buffer_add(out, SLICE_OF("\r\n"));
     if (size)
         message_data_write(message, out);
+    present_sign(h, mark, size, out);
     return out->status;
 }
 

@@ -52,6 +52,7 @@ static void dial_open(void *state, const struct protocol_setup *setup, struct pr
         buffer_add(out, setup->own_key);
         buffer_add_text(out, "\r\n");
     }
+    buffer_add(out, (sink->presents ? sink->presents : &setup->presents)->lines);
     ws_request_write(&rules, slice_make(d->key, sizeof d->key), out);
     buffer_add_text(out, "\r\n");
     if (out->status != STATUS_OK || !chain_add(sink->out, buffer_slice(out)))
