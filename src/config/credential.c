@@ -206,6 +206,9 @@ static void check_wire(struct work *work, const struct presenting *at, const str
         (says(at->system, "mode", "batch") || node_get(at->system, SLICE_OF("batch"))))
         work_error(work, at->auth->at, at->trail, "`%.*s` signs each event with its id; a batch has none",
                    SCALAR_SHOWN(at->auth->text));
+    if (kind == CONFIG_CREDENTIAL_WEBHOOK && refer_is_proxied(work, at->system->key))
+        work_error(work, at->auth->at, at->trail, "`%.*s` signs whole bodies; a `proxy` route leads here, whose bodies stream by",
+                   SCALAR_SHOWN(at->auth->text));
 }
 
 static void check_system(struct work *work, const struct node *system, const struct trail *trail) {

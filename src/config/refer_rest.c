@@ -235,7 +235,7 @@ static void check_request(struct work *work, const struct node *node, const stru
     check_template(work, node, trail, path);
 }
 
-static bool is_proxied(const struct work *work, struct slice name) {
+bool refer_is_proxied(const struct work *work, struct slice name) {
     const struct node *routes = node_get(work->root, SLICE_OF("routes"));
     for (const struct node *route = routes && routes->kind == NODE_MAP ? routes->first : NULL; route;
          route = route->next) {
@@ -296,7 +296,7 @@ void refer_rest_system(struct work *work, const struct node *system, const struc
     const struct node *format = node_get(system, SLICE_OF("format")),
                       *rest = node_get(system, SLICE_OF("rest"));
     bool is_rest = format && format->kind == NODE_SCALAR && slice_is(format->text, "rest"),
-         proxied = is_proxied(work, trail->key);
+         proxied = refer_is_proxied(work, trail->key);
     struct trail here = {trail, SLICE_OF("rest")};
     if (is_rest) {
         check_service(work, system, trail);

@@ -61,6 +61,8 @@ void refer_rest_route(struct work *work, const struct node *route, const struct 
 void refer_rest_system(struct work *work, const struct node *system, const struct trail *trail);
 /* A key that names a header field. */
 void refer_field_name(struct work *work, const struct node *node, const struct trail *trail);
+/* Whether a `proxy` route leads to the system of that name. */
+bool refer_is_proxied(const struct work *work, struct slice name);
 /* A node that names the header field of a credential; NULL: there is none. */
 void refer_credential_field(struct work *work, const struct node *node, const struct trail *trail);
 /* credential.c: what we present, and who presents it where. Building comes after that of the systems. */

@@ -83,6 +83,8 @@ static const struct mistake mistakes[] = {
      "1:43 systems.a.auth: `c` is a webhook, which can't be shown on ws (line 1)"},
     {"systems: {a: {url: https://h/, mode: batch, auth: c}}\nsecurity: {credentials: {c: {webhook: {secret: '${WHSEC}'}}}}",
      "1:51 systems.a.auth: `c` signs each event with its id; a batch has none"},
+    {"systems: {a: {url: https://h/, auth: c}}\nroutes: {r: {match: {http: {path: /**}}, proxy: a}}\nsecurity: {credentials: {c: {webhook: {secret: '${WHSEC}'}}}}",
+     "1:38 systems.a.auth: `c` signs whole bodies; a `proxy` route leads here, whose bodies stream by"},
     {"systems: {a: {url: https://h/, auth: c}}\nsecurity: {credentials: {c: {hmac: {secret: '${KEY16}'}}}}",
      "1:38 systems.a.auth: `c` is an hmac, which datagrams are signed with: name it in `envelope`"},
     {"systems: {a: {accept: true, auth: c}}\nsecurity: {credentials: {c: {bearer: '${KEY16}'}}}", "1:29 systems.a.auth: means nothing: this system is never dialled"},

@@ -103,6 +103,18 @@ def an_endpoint_may_have_its_own():
 
 
 @case
+def a_streamed_request_shows_it_and_not_what_its_client_sent():
+    files = Secrets(key="ours")
+    receiver = Receiver()
+    systems = f"  shop: {{url: 'http://127.0.0.1:{receiver.port}', auth: c}}\nroutes: {{r: {{match: {{http: {{path: /shop/**}}}}, proxy: shop}}}}"
+    with Router(config(systems, c=f"{{header: {{name: X-Api-Key, value: {files.ref('key')}}}}}"), replay=False) as router:
+        same(router.http("POST", "/shop/a", b"hello", X_Api_Key="theirs", X_Other="1").status, 202, "answer")
+        headers, body, _ = receiver.got[0]
+        same((headers.get_all("x-api-key"), headers["x-other"], body), (["ours"], "1", b"hello"), "what arrives")
+    receiver.close()
+
+
+@case
 def a_changed_file_counts_from_the_next_request_on_the_same_connection():
     files = Secrets(token="first")
     receiver = Receiver()

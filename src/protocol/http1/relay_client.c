@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "protocol/http1/fields.h"
+#include "protocol/http1/present.h"
 
 static void forget(struct http1 *h) {
     memory_free(h->client.relay);
@@ -24,17 +25,17 @@ void relay_client_fail(struct http1 *h, enum status status, const char *words) {
 
 /* -- the request -- */
 
-/* The fields of `headers` replace what has their name. */
+/* The fields of `headers` and those of a credential replace what has their name. */
 static bool is_replaced(const struct http1 *h, struct slice line) {
     struct slice name = slice_head(line, slice_find(line, ':'));
     for (size_t i = 0; i < h->setup->header_count; i++)
         if (slice_equal_nocase(name, h->setup->headers[i].name))
             return true;
-    return false;
+    return present_owns(h, name);
 }
 
 static void add_lines(const struct http1 *h, struct slice lines, struct buffer *out) {
-    if (h->setup->header_count == 0) {
+    if (h->setup->header_count == 0 && present_size(h) == 0) {
         buffer_add(out, lines);
         return;
     }
@@ -92,6 +93,7 @@ static enum status write_head(struct http1 *h, const struct protocol_stream *str
     add_line(h, stream, scratch);
     add_lines(h, stream->fields, scratch);
     fields_via(h, &lines);
+    present_add(h, scratch);
     enum status status = add_own(h, scratch);
     add_framing(stream, scratch);
     buffer_add(scratch, SLICE_OF("\r\n"));
