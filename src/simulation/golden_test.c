@@ -176,6 +176,33 @@ static void a_line_that_does_not_come_closes_the_connection(void **state) {
     close_story(&story);
 }
 
+/* -- a system that refuses -- */
+
+static const char refusing_yaml[] =
+    "listeners: {web: http://127.0.0.1:8080}\n"
+    "systems: {ledger: {url: intertie://127.0.0.1:7460, redeliver: {attempts: 4, backoff: 100ms..400ms}}}\n";
+
+static void what_is_refused_waits_longer_each_time_and_is_dead_in_the_end(void **state) {
+    struct story story;
+    struct actor_script script = {.name = "ledger", .protocol = protocol_find(SLICE_OF("stream1")),
+                                  .address = SLICE_OF("127.0.0.1:7460"), .retry_percent = 100};
+    (void)state;
+    common(&script.setup, PROTOCOL_ACCEPTED);
+    open_world(&story, refusing_yaml, &script);
+    actor_send_new(story.caller, "event", "com.example.sold", "ledger", "e1", 0, NULL, "{}");
+    world_poke(story.world, &story.caller->party);
+    world_run(story.world, (struct mono){30 * NS_PER_S}, 10000);
+    expect(&story, "    0.000 ms  node dials 127.0.0.1:7460\n"
+                   "    0.000 ms  caller dials 127.0.0.1:8080\n"
+                   "    4.000 ms  ledger gets event com.example.sold e1\n"
+                   "   20.259 ms  ledger gets event com.example.sold e1\n"
+                   "   32.259 ms  ledger gets event com.example.sold e1\n"
+                   "  378.237 ms  ledger gets event com.example.sold e1\n"
+                   "  379.237 ms  the router ends e1: dead (retries-exhausted)\n");
+    assert_int_equal(story.caller->accepted, 1);
+    close_story(&story);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_query_over_http_is_answered_by_a_system_that_speaks_json_lines),
@@ -183,6 +210,7 @@ int main(void) {
         cmocka_unit_test(a_message_to_nobody_is_refused_with_its_reason),
         cmocka_unit_test(a_query_is_answered_by_the_next_line_of_a_system_that_knows_nothing_of_us),
         cmocka_unit_test(a_line_that_does_not_come_closes_the_connection),
+        cmocka_unit_test(what_is_refused_waits_longer_each_time_and_is_dead_in_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
