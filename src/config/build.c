@@ -205,6 +205,19 @@ static void lay(struct build *build, struct config_policy *policy, const struct 
     }
 }
 
+/* What is off until it is there: a map, be it empty, or `false` of whoever is nearer. */
+static void lay_switch(bool *on, const struct node *map, const char *name) {
+    const struct node *node = map ? node_get(map, slice_from(name)) : NULL;
+    if (node)
+        *on = node->kind == NODE_MAP;
+}
+
+static void lay_all(struct build *build, struct config_policy *policy, const struct node *map, bool marks) {
+    lay(build, policy, map, marks);
+    lay_switch(&policy->outlier.on, map, "outlier");
+    lay_switch(&policy->breaker.on, map, "breaker");
+}
+
 static const struct node *section(const struct build *build, const char *name) {
     const struct node *node = node_find(build->work->root, name);
     return node && node->kind == NODE_MAP ? node : NULL;
@@ -214,8 +227,8 @@ static void build_policy(struct build *build, struct config_policy *policy, cons
     const struct node *name = node_get(user, SLICE_OF("policy"));
     *policy = build->config->defaults;
     if (name && name->kind == NODE_SCALAR)
-        lay(build, policy, node_get(section(build, "policies"), name->text), true);
-    lay(build, policy, user, true);
+        lay_all(build, policy, node_get(section(build, "policies"), name->text), true);
+    lay_all(build, policy, user, true);
 }
 
 /* -- parts -- */
@@ -555,7 +568,7 @@ static void build_process(struct build *build) {
     fill(build, &config->defaults, &rows_policy, NULL);
     config->defaults.limits.session_in_flight = 256;
     config->defaults.retry.outcomes = config->defaults.redeliver.outcomes = RETRY_ALL;
-    lay(build, &config->defaults, defaults, false);
+    lay_all(build, &config->defaults, defaults, false);
     if (!build_url(build, &config->admin.url, admin ? admin->text : SLICE_OF("http://127.0.0.1:7470"), URL_ADMIN))
         build->failed = true;
     config->log.levels = take(build, levels ? levels->count : 0, sizeof *config->log.levels);

@@ -310,7 +310,8 @@ static void check_when(struct work *work, const struct node *node, const struct 
         work->report->status = STATUS_NO_MEMORY;
     else if (status != STATUS_OK)
         say_when(work, node, trail, false, fault.offset, fault.text);
-    for (size_t i = 0; status == STATUS_OK && i < lints->count; i++)
+    bool decides = !slice_is(trail->key, "key"); /* else it is any value */
+    for (size_t i = 0; status == STATUS_OK && decides && i < lints->count; i++)
         say_when(work, node, trail, true, lints->items[i].offset, lints->items[i].text);
 }
 

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/slice.h"
 #include "message/attribute.h"
+#include "policy/balance.h"
 #include "protocol/coding.h"
 
 #define CONFIG_FOREVER INT64_MAX
@@ -78,7 +79,6 @@ enum config_reply { CONFIG_REPLY_NONE, CONFIG_REPLY_FIFO };
 enum config_mode { CONFIG_MODE_AUTO, CONFIG_MODE_BINARY, CONFIG_MODE_STRUCTURED, CONFIG_MODE_BATCH };
 enum config_encoding { CONFIG_ENCODING_JSON, CONFIG_ENCODING_PROTOBUF };
 enum config_offline { CONFIG_OFFLINE_HOLD, CONFIG_OFFLINE_REFUSE };
-enum config_balance { CONFIG_BALANCE_ROUND_ROBIN };
 enum config_log_level { CONFIG_LOG_DEBUG, CONFIG_LOG_INFO, CONFIG_LOG_WARN, CONFIG_LOG_ERROR };
 enum config_log_format { CONFIG_LOG_AUTO, CONFIG_LOG_JSON, CONFIG_LOG_TEXT };
 
@@ -280,7 +280,40 @@ struct config_policy {
     } limits;
     int64_t ttl_ns;     /* CONFIG_FOREVER: none is given to a message without expiry */
     int64_t ttl_max_ns; /* CONFIG_FOREVER: no cap */
-    enum config_balance balance;
+    struct {
+        enum balance_by by;
+        struct slice key;  /* CESQL; empty: none */
+        int64_t sticky_ns; /* 0: nobody stays */
+    } balance;
+    struct {
+        uint32_t prefer; /* local */
+        uint32_t spill;  /* thousandths, as all shares */
+    } zones;
+    uint32_t panic;
+    struct {
+        int64_t over_ns;
+        uint32_t from;
+    } slow_start;
+    struct config_outlier {
+        bool on;
+        uint64_t consecutive;
+        uint32_t failure_rate;
+        uint32_t max_ejected;
+        int64_t latency_ns; /* 0: not looked at */
+        int64_t interval_ns;
+        int64_t eject_ns;
+        int64_t eject_max_ns;
+    } outlier;
+    struct config_breaker {
+        bool on;
+        uint64_t failures;
+        uint32_t share;
+        int64_t window_ns;
+        uint64_t min;
+        int64_t open_ns;
+        int64_t open_max_ns;
+        uint64_t probes;
+    } breaker;
     bool idempotent;
     struct config_retry retry;     /* request, query */
     struct config_retry redeliver; /* event, command */
@@ -300,6 +333,9 @@ struct config_endpoint {
     struct config_tls tls;
     uint32_t credential; /* what we present there; CONFIG_NONE: nothing */
     bool enabled;
+    uint64_t weight;
+    uint64_t tier;
+    struct slice zone; /* empty: nowhere in particular */
 };
 
 struct config_system {
@@ -428,6 +464,7 @@ struct config {
     struct slice path;        /* of the main file */
     struct slice environment; /* empty: the base */
     struct slice name;
+    struct slice zone;       /* empty: nowhere in particular */
     struct slice public_url; /* empty: relative */
     struct slice run_dir;    /* empty: the platform's default */
     uint64_t workers;        /* 0: one per usable core */

@@ -26,9 +26,28 @@ static bool same_retry(const struct config_retry *a, const struct config_retry *
            a->outcomes == b->outcomes;
 }
 
+static bool same_outlier(const struct config_outlier *a, const struct config_outlier *b) {
+    return a->on == b->on && a->consecutive == b->consecutive && a->failure_rate == b->failure_rate && a->max_ejected == b->max_ejected &&
+           a->latency_ns == b->latency_ns && a->interval_ns == b->interval_ns && a->eject_ns == b->eject_ns &&
+           a->eject_max_ns == b->eject_max_ns;
+}
+
+static bool same_breaker(const struct config_breaker *a, const struct config_breaker *b) {
+    return a->on == b->on && a->failures == b->failures && a->share == b->share && a->window_ns == b->window_ns && a->min == b->min &&
+           a->open_ns == b->open_ns && a->open_max_ns == b->open_max_ns && a->probes == b->probes;
+}
+
+/* Who gets a message, of those that could. */
+static bool same_choice(const struct config_policy *a, const struct config_policy *b) {
+    return a->balance.by == b->balance.by && slice_equal(a->balance.key, b->balance.key) && a->balance.sticky_ns == b->balance.sticky_ns &&
+           a->zones.prefer == b->zones.prefer && a->zones.spill == b->zones.spill && a->panic == b->panic &&
+           a->slow_start.over_ns == b->slow_start.over_ns && a->slow_start.from == b->slow_start.from &&
+           same_outlier(&a->outlier, &b->outlier) && same_breaker(&a->breaker, &b->breaker);
+}
+
 static bool same_policy(const struct config_policy *a, const struct config_policy *b) {
     return memcmp(&a->timeouts, &b->timeouts, sizeof a->timeouts) == 0 && memcmp(&a->limits, &b->limits, sizeof a->limits) == 0 &&
-           a->ttl_ns == b->ttl_ns && a->ttl_max_ns == b->ttl_max_ns && a->balance == b->balance && a->set == b->set &&
+           a->ttl_ns == b->ttl_ns && a->ttl_max_ns == b->ttl_max_ns && same_choice(a, b) && a->set == b->set &&
            a->idempotent == b->idempotent && same_retry(&a->retry, &b->retry) && same_retry(&a->redeliver, &b->redeliver) &&
            a->budget.min == b->budget.min && a->budget.share == b->budget.share && a->dead_letter == b->dead_letter;
 }
@@ -292,7 +311,7 @@ static bool compare_endpoints(const struct config *before, const struct config *
             struct config_change change = {was ? index : CONFIG_NONE, i, was ? old : CONFIG_NONE, s};
             if (!was)
                 ret->added[ret->added_count++] = change;
-            else if (was->enabled != now->enabled || !slice_equal(was->name, now->name) ||
+            else if (was->enabled != now->enabled || was->weight != now->weight || was->tier != now->tier || !slice_equal(was->zone, now->zone) || !slice_equal(was->name, now->name) ||
                      !slice_equal(credential_name(before, was->credential),
                                   credential_name(after, now->credential)))
                 ret->changed[ret->changed_count++] = change;

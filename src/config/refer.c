@@ -173,6 +173,31 @@ static void check_route(struct work *work, const struct node *route, const struc
 
 /* -- systems -- */
 
+/* Nearest wins: the system, its policy, `policies.default`. NULL: nobody says. */
+static const struct node *said(const struct work *work, const struct node *system, const char *group, const char *key) {
+    const struct node *policies = section(work, "policies"), *name = node_get(system, SLICE_OF("policy"));
+    const struct node *holders[] = {system, name && name->kind == NODE_SCALAR ? node_get(policies, name->text) : NULL,
+                                    node_get(policies, SLICE_OF("default"))};
+    for (size_t i = 0; i < COUNT_OF(holders); i++) {
+        const struct node *node = node_get(node_get(holders[i], slice_from(group)), slice_from(key));
+        if (node && node->kind == NODE_SCALAR)
+            return node;
+    }
+    return NULL;
+}
+
+/* Hash and sticky go by a key, and nothing else does. Told where the system itself has a say in it. */
+static void check_balance(struct work *work, const struct node *system, const struct trail *trail) {
+    const struct node *by = said(work, system, "balance", "by"), *key = said(work, system, "balance", "key");
+    const struct node *sticky = said(work, system, "balance", "sticky"), *own = node_get(system, SLICE_OF("balance"));
+    bool hashes = by && slice_is(by->text, "hash");
+    struct trail here = {trail, SLICE_OF("balance")};
+    if ((hashes || sticky) && !key)
+        work_error(work, own ? own->key_at : system->key_at, &here, "`%s` needs a `key`: an attribute, or CESQL", hashes ? "hash" : "sticky");
+    else if (key && !hashes && !sticky && node_get(own, SLICE_OF("key")))
+        work_error(work, key->at, &here, "`key` means something with `by: hash` or `sticky` only");
+}
+
 static void check_system(struct work *work, const struct node *system, const struct trail *trail) {
     const struct node *url = node_get(system, SLICE_OF("url"));
     const struct node *endpoints = node_get(system, SLICE_OF("endpoints"));
@@ -186,6 +211,7 @@ static void check_system(struct work *work, const struct node *system, const str
         work_error(work, endpoints->at, &here, "names none; leave it out for a system that only sends");
     }
     check_policy(work, system, trail, ROW_SYSTEM);
+    check_balance(work, system, trail);
     check_attempts(work, system, trail);
     refer_rest_system(work, system, trail);
 }

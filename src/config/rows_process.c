@@ -4,7 +4,7 @@
 
 static const struct config_row rows[] = {
     {"name", ROW_NAME, 0, "intertie", "This node, in logs, metrics and `Via`.", .field = ROW_FIELD(config, name)},
-    {"zone", ROW_NAME, ROW_PLANNED, NULL, "Its locality, for `zones`."},
+    {"zone", ROW_NAME, 0, NULL, "Its locality, for `zones`.", .field = ROW_FIELD(config, zone)},
     {"public_url", ROW_HTTP_URL, 0, NULL, "Prefix of `/systems/x` and `/problems/x` in what we write; without it they are relative.",
      .field = ROW_FIELD(config, public_url)},
     {"workers", ROW_WORKERS, 0, "auto", "Threads that carry messages; `auto` is one per usable core.", .least = 1, .most = 64,

@@ -36,7 +36,8 @@ static const char *check_recipient(const struct recipient *r, uint64_t *held) {
     *held += queued + r->later.count + r->sent.count + r->asked.count;
     for (struct list_node *node = list_first(&r->members); node; node = list_next(&r->members, node)) {
         const struct member *m = LIST_ENTRY(node, struct member, recipient_node);
-        if (member_can_take(m) && (r->queue[0].count || r->queue[1].count || r->queue[2].count || r->queue[3].count || r->queue[4].count))
+        bool serves = !r->choice || balance_is_ready(&r->choice->balance);
+        if (serves && member_can_take(m) && (r->queue[0].count || r->queue[1].count || r->queue[2].count || r->queue[3].count || r->queue[4].count))
             return "a lane waits although somebody has room";
     }
     return NULL;

@@ -68,6 +68,7 @@ struct engine_change *engine_change_new(const struct plan *plan) {
 }
 
 void system_free(struct engine *engine, struct system *system) {
+    choice_free(engine, &system->recipient); /* it knows them */
     for (size_t i = 0; i < system->endpoint_count; i++)
         endpoint_free(engine, system->endpoints[i]);
     recipient_done(engine, &system->recipient);
@@ -92,20 +93,14 @@ static struct endpoint *keep_endpoint(struct system *system, const struct plan_e
 /* Connections of an endpoint that is gone finish what they have. */
 static void retire(struct engine *engine, struct endpoint *e) {
     e->removed = true;
+    choice_leave(engine, &e->outlet);
     deadlines_clear(&engine->deadlines, &e->redial.deadline);
     deadlines_clear(&engine->deadlines, &e->age.deadline);
     if (e->connections == 0) {
         endpoint_free(engine, e);
         return;
     }
-    for (struct list_node *node = list_first(&engine->net.open); node;) {
-        struct connection *c = LIST_ENTRY(node, struct connection, node);
-        node = list_next(&engine->net.open, node);
-        bool dialling = c->status < CONNECTION_OPEN && c->owner == e;
-        const struct session *s = c->was_open ? c->owner : NULL;
-        if (dialling || (s && s->endpoint == e))
-            connection_shut(c, STATUS_GOING_AWAY, engine->plan->config->drain.grace_ns);
-    }
+    endpoint_empty(engine, e, true);
 }
 
 /* What the old system has is kept; for the rest it takes over what was made for the change. */
@@ -326,6 +321,7 @@ enum status configure(struct engine *engine, const struct plan *plan, struct eng
                 e->outlet.id = ++engine->outlet_ids;
             endpoint_start(engine, e);
         }
+        choice_configure(engine, engine->systems[i]);
         recipient_wake(engine, &engine->systems[i]->recipient);
     }
     return STATUS_OK;

@@ -12,6 +12,7 @@ struct endpoint *endpoint_new(struct system *system, const struct plan_endpoint 
     e->system = system;
     e->outlet.endpoint = e;
     e->outlet.recipient = &system->recipient;
+    e->outlet.slot = BALANCE_NONE;
     list_init(&e->outlet.ready);
     e->redial = (struct timer){.deadline = {.at = MONO_NEVER}, .kind = TIMER_REDIAL};
     e->age = (struct timer){.deadline = {.at = MONO_NEVER}, .kind = TIMER_AGE};
@@ -31,8 +32,8 @@ uint64_t endpoint_takes(const struct endpoint *e) {
     return (uint64_t)(setup->pipeline ? setup->pipeline : 1) * (setup->batch.max ? setup->batch.max : 1);
 }
 
-static bool may_dial(const struct engine *engine, const struct endpoint *e) {
-    return !e->removed && e->plan->config->enabled && e->connections - e->retiring < connections_max(e) &&
+static bool may_dial(struct engine *engine, const struct endpoint *e) {
+    return !e->removed && choice_serves(engine, e) && e->plan->config->enabled && e->connections - e->retiring < connections_max(e) &&
            mono_due(e->next_dial, engine->now.mono);
 }
 
@@ -45,6 +46,20 @@ static void dial(struct engine *engine, struct endpoint *e) {
         e->next_dial = mono_after(engine->now.mono, BACKOFF_BASE_NS);
         timer_set(engine, &e->redial, e->next_dial);
     }
+}
+
+bool endpoint_warm(struct engine *engine, struct endpoint *e) {
+    if (e->connections > e->open || !may_dial(engine, e))
+        return false;
+    dial(engine, e);
+    return true;
+}
+
+uint32_t endpoint_capacity(const struct endpoint *e) {
+    bool is_web = config_scheme_plain(e->plan->config->url.scheme) == CONFIG_SCHEME_HTTP;
+    uint64_t each = is_web ? endpoint_takes(e) : e->system->config->policy.limits.in_flight;
+    uint64_t all = each * connections_max(e);
+    return each > UINT32_MAX || all > UINT32_MAX ? UINT32_MAX : (uint32_t)all;
 }
 
 /* Somebody waits for this system: dial where nothing is under way, round robin; one more where all are busy. */
@@ -138,6 +153,19 @@ void endpoint_free(struct engine *engine, struct endpoint *e) {
     deadlines_clear(&engine->deadlines, &e->redial.deadline);
     deadlines_clear(&engine->deadlines, &e->age.deadline);
     memory_free(e);
+}
+
+void endpoint_empty(struct engine *engine, struct endpoint *e, bool now) {
+    for (struct list_node *node = list_first(&engine->net.open); node;) {
+        struct connection *c = LIST_ENTRY(node, struct connection, node);
+        node = list_next(&engine->net.open, node);
+        bool dialling = c->status < CONNECTION_OPEN && c->owner == e;
+        struct session *s = c->was_open ? c->owner : NULL;
+        if (dialling || (now && s && s->endpoint == e))
+            connection_shut(c, STATUS_GOING_AWAY, engine->plan->config->drain.grace_ns);
+        else if (s && s->endpoint == e)
+            pool_retire(engine, s);
+    }
 }
 
 void endpoint_redial(struct engine *engine, struct endpoint *e) {

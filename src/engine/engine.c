@@ -279,6 +279,9 @@ static void ring(struct engine *engine) {
         case TIMER_DEAD:
             dead_ring(engine);
             break;
+        case TIMER_CHOICE:
+            choice_ring(engine, LIST_ENTRY(timer, struct choice, look));
+            break;
         case TIMER_ASK:
             ask_ring(engine, timer);
             break;

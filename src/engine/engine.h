@@ -9,7 +9,7 @@
  *   reply.c      an asked-for reply meets its request and goes to the asker
  *   dead.c       what was accepted, can't be delivered and may not be dropped waits there for a person
  *   ending.c     one row of one table: delivered, replied, expired, rejected, dead, dropped, and the reason
- * endpoint.c dials for those who are not there; mail.c hands over between workers.
+ * choice.c which of several takers, facts.c what is thought of endpoints; endpoint.c dials for those who are not there; mail.c hands over between workers.
  *
  * Each accepted message has one owner engine until its end. All calls come from the worker's thread. */
 #ifndef ENGINE_ENGINE_H
@@ -17,6 +17,7 @@
 
 #include "connection/net.h"
 #include "engine/plan.h"
+#include "policy/result.h"
 #include "policy/retry.h"
 
 struct engine;
@@ -79,6 +80,37 @@ struct engine_retry {
     enum retry_why why;
 };
 
+/* What an endpoint is, to who chooses among them. */
+enum engine_endpoint_state {
+    ENDPOINT_UP,
+    ENDPOINT_HALF_OPEN, /* its breaker lets a few try */
+    ENDPOINT_OPEN,      /* its breaker lets nothing pass */
+    ENDPOINT_EJECTED,
+    ENDPOINT_DOWN,     /* by hand, or disabled */
+    ENDPOINT_DRAINING, /* by hand: it finishes what it has */
+    ENDPOINT_STATE_COUNT
+};
+const char *engine_endpoint_state_name(enum engine_endpoint_state state);
+
+enum engine_by_hand { BY_HAND_UP, BY_HAND_DRAIN, BY_HAND_DOWN };
+
+/* Borrowed. */
+struct engine_endpoint_view {
+    struct slice name; /* SYSTEM/ENDPOINT */
+    struct slice url;
+    enum engine_endpoint_state state;
+    const char *why;   /* it is so; empty: nothing happened */
+    struct wall since; /* 0: since the start */
+    uint32_t weight;   /* in force */
+    uint32_t tier;
+    struct slice zone;
+    uint32_t in_flight;
+    uint32_t connections; /* open */
+    uint32_t failures;    /* dials in a row that failed */
+    bool is_by_hand;      /* something of it was set by hand */
+    uint64_t results[RESULT_COUNT];
+};
+
 struct engine_calls {
     /* Every ending, delivered and replied too: on the message path, runs of them in one call. May be NULL. */
     void (*counted)(void *user, const struct engine_count *count);
@@ -90,6 +122,8 @@ struct engine_calls {
     void (*exchanged)(void *user, const struct engine_exchange *exchange);
     /* Requests on the admin listener and others that are no messages; see http1/http1.h. May be NULL: 404. */
     void (*request)(void *user, struct connection *connection, uint64_t token, const struct protocol_request *request);
+    /* An endpoint is in another state than before. May be NULL. */
+    void (*endpoint)(void *user, const struct engine_endpoint_view *endpoint);
     /* A connection opened or closed, for the log. May be NULL. */
     void (*connection)(void *user, const struct connection *connection, bool opened);
 };
@@ -199,6 +233,10 @@ struct engine_system_view {
     struct wall holding_since; /* 0: it doesn't hold */
     struct wall heartbeat;     /* newest; 0: none */
 };
+/* By the plan's index of system and endpoint. */
+size_t engine_endpoint_count(const struct engine *engine, size_t system);
+void engine_endpoint_view(const struct engine *engine, size_t system, size_t index,
+                          struct engine_endpoint_view *ret_view);
 size_t engine_system_count(const struct engine *engine);
 void engine_system_view(const struct engine *engine, size_t index, struct engine_system_view *ret_view);
 

@@ -108,6 +108,7 @@ enum status flight_send(struct engine *engine, struct member *m, const struct me
     f->from = from;
     f->expiry = message->expiry;
     f->sent = engine->now.mono;
+    choice_count(m, 1);
     m->in_flight++;
     m->recipient->in_flight++;
     engine->totals.in_flight++;
@@ -154,6 +155,7 @@ static void land(struct engine *engine, struct flight *f) {
     if (!m)
         return;
     f->member = NULL;
+    choice_count(m, -1);
     m->in_flight--;
     m->recipient->in_flight--;
     engine->totals.in_flight--;
@@ -238,6 +240,7 @@ static void land_run(struct engine *engine, struct session *s, uint32_t count) {
     s->flight_first = (s->flight_first + count) & (s->flight_capacity - 1);
     s->flight_count -= count;
     s->flight_base += count;
+    choice_count(m, -(int32_t)count);
     m->in_flight -= count;
     m->recipient->in_flight -= count;
     engine->totals.in_flight -= count;

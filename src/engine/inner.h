@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "base/assert.h"
 #include "base/memory.h"
+#include "engine/choice.h"
 #include "engine/engine.h"
 #include "policy/lanes.h"
 #include "policy/result.h"
@@ -17,25 +18,6 @@ struct poll_wait;
 struct ask;
 struct later;
 struct proxy;
-
-/* What a deadline of the engine belongs to. */
-enum timer_kind {
-    TIMER_DELIVERY,
-    TIMER_WAITER,
-    TIMER_SWEEP,
-    TIMER_REDIAL,
-    TIMER_ACKS,
-    TIMER_ASK,
-    TIMER_AGE,
-    TIMER_LATER,
-    TIMER_FETCH,
-    TIMER_PROXY,
-    TIMER_DEAD
-};
-struct timer {
-    struct deadline deadline;
-    uint8_t kind; /* enum timer_kind */
-};
 
 /* Takers that a delivery would rather not have (again): ids of outlets, 0: none. The oldest makes place for the next. */
 #define AVOID_MAX 4
@@ -121,7 +103,10 @@ struct outlet {
     struct list ready;     /* members with room */
     struct recipient *recipient;
     struct endpoint *endpoint; /* NULL: a session */
+    struct member *member;     /* a session's own; an endpoint's: NULL */
     uint32_t id;               /* of this engine, never used again; not 0 */
+    uint32_t slot;             /* in its recipient's choice */
+    uint32_t in_flight;
 };
 
 /* One connection (or another worker's session) as a taker for one recipient. */
@@ -145,6 +130,7 @@ struct member {
 struct recipient {
     /* what each message looks at */
     struct list outlets_ready;
+    struct choice *choice; /* NULL: turns over `outlets_ready` */
     struct list waiters;
     uint64_t queued;
     uint64_t in_flight;
@@ -195,6 +181,7 @@ struct endpoint {
     struct mono last_failed;
     bool removed;
     uint64_t results[RESULT_COUNT]; /* what attempts at it came to */
+    struct fitness fitness;
 };
 
 struct system {
@@ -425,7 +412,7 @@ void recipient_init(struct recipient *recipient, uint32_t system, struct slice n
 void recipient_done(struct engine *engine, struct recipient *recipient);
 bool recipient_has_room(const struct recipient *recipient, size_t size);
 /* Somebody can take a message now. */
-bool recipient_is_ready(const struct recipient *recipient);
+bool recipient_is_ready(struct engine *engine, struct recipient *recipient);
 /* Who takes this message (NULL: an exchange that is streamed): one of those that are ready, rather none of `avoid` (NULL: any will do). NULL: nobody is ready. */
 struct member *recipient_pick(struct engine *engine, struct recipient *recipient, const struct message *message,
                               const struct avoid *avoid);
@@ -635,6 +622,12 @@ bool proxy_holds(const struct session *session);
 struct endpoint *endpoint_new(struct system *system, const struct plan_endpoint *plan);
 uint64_t endpoint_takes(const struct endpoint *endpoint);
 void endpoint_want(struct engine *engine, struct system *system);
+/* One more connection, if it may have one and none is under way. */
+bool endpoint_warm(struct engine *engine, struct endpoint *endpoint);
+/* Messages that it can have under way at once. */
+uint32_t endpoint_capacity(const struct endpoint *endpoint);
+/* Its connections finish what they have and close; `now`: soon. */
+void endpoint_empty(struct engine *engine, struct endpoint *endpoint, bool now);
 /* An endpoint other than that outlet's is dialled, if none is connected. */
 void endpoint_want_other(struct engine *engine, struct system *system, const struct outlet *outlet);
 void endpoint_start(struct engine *engine, struct endpoint *endpoint);
@@ -646,7 +639,14 @@ void endpoint_free(struct engine *engine, struct endpoint *endpoint);
 void fail_askers(struct engine *engine, struct system *system);
 bool system_is_hopeless(const struct system *system, struct mono since);
 
-/* facts.c: what is known of endpoints. */
+/* So many messages more or less are under way to it. */
+static inline void choice_count(struct member *member, int32_t change) {
+    member->outlet->in_flight += (uint32_t)change;
+    if (member->recipient->choice)
+        choice_counts(member->outlet, change);
+}
+
+/* facts.c */
 /* What an attempt came to, and how long it took (-1: not known). For each attempt that was made at it, once. */
 void endpoint_result(struct engine *engine, struct endpoint *endpoint, enum attempt_result result, int64_t latency_ns);
 

@@ -154,6 +154,7 @@ enum status mail_deliver(struct engine *engine, struct member *m, struct deliver
     list_add(&m->recipient->asked, &d->node);
     d->state = DELIVERY_REMOTE;
     d->member = m;
+    choice_count(m, 1);
     m->in_flight++;
     m->remote_bytes += message_kept_size(d->message);
     m->recipient->in_flight++;
@@ -389,6 +390,7 @@ static void take_lost(struct engine *engine, uint32_t from) {
 void mail_landed(struct engine *engine, struct delivery *d) {
     struct member *m = d->member;
     d->member = NULL;
+    choice_count(m, -1);
     m->in_flight--;
     m->remote_bytes -= message_kept_size(d->message);
     m->recipient->in_flight--;

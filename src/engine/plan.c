@@ -280,16 +280,27 @@ static enum status endpoint(struct plan *plan, struct plan_endpoint *out, uint32
     return added_headers(plan, setup, owner, fault);
 }
 
+/* Checked already, so that only memory may fail. */
+static bool balance_key(struct plan *plan, struct plan_key *key, struct slice text) {
+    struct cesql_options options = {.declared = &plan->config->extensions, .require_declared = true};
+    struct cesql_fault why;
+    *key = (struct plan_key){.attribute = attribute_find(text)};
+    return text.size == 0 || cesql_compile(text, &options, &plan->arena, &key->cesql, &why, NULL) == STATUS_OK;
+}
+
 static enum status systems(struct plan *plan, struct fault *fault) {
     const struct config *config = plan->config;
     plan->direct = arena_array(&plan->arena, config->system_count + 1, sizeof *plan->direct);
     plan->endpoints = arena_array(&plan->arena, config->system_count + 1, sizeof(struct plan_endpoint *));
-    if (!plan->direct || !plan->endpoints)
+    plan->keys = arena_array(&plan->arena, config->system_count + 1, sizeof *plan->keys);
+    if (!plan->direct || !plan->endpoints || !plan->keys)
         return no_memory(fault);
     for (uint32_t i = 0; i < config->system_count; i++) {
         const struct config_system *system = &config->systems[i];
         plan->direct[i] = (struct plan_target){i, config_policy_of(config, NULL, system)};
         plan->endpoints[i] = arena_array(&plan->arena, system->endpoint_count + 1, sizeof **plan->endpoints);
+        if (!balance_key(plan, &plan->keys[i], system->policy.balance.key))
+            return no_memory(fault);
         if (!plan->endpoints[i] || !map_put(&plan->system_names, system->name, &plan->direct[i]))
             return no_memory(fault);
         for (size_t k = 0; k < system->endpoint_count; k++) {

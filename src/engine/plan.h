@@ -30,6 +30,12 @@ struct plan_endpoint {
     uint32_t system;
 };
 
+/* Whose turn it is by what a message says: `balance.key`. */
+struct plan_key {
+    enum attribute attribute;  /* ATTRIBUTE_OTHER: as the program says */
+    const struct cesql *cesql; /* NULL: there is no key */
+};
+
 struct plan_listener {
     const struct config_listener *config;
     const struct protocol *protocol;
@@ -51,6 +57,7 @@ struct plan {
     struct plan_target *direct;        /* by system index: by the target alone */
     const struct match_table *match;
     const struct security *security;
+    struct plan_key *keys;          /* by system index */
     struct map system_names;        /* name -> &direct[i] */
     struct protocol_setup admin;    /* http1, is_admin */
     uint64_t reads; /* known attributes that any rule reads */

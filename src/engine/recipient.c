@@ -41,6 +41,11 @@ bool member_can_take(const struct member *m) {
     return connection_has_room(s->connection) && !s->retiring && (!s->connection->sink.terms.acks || m->in_flight < m->limit);
 }
 
+static void outlet_is_full(struct engine *engine, struct outlet *outlet) {
+    list_remove(&outlet->recipient->outlets_ready, &outlet->node);
+    choice_place(engine, outlet);
+}
+
 /* Links or unlinks it among those that are ready. */
 void member_look(struct engine *engine, struct member *m) {
     bool can = member_can_take(m);
@@ -51,19 +56,21 @@ void member_look(struct engine *engine, struct member *m) {
     struct recipient *r = m->recipient;
     if (can) {
         list_add(&outlet->ready, &m->ready_node);
-        if (!list_node_is_linked(&outlet->node))
+        if (!list_node_is_linked(&outlet->node)) {
             list_add(&r->outlets_ready, &outlet->node);
+            choice_place(engine, outlet);
+        }
         if (r->queued || r->waiters.count || r->proxies.count)
             recipient_wake(engine, r);
     } else {
         list_remove(&outlet->ready, &m->ready_node);
         if (outlet->ready.count == 0)
-            list_remove(&r->outlets_ready, &outlet->node);
+            outlet_is_full(engine, outlet);
     }
 }
 
-bool recipient_is_ready(const struct recipient *r) {
-    return r->outlets_ready.count > 0;
+bool recipient_is_ready(struct engine *engine, struct recipient *r) {
+    return r->choice ? choice_is_ready(engine, r->choice) : r->outlets_ready.count > 0;
 }
 
 void avoid_add(struct avoid *avoid, const struct outlet *outlet) {
@@ -83,9 +90,11 @@ bool avoid_has(const struct avoid *avoid, const struct outlet *outlet) {
 /* Those that are avoided are few: at most so many are passed over. */
 struct member *recipient_pick(struct engine *engine, struct recipient *r, const struct message *message,
                               const struct avoid *avoid) {
-    (void)engine;
-    (void)message;
     struct list_node *node = list_first(&r->outlets_ready);
+    if (r->choice) {
+        struct outlet *chosen = node ? choice_pick(engine, r->choice, message, avoid) : NULL;
+        return chosen ? LIST_ENTRY(list_first(&chosen->ready), struct member, ready_node) : NULL;
+    }
     while (node && avoid && avoid->outlets[0] && avoid_has(avoid, LIST_ENTRY(node, struct outlet, node)))
         node = list_next(&r->outlets_ready, node);
     if (!node && !(node = list_first(&r->outlets_ready)))
@@ -119,6 +128,8 @@ enum status member_send(struct engine *engine, struct member *m, const struct me
     enum status status = m->session ? flight_send(engine, m, message, delivery, attempt, from)
                                     : mail_deliver(engine, m, delivery);
     member_took(engine, m);
+    if (m->recipient->choice)
+        choice_sent(engine, m);
     return status;
 }
 
@@ -129,8 +140,13 @@ static bool give_outlet(struct engine *engine, struct member *m) {
     m->own_outlet = true;
     m->outlet->recipient = m->recipient;
     m->outlet->id = ++engine->outlet_ids;
+    m->outlet->slot = BALANCE_NONE;
+    m->outlet->member = m;
     list_init(&m->outlet->ready);
-    return true;
+    if (choice_join(engine, m->outlet))
+        return true;
+    memory_free(m->outlet);
+    return false;
 }
 
 static void join(struct engine *engine, struct member *m) {
@@ -190,6 +206,7 @@ static void forget_flights(struct engine *engine, struct member *m) {
         struct flight *f = flight_find(m->session, m->session->flight_base + i);
         if (f->member == m) {
             f->member = NULL;
+            choice_count(m, -1);
             m->recipient->in_flight--;
             engine->totals.in_flight--;
         }
@@ -223,13 +240,15 @@ void member_free(struct engine *engine, struct member *m) {
     if (list_node_is_linked(&m->ready_node)) {
         list_remove(&m->outlet->ready, &m->ready_node);
         if (m->outlet->ready.count == 0)
-            list_remove(&r->outlets_ready, &m->outlet->node);
+            outlet_is_full(engine, m->outlet);
     }
     list_remove(&r->members, &m->recipient_node);
     if (r->members.count == 0 && r->queued)
         r->holding_since = engine->now.wall;
-    if (m->own_outlet)
+    if (m->own_outlet) {
+        choice_leave(engine, m->outlet);
         memory_free(m->outlet);
+    }
     memory_free(m);
 }
 
@@ -364,7 +383,7 @@ void recipient_pump(struct engine *engine, struct recipient *r) {
     struct delivery *d;
     if (r->proxies.count)
         proxy_pump(engine, r);
-    while (recipient_is_ready(r) && (d = next_queued(r))) {
+    while (recipient_is_ready(engine, r) && (d = next_queued(r))) {
         struct member *m = pick_able(engine, r, d);
         if (!m)
             break;

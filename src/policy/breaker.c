@@ -21,10 +21,6 @@ void breaker_sent(struct breaker *breaker) {
     breaker->trying += breaker->state == BREAKER_HALF_OPEN;
 }
 
-void breaker_unsent(struct breaker *breaker) {
-    breaker->trying -= breaker->state == BREAKER_HALF_OPEN && breaker->trying;
-}
-
 /* Twice as long as last time, and half of it by chance, so that many don't come back at once. */
 static void open(struct breaker *breaker, const struct breaker_config *config, struct mono now,
                  struct rng *rng) {
@@ -96,7 +92,10 @@ bool breaker_heard(struct breaker *breaker, const struct breaker_config *config,
 }
 
 bool breaker_look(struct breaker *breaker, struct mono now) {
-    if (breaker->state != BREAKER_OPEN || !mono_due(breaker->until, now))
+    if (breaker->state == BREAKER_CLOSED || !mono_due(breaker->until, now))
+        return false;
+    breaker->until = mono_after(now, BREAKER_SILENT_NS);
+    if (breaker->state == BREAKER_HALF_OPEN && !breaker->trying)
         return false;
     breaker->state = BREAKER_HALF_OPEN;
     breaker->trying = breaker->passed = 0;

@@ -11,6 +11,7 @@
 #include "policy/result.h"
 
 #define BREAKER_BUCKETS 10 /* that a window is made of */
+#define BREAKER_SILENT_NS (30 * NS_PER_S) /* half open: tries of which nothing was heard for so long count no more */
 
 struct breaker_config {
     uint32_t failures; /* in a row; 0: not looked at */
@@ -29,7 +30,7 @@ struct breaker {
     uint32_t opened; /* times in a row: how long the next pause is */
     uint32_t trying; /* half open: on their way */
     uint32_t passed; /* half open: good */
-    struct mono until; /* open: when it is half open */
+    struct mono until; /* open: when it is half open. Half open: when tries are given up */
     struct breaker_bucket {
         int64_t index; /* time / (window / BREAKER_BUCKETS) */
         uint32_t good, bad;
@@ -39,12 +40,10 @@ struct breaker {
 /* Whether one more may be sent. */
 bool breaker_may_send(const struct breaker *breaker, const struct breaker_config *config);
 void breaker_sent(struct breaker *breaker);
-/* One that was sent ended without telling anything of the endpoint. */
-void breaker_unsent(struct breaker *breaker);
 /* True: the state changed. */
 bool breaker_heard(struct breaker *breaker, const struct breaker_config *config, enum attempt_result result,
                    struct mono now, struct rng *rng);
-/* Open becomes half open when its time has come: true then. */
+/* Its time has come: open becomes half open, and half open tries anew. True: something changed. */
 bool breaker_look(struct breaker *breaker, struct mono now);
 const char *breaker_state_name(enum breaker_state state);
 

@@ -23,7 +23,7 @@ static uint32_t find(const struct sticky *s, uint64_t key) {
     return at;
 }
 
-uint32_t sticky_get(const struct sticky *s, uint64_t key, struct mono now) {
+uint64_t sticky_get(const struct sticky *s, uint64_t key, struct mono now) {
     uint32_t at = find(s, key);
     return at && !mono_due(s->entries[at - 1].until, now) ? s->entries[at - 1].id : 0;
 }
@@ -78,7 +78,7 @@ static uint32_t take_oldest(struct sticky *s, struct mono now) {
     return at;
 }
 
-bool sticky_put(struct sticky *s, uint64_t key, uint32_t id, struct mono now, int64_t stay_ns) {
+bool sticky_put(struct sticky *s, uint64_t key, uint64_t id, struct mono now, int64_t stay_ns) {
     uint32_t at = find(s, key);
     if (at) {
         unlink_age(s, at);

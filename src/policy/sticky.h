@@ -12,8 +12,8 @@
 
 struct sticky_entry {
     uint64_t key;
+    uint64_t id;
     struct mono until;
-    uint32_t id;
     uint32_t next; /* in its bucket: index + 1 */
     uint32_t older, newer; /* by last use: index + 1 */
 };
@@ -29,8 +29,8 @@ struct sticky {
 /* Zeroed is empty. */
 void sticky_done(struct sticky *sticky);
 /* The id, 0: none (any more). */
-uint32_t sticky_get(const struct sticky *sticky, uint64_t key, struct mono now);
+uint64_t sticky_get(const struct sticky *sticky, uint64_t key, struct mono now);
 /* From now on, or still, it is `id` for so long. False when memory is out: nobody stays. */
-bool sticky_put(struct sticky *sticky, uint64_t key, uint32_t id, struct mono now, int64_t stay_ns);
+bool sticky_put(struct sticky *sticky, uint64_t key, uint64_t id, struct mono now, int64_t stay_ns);
 
 #endif

@@ -505,5 +505,6 @@ void tell_ending(void *worker, const struct engine_report *report);
 void tell_count(struct worker *worker, const struct engine_count *count);
 void tell_exchange(struct worker *worker, const struct engine_exchange *exchange);
 void tell_connection(void *worker, const struct connection *connection, bool opened);
+void tell_endpoint(struct worker *worker, const struct engine_endpoint_view *endpoint);
 
 #endif

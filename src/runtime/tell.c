@@ -167,3 +167,16 @@ void tell_exchange(struct worker *worker, const struct engine_exchange *exchange
     log_add_ms(&record, "duration_ms", exchange->duration_ns);
     pen_write(&worker->pen, &record);
 }
+
+void tell_endpoint(struct worker *worker, const struct engine_endpoint_view *endpoint) {
+    struct log_record record;
+    enum log_level level = endpoint->state == ENDPOINT_UP ? LOG_LEVEL_INFO : LOG_LEVEL_WARN;
+    if (!pen_wants(&worker->pen, LOG_ROOM_ENGINE, level))
+        return;
+    log_record_init(&record, level, LOG_ROOM_ENGINE, worker_now(worker).wall, "endpoint changed");
+    log_add_text(&record, "endpoint", endpoint->name);
+    log_add_text(&record, "state", slice_from(engine_endpoint_state_name(endpoint->state)));
+    if (endpoint->why[0])
+        log_add_text(&record, "detail", slice_from(endpoint->why));
+    pen_write(&worker->pen, &record);
+}

@@ -309,6 +309,12 @@ static void retried(void *user, uint32_t system, const struct engine_retry *retr
     tally_retried(&worker->tally, system, retry);
 }
 
+static void endpoint_changed(void *user, const struct engine_endpoint_view *endpoint) {
+    struct worker *worker = user;
+    tell_endpoint(worker, endpoint);
+    touch(worker);
+}
+
 static void connection_changed(void *user, const struct connection *connection, bool opened) {
     struct worker *worker = user;
     if (worker->input_log)
@@ -353,6 +359,7 @@ static void ended(void *user, const struct engine_report *report) {
 
 static const struct engine_calls calls = {
     .counted = counted, .ended = ended, .retried = retried, .request = request, .connection = connection_changed,
+    .endpoint = endpoint_changed,
     .exchanged = exchanged};
 
 /* -- configuration and drain -- */
