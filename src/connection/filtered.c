@@ -138,7 +138,7 @@ void filtered_bytes(struct connection *c, struct slice wire, struct now now) {
         size_t before = wire.size;
         size_t got = f->filter->feed(f->state, &wire, c->net->plain, FILTER_PLAIN_SIZE, now);
         ASSERT(got <= FILTER_PLAIN_SIZE && wire.size <= before);
-        bool more = got || wire.size < before || f->sink.over;
+        bool more = f->sink.over || ((got || wire.size < before) && !f->sink.drained);
         struct slice plain = slice_make(c->net->plain, got);
         if (f->sink.status == STATUS_OK && !look(c, now))
             break;

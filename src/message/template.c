@@ -362,18 +362,45 @@ static struct slice skip_space(struct slice text) {
     return text;
 }
 
+static bool is_plain_word(uint64_t word) {
+    const uint64_t ones = UINT64_C(0x0101010101010101), highs = UINT64_C(0x8080808080808080);
+    uint64_t quote = word ^ ones * '"', slash = word ^ ones * '\\';
+    /* A byte that is none of these borrows from no other, so that there is nothing to be exact about. */
+    return ((word | (word - ones * ' ') | (word + ones) | (quote - ones) | (slash - ones)) & highs) == 0;
+}
+
+/* Nothing that JSON would escape, no DEL and nothing above ASCII: as nearly all values are. */
+static bool is_plain(struct slice text) {
+    const uint8_t *at = text.data, *end = at + text.size;
+    uint64_t word = UINT64_C(0x2020202020202020);
+    for (; end - at >= 8; at += 8) {
+        memcpy(&word, at, 8);
+        if (!is_plain_word(word))
+            return false;
+    }
+    if (at == end)
+        return true;
+    if (text.size >= 8) {
+        memcpy(&word, end - 8, 8); /* the last ones, some twice */
+    } else if (text.size >= 4) {
+        memcpy(&word, at, 4);
+        memcpy((uint8_t *)&word + 4, end - 4, 4);
+    } else {
+        word = (word & ~UINT64_C(0xffffff)) | at[0] | (uint64_t)at[text.size / 2] << 8 | (uint64_t)end[-1] << 16;
+    }
+    return is_plain_word(word);
+}
+
 /* `"..."` at the start; the reader moves behind it. Nearly all values are plain: no full parser for those. */
 static bool plain_text(struct slice *rest, struct slice *ret) {
-    const uint8_t *at = rest->data, *end = at + rest->size;
-    if (at == end || *at++ != '"')
+    if (rest->size == 0 || rest->data[0] != '"')
         return false;
-    const uint8_t *start = at;
-    while (at < end && *at != '"' && *at != '\\' && *at >= ' ' && *at < 0x7f)
-        at++;
-    if (at == end || *at != '"')
+    struct slice inner = slice_skip(*rest, 1);
+    struct slice text = slice_head(inner, slice_find(inner, '"'));
+    if (text.size == inner.size || !is_plain(text))
         return false;
-    *ret = slice_make(start, (size_t)(at - start));
-    *rest = slice_make(at + 1, (size_t)(end - at - 1));
+    *ret = text;
+    *rest = slice_skip(inner, text.size + 1);
     return true;
 }
 
@@ -449,7 +476,31 @@ static void add_escaped(struct buffer *out, struct slice text) {
     buffer_add(out, slice_skip(text, plain));
 }
 
+static uint8_t *put(uint8_t *at, struct slice text) {
+    if (text.size)
+        memcpy(at, text.data, text.size);
+    return at + text.size;
+}
+
+static void add_plain_pair(struct buffer *out, struct slice name, struct slice value) {
+    bool follows = out->size && out->data[out->size - 1] == ']';
+    size_t size = name.size + value.size + 7 + follows;
+    uint8_t *at = buffer_reserve(out, size);
+    if (!at)
+        return;
+    if (follows)
+        *at++ = ',';
+    at = put(put(at, SLICE_OF("[\"")), name);
+    at = put(put(at, SLICE_OF("\",\"")), value);
+    put(at, SLICE_OF("\"]"));
+    buffer_added(out, size);
+}
+
 void http_pairs_add(struct buffer *out, struct slice name, struct slice value) {
+    if (is_plain(name) && is_plain(value)) {
+        add_plain_pair(out, name, value);
+        return;
+    }
     if (out->size && out->data[out->size - 1] == ']')
         buffer_add_byte(out, ',');
     buffer_add(out, SLICE_OF("[\""));

@@ -35,6 +35,7 @@ struct filter_sink {
     bool ready;         /* the protocol may open; with `over`: or the next filter */
     bool ended;         /* the peer ended its side in due form: all its bytes are there */
     bool over;          /* it has nothing more to do: what it didn't use goes to who comes after it */
+    bool drained;       /* feed() has used and given all that came: to call it again would be in vain */
     bool peer_changed;  /* `peer` is who really is at the other end */
     struct address peer;
     char words[120];    /* why, beside `status`, for the log; may be empty */
@@ -48,7 +49,7 @@ struct filter {
     void (*open)(void *state, const void *profile, const struct protocol_setup *setup, struct protocol_worker *worker,
                  struct filter_sink *sink, const struct address *peer, struct now now);
     /* Takes from the front of `wire` and puts what it carried into `plain`. Called again until it neither takes nor
-     * gives: it keeps what is not whole. It never gives more bytes than came, but for what it kept. */
+     * gives, or has drained what came: it keeps what is not whole. It never gives more bytes than came, but for what it kept. */
     size_t (*feed)(void *state, struct slice *wire, uint8_t *plain, size_t room, struct now now);
     /* Puts the front of `plain` into sink->wire; returns how much of it. 0 only when it is broken. */
     size_t (*seal)(void *state, struct slice plain, struct now now);

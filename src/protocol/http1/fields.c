@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/text.h"
+#include "message/check.h"
 
 #define ELEMENTS_MAX 100 /* of Connection that are looked at; what else it names is dropped with all of them */
 
@@ -11,10 +12,16 @@ void fields_add(const struct fields_out *out, struct slice name, struct slice va
         http_pairs_add(out->buffer, name, value);
         return;
     }
-    buffer_add(out->buffer, name);
-    buffer_add(out->buffer, SLICE_OF(": "));
-    buffer_add(out->buffer, value);
-    buffer_add(out->buffer, SLICE_OF("\r\n"));
+    uint8_t *at = buffer_reserve(out->buffer, name.size + value.size + 4);
+    if (!at)
+        return;
+    memcpy(at, name.data, name.size);
+    memcpy(at + name.size, ": ", 2);
+    at += name.size + 2;
+    if (value.size)
+        memcpy(at, value.data, value.size);
+    memcpy(at + value.size, "\r\n", 2);
+    buffer_added(out->buffer, name.size + value.size + 4);
 }
 
 /* -- which -- */
@@ -191,17 +198,13 @@ bool fields_upgrades(const struct http1_head *head) {
            is_named(head, SLICE_OF("upgrade"));
 }
 
-static bool is_token_byte(uint8_t c) {
-    static const char marks[] = "!#$%&'*+-.^_`|~";
-    return text_is_alpha(c) || text_is_digit(c) || (c && strchr(marks, c));
-}
-
 bool fields_is_legal(struct slice name, struct slice value) {
-    for (size_t i = 0; i < name.size; i++)
-        if (!is_token_byte(name.data[i]))
-            return false;
+    if (!http1_is_token(name))
+        return false;
+    if (check_is_plain(value))
+        return true;
     for (size_t i = 0; i < value.size; i++)
         if ((value.data[i] < ' ' && value.data[i] != '\t') || value.data[i] == 0x7f)
             return false;
-    return name.size > 0;
+    return true;
 }

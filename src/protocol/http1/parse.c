@@ -23,6 +23,13 @@ static const uint8_t token_lower[256] = {
     ['y'] = 'y', ['z'] = 'z',
 };
 
+bool http1_is_token(struct slice text) {
+    unsigned all = text.size > 0;
+    for (size_t i = 0; i < text.size; i++)
+        all &= token_lower[text.data[i]] != 0;
+    return all;
+}
+
 #define ONES UINT64_C(0x0101010101010101)
 #define HIGHS UINT64_C(0x8080808080808080)
 

@@ -107,6 +107,8 @@ static inline struct slice http1_known(const struct http1_head *head, enum http1
 static inline bool http1_is_ce(struct slice name) {
     return name.size > 3 && (name.data[0] | 0x20) == 'c' && (name.data[1] | 0x20) == 'e' && name.data[2] == '-';
 }
+/* RFC 9110 section 5.6.2; the empty one is none. */
+bool http1_is_token(struct slice text);
 /* By any name in lower case. */
 struct slice http1_find(const struct http1_head *head, struct slice name);
 

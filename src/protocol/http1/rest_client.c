@@ -102,10 +102,11 @@ static enum status add_pairs(struct http1 *h, const struct message *message, str
     uint8_t bytes[4096];
     buffer_init_fixed(&room, bytes, sizeof bytes);
     while (http_pairs_next(&pairs, &room, &name, &value)) {
-        static const char *const own[] = {"host", "content-length", "content-type", "authorization", "expect"};
+        static const struct slice own[] = {SLICE("host"), SLICE("content-length"), SLICE("content-type"),
+                                           SLICE("authorization"), SLICE("expect")};
         bool drop = fields_is_hop(name) || is_replaced(h, name) || present_owns(h, name);
-        for (size_t i = 0; i < COUNT_OF(own); i++)
-            drop = drop || slice_equal_nocase(name, slice_from(own[i]));
+        for (size_t i = 0; i < COUNT_OF(own) && !drop; i++)
+            drop = name.size == own[i].size && slice_equal_nocase(name, own[i]);
         if (!fields_is_legal(name, value))
             return STATUS_NOT_REPRESENTABLE;
         if (!drop)
