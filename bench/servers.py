@@ -271,7 +271,8 @@ class Programs:
                           "location /subscribe { nchan_subscriber http-raw-stream; nchan_channel_id q; }\n"
                           "location /publish-ws { nchan_publisher websocket; nchan_channel_id q;"
                           f" nchan_message_buffer_length {kept}; }}\n"
-                          "location /subscribe-ws { nchan_subscriber websocket; nchan_channel_id q; } } }", port,
+                          "location /subscribe-ws { nchan_subscriber websocket; nchan_channel_id q;"
+                          " nchan_subscriber_first_message newest; } } }", port,
                           modules=f"load_module {module};")
 
     def node_echo(self):

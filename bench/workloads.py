@@ -196,7 +196,8 @@ def web_sockets():
                        note="each client is a system, and sends to itself; the peer echoes")
     for subscribers in (1, 8, 64):
         def load(dialect, subscribers=subscribers):
-            return pubsub(dialect, 256, subscribers, encoded=1, path="/v1/ws")
+            # nchan comes to a stop when its publisher has thousands under way: some 250 for either
+            return pubsub(dialect, 256, subscribers, encoded=1, path="/v1/ws", window=65536)
         yield Workload(f"ws-1to{subscribers}", Contestant(web_socket_router, load("ws")),
                        {"nchan": Contestant(lambda p: p.nchan(kept=100000), load("nchan-ws"))},
                        Contestant(tcp_floor, pubsub("raw", 256, subscribers, encoded=1)),
