@@ -128,6 +128,34 @@ static void pairs_survive_the_round_trip(void **state) {
     assert_false(pairs.is_bad);
 }
 
+/* Fields are looked at by words: each byte at each place of each length up to three of them. */
+static void any_byte_at_any_place_survives(void **state) {
+    (void)state;
+    uint8_t json[256], bytes[64], text[25];
+    for (size_t size = 1; size <= sizeof text; size++)
+        for (size_t at = 0; at < size; at++)
+            for (unsigned byte = 0; byte < 256; byte++) {
+                struct buffer out, room;
+                struct slice name, value;
+                buffer_init_fixed(&out, json, sizeof json);
+                buffer_init_fixed(&room, bytes, sizeof bytes);
+                memset(text, 'v', sizeof text);
+                text[at] = (uint8_t)byte;
+                buffer_add_byte(&out, '[');
+                http_pairs_add(&out, SLICE_OF("X-A"), slice_make(text, size));
+                size_t expected = strlen("[[\"X-A\",\"\"]") + size;
+                if (byte == '"' || byte == '\\')
+                    expected += 1;
+                else if (byte < ' ' || byte >= 0x7f)
+                    expected += 5;
+                assert_int_equal(out.size, expected);
+                buffer_add_byte(&out, ']');
+                struct http_pairs pairs = {.rest = buffer_slice(&out)};
+                assert_true(http_pairs_next(&pairs, &room, &name, &value) && slice_is(name, "X-A"));
+                assert_true(slice_equal(value, slice_make(text, size)));
+            }
+}
+
 static void broken_pairs_are_told(void **state) {
     (void)state;
     static const char *const texts[] = {"x", "[", "[[\"a\"]]", "[[\"a\",1]]", "[[\"a\",\"b\",\"c\"]]", "[[\"a\",\"b\"]", "[[\"a\",\"b\"]]x",
@@ -161,6 +189,7 @@ int main(void) {
         cmocka_unit_test(bad_texts_are_refused_with_their_place),
         cmocka_unit_test(one_part_too_many_is_refused),
         cmocka_unit_test(pairs_survive_the_round_trip),
+        cmocka_unit_test(any_byte_at_any_place_survives),
         cmocka_unit_test(broken_pairs_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
