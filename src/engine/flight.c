@@ -279,7 +279,12 @@ static void tell_result(struct engine *engine, const struct outlet *outlet, cons
 /* What its ending, if this is one, can tell of the last attempt. */
 static void say(struct engine *engine, const struct outlet *outlet, enum status status) {
     engine->said.status = status;
-    engine->said.endpoint = outlet && outlet->endpoint ? outlet->endpoint->plan->config->name : SLICE_OF("");
+    engine->said.endpoint = outlet && outlet->endpoint ? outlet->endpoint->plan->config->name : slice_make("", 0);
+}
+
+/* What follows is about another, and the names may be gone by then. */
+static void say_no_more(struct engine *engine) {
+    say(engine, NULL, STATUS_OK);
 }
 
 /* It isn't there, or nobody knows: its attempt is over. */
@@ -292,16 +297,19 @@ static void failed(struct engine *engine, struct flight *f, struct recipient *re
         tell_result(engine, failure->outlet, f, retry_result(retry_outcome_of(failure->fate, failure->status)));
     if (f->foreign) {
         mail_failed(engine, f->origin, f->origin_id, failure);
+        say_no_more(engine);
         return;
     }
     if (!d) {
         ending_count(engine, recipient, ENDING_DEAD,
                      failure->fate == RETRY_UNKNOWN ? STATUS_OUTCOME_UNKNOWN : STATUS_RETRIES_EXHAUSTED, f->priority,
                      engine->now.mono.ns - f->sent.ns);
+        say_no_more(engine);
         return;
     }
     d->session = NULL;
     attempt_failed(engine, d, failure);
+    say_no_more(engine);
 }
 
 static void refused(struct engine *engine, struct flight *f, struct recipient *recipient, const struct outlet *outlet,
@@ -315,7 +323,6 @@ static void refused(struct engine *engine, struct flight *f, struct recipient *r
         return;
     }
     f->over = true;
-    say(engine, outlet, outcome.status);
     enum engine_ending ending = outcome.verdict == VERDICT_EXPIRED ? ENDING_EXPIRED : ENDING_DEAD;
     if (f->foreign) {
         mail_tell(engine, f->origin, f->origin_id, ending, outcome.status, false);
@@ -325,8 +332,10 @@ static void refused(struct engine *engine, struct flight *f, struct recipient *r
         ending_count(engine, recipient, ending, outcome.status, f->priority, engine->now.mono.ns - f->sent.ns);
         return;
     }
+    say(engine, outlet, outcome.status);
     bool drops = d->message->kind == KIND_NOTIFICATION;
     delivery_end(engine, d, drops && ending == ENDING_DEAD ? ENDING_DROPPED : ending, outcome.status);
+    say_no_more(engine);
 }
 
 static void give_back(struct engine *engine, struct session *s, struct flight *f, const struct outlet *outlet, enum retry_fate fate,
@@ -360,8 +369,11 @@ void flight_outcome(void *connection, uint64_t first, uint64_t last, struct prot
     struct connection *c = connection;
     struct session *s = c->owner;
     struct engine *engine = s->engine;
-    engine->said.code = engine->net.worker.answer.code;
-    engine->said.words = engine->net.worker.answer.words;
+    bool is_good = outcome.verdict == VERDICT_ACCEPTED;
+    if (!is_good) {
+        engine->said.code = engine->net.worker.answer.code;
+        engine->said.words = engine->net.worker.answer.words;
+    }
     for (uint64_t token = first; token <= last; token++) {
         struct flight *f = flight_find(s, token);
         if (!f || f->acked)
@@ -386,7 +398,8 @@ void flight_outcome(void *connection, uint64_t first, uint64_t last, struct prot
     }
     while (s->flight_count && flight_find(s, s->flight_base)->acked)
         pop(s);
-    memset(&engine->said, 0, sizeof engine->said);
+    if (!is_good)
+        memset(&engine->said, 0, sizeof engine->said);
     session_look(engine, s);
 }
 

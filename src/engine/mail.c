@@ -354,7 +354,9 @@ static void take_news(struct engine *engine, struct news news) {
         struct attempt_failure failure = {fate, status, news.retry_ms, news.acks, d->member ? d->member->outlet : NULL};
         if (news.verdict == NEWS_UNSENT && status == STATUS_OVERLOADED && d->member)
             d->member->limit = 0; /* paused, even if that letter was lost */
+        engine->said.status = status;
         attempt_failed(engine, d, &failure);
+        engine->said.status = STATUS_OK;
         if (gone)
             member_leave(engine, gone);
         return;
