@@ -244,7 +244,7 @@ class Programs:
     def udp_router(self):
         """Datagrams in, datagrams out to a port of the generator."""
         sink = free_port(socket.SOCK_DGRAM)
-        server = self.intertie("  in: udp://127.0.0.1:{port}", f"systems: {{out: udp://127.0.0.1:{sink}}}\n"
+        server = self.intertie("  in: {url: 'udp://127.0.0.1:{port}', limits: {per_source: unlimited}}", f"systems: {{out: udp://127.0.0.1:{sink}}}\n"
                                "routes: {every: {match: {}, to: out}}")
         server.sink_port = sink
         return server

@@ -235,6 +235,13 @@ bool address_is_loopback(const struct address *address) {
     return plain.family == ADDRESS_IPV6 && memcmp(plain.bytes, one, sizeof one) == 0;
 }
 
+bool address_is_multicast(const struct address *address) {
+    struct address plain = address_unmapped(address);
+    if (plain.family == ADDRESS_IPV4)
+        return plain.bytes[0] >> 4 == 14;
+    return plain.family == ADDRESS_IPV6 && plain.bytes[0] == 0xff;
+}
+
 bool address_is_any(const struct address *address) {
     static const uint8_t zero[16];
     return address->family != ADDRESS_NONE && memcmp(address->bytes, zero, sizeof zero) == 0;

@@ -39,6 +39,8 @@ static inline struct slice address_key(const struct address *address) {
 }
 /* 127.0.0.0/8, ::1, and the former mapped into IPv6. */
 bool address_is_loopback(const struct address *address);
+/* 224.0.0.0/4, ff00::/8, and the former mapped into IPv6. */
+bool address_is_multicast(const struct address *address);
 /* 0.0.0.0 or ::, whatever the port. */
 bool address_is_any(const struct address *address);
 /* ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2) becomes a.b.c.d; others stay. A dual-stack socket hands IPv4 peers

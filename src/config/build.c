@@ -268,6 +268,28 @@ static struct cidr *build_cidrs(struct build *build, const struct node *list, si
     return cidrs;
 }
 
+static bool has_group(const struct config_multicast *multicast, const struct address *group) {
+    for (size_t i = 0; i < multicast->group_count; i++)
+        if (address_equal(&multicast->groups[i], group))
+            return true;
+    return false;
+}
+
+static void add_group(struct config_multicast *multicast, struct slice text) {
+    struct address group;
+    if (address_parse_ip(text, &group) && address_is_multicast(&group) && !has_group(multicast, &group))
+        multicast->groups[multicast->group_count++] = group;
+}
+
+static void build_groups(struct build *build, struct config_listener *listener, const struct node *list) {
+    struct config_multicast *multicast = &listener->multicast;
+    multicast->groups = take(build, (list ? list->count : 0) + 1, sizeof *multicast->groups);
+    for (const struct node *item = list && multicast->groups ? list->first : NULL; item; item = item->next)
+        add_group(multicast, item->text);
+    if (multicast->groups && listener->url.scheme == CONFIG_SCHEME_UDP)
+        add_group(multicast, listener->url.host);
+}
+
 static void build_compress(uint8_t *compress, const struct node *list) {
     size_t count = 0;
     for (const struct node *item = list ? list->first : NULL; item && count + 1 < CODING_COUNT; item = item->next) {
@@ -371,6 +393,7 @@ static void build_listener(struct build *build, struct config_listener *listener
     build_compress(listener->compress, node_get(node, SLICE_OF("compress")));
     listener->websocket.subprotocols = build_subprotocols(node);
     listener->origins = build_texts(build, node_get(node, SLICE_OF("origins")));
+    build_groups(build, listener, find(node, "multicast.groups"));
     listener->allow = build_cidrs(build, node_get(node, SLICE_OF("allow")), &listener->allow_count);
     listener->trusted_proxies = build_cidrs(build, node_get(node, SLICE_OF("trusted_proxies")), &listener->trusted_proxy_count);
     listener->defaults = take(build, defaults ? defaults->count : 0, sizeof *listener->defaults);

@@ -318,6 +318,7 @@ static void check_when(struct work *work, const struct node *node, const struct 
 static void check_text(struct work *work, const struct node *node, const struct trail *trail, const struct config_row *row) {
     struct scalar_why why;
     struct cidr cidr;
+    struct address address;
     struct config_rule rule;
     struct wall wall;
     uint8_t hash[32];
@@ -328,6 +329,8 @@ static void check_text(struct work *work, const struct node *node, const struct 
         fine = scalar_name(node->text, &why);
     else if (row->type == ROW_CIDR)
         fine = scalar_cidr(node->text, &cidr, &why);
+    else if (row->type == ROW_IP)
+        fine = address_parse_ip(node->text, &address) || scalar_refuse(&why, "`%.*s` is no IP address", SCALAR_SHOWN(node->text));
     else if (row->type == ROW_RULE)
         fine = scalar_rule(node->text, &rule, &why);
     else if (row->type == ROW_HASH)

@@ -120,6 +120,17 @@ struct config_keepalive {
     uint64_t count;
 };
 
+/* One to many, on udp. */
+struct config_multicast {
+    struct address *groups; /* listeners: to join; ports 0. A URL that is a group is one of them */
+    size_t group_count;
+    struct slice interface; /* empty: as routed */
+    uint64_t ttl;           /* systems */
+    bool loop;              /* systems */
+};
+
+#define CONFIG_GROUPS_MAX 64u /* of one listener */
+
 enum config_proxy { CONFIG_PROXY_NONE, CONFIG_PROXY_V1, CONFIG_PROXY_V2 };
 
 /* A certificate of ours, with its key; what is in the files as they were read. */
@@ -208,6 +219,7 @@ struct config_listener {
         uint64_t connections;
         uint64_t per_peer; /* connections from one address; CONFIG_UNLIMITED */
         uint64_t min_rate; /* bytes a second of what was begun; CONFIG_UNLIMITED: as slow as it likes */
+        uint64_t per_source; /* udp: datagrams a second from one network; CONFIG_UNLIMITED */
     } limits;
     struct {
         int64_t head_ns;
@@ -221,6 +233,8 @@ struct config_listener {
         int64_t keep_ns; /* a reply is kept so long for who fetches it later */
         uint64_t replies; /* so many of them, in each worker */
     } async;
+    struct config_multicast multicast;
+    bool broadcast; /* udp: what was sent to all is taken, too */
 };
 
 /* What `policies` carry. `set` has CONFIG_POLICY_BIT(x) for each value that its holder (a route or its named
@@ -378,6 +392,9 @@ struct config_system {
     } batch; /* http: counts where `mode` is `batch` */
     enum config_proxy proxy_protocol;
     struct config_keepalive keepalive;
+    struct config_multicast multicast;
+    bool broadcast; /* its address may be one of all */
+    uint64_t message; /* bytes that it takes in one; udp */
     struct config_policy policy; /* nearest wins: system, its policy, policies.default, built in */
 };
 

@@ -74,6 +74,16 @@ static bool same_keepalive(const struct config_keepalive *a, const struct config
     return a->idle_ns == b->idle_ns && a->interval_ns == b->interval_ns && a->count == b->count;
 }
 
+static bool same_multicast(const struct config_multicast *a, const struct config_multicast *b) {
+    if (a->group_count != b->group_count || !slice_equal(a->interface, b->interface) || a->ttl != b->ttl ||
+        a->loop != b->loop)
+        return false;
+    for (size_t i = 0; i < a->group_count; i++)
+        if (!address_equal(&a->groups[i], &b->groups[i]))
+            return false;
+    return true;
+}
+
 static bool same_cut(const struct config_cut *a, const struct config_cut *b) {
     return a->fixed == b->fixed && a->idle_ns == b->idle_ns && a->until.size == b->until.size &&
            memcmp(a->until.bytes, b->until.bytes, a->until.size) == 0;
@@ -94,6 +104,8 @@ static bool same_listener(const struct config *before, uint32_t left, const stru
            slice_equal(system_name(before, a->system), system_name(after, b->system)) && same_allow(a, b) &&
            a->limits.message == b->limits.message && a->limits.header == b->limits.header &&
            a->limits.fields == b->limits.fields && same_keepalive(&a->keepalive, &b->keepalive) &&
+           a->limits.per_source == b->limits.per_source && same_multicast(&a->multicast, &b->multicast) &&
+           a->broadcast == b->broadcast &&
            a->proxy_protocol == b->proxy_protocol && a->async.keep_ns == b->async.keep_ns &&
            a->async.replies == b->async.replies && a->timeouts.head_ns == b->timeouts.head_ns &&
            a->timeouts.auth_ns == b->timeouts.auth_ns && a->timeouts.idle_ns == b->timeouts.idle_ns;
@@ -126,6 +138,7 @@ static bool same_system(const struct config *before, uint32_t left, const struct
            a->pool.min == b->pool.min && a->pool.max_age_ns == b->pool.max_age_ns &&
            a->pool.max_requests == b->pool.max_requests && same_keepalive(&a->keepalive, &b->keepalive) &&
            a->pool.idle_ns == b->pool.idle_ns && a->pool.pipeline == b->pool.pipeline &&
+           same_multicast(&a->multicast, &b->multicast) && a->broadcast == b->broadcast && a->message == b->message &&
            a->proxy_protocol == b->proxy_protocol && a->batch.max == b->batch.max &&
            a->batch.wait_ns == b->batch.wait_ns && same_policy(&a->policy, &b->policy);
 }

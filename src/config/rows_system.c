@@ -89,11 +89,13 @@ static const struct config_row rows[] = {
      .field = ROW_FIELD(config_system, keepalive.interval_ns)},
     {"keepalive.count", ROW_COUNT, 0, "6", "TCP keep-alive: probes without answer after which the connection is lost.", .least = 1, .most = 127,
      .field = ROW_FIELD(config_system, keepalive.count)},
-    {"multicast.groups", ROW_IP, P | ROW_LIST, NULL, "Groups to join."},
-    {"multicast.interface", ROW_TEXT, P, NULL, "On this interface."},
-    {"multicast.ttl", ROW_COUNT, P, "1", "Hops of what we send."},
-    {"multicast.loop", ROW_BOOLEAN, P, "false", "Hear ourselves."},
-    {"broadcast", ROW_BOOLEAN, P, "false", "UDP broadcast."},
+    {"limits.message", ROW_SIZE, 0, "1200B", "udp: the largest datagram; what is larger than the path takes is dead, `too-large`.", .least = 64, .most = 65507,
+     .field = ROW_FIELD(config_system, message)},
+    {"multicast", ROW_GROUP, 0, NULL, "udp: the URL is a group."},
+    {"multicast.interface", ROW_TEXT, 0, "(as routed)", "Leave by this interface.", .field = ROW_FIELD(config_system, multicast.interface)},
+    {"multicast.ttl", ROW_COUNT, 0, "1", "Hops that it goes; 1: this network.", .most = 255, .field = ROW_FIELD(config_system, multicast.ttl)},
+    {"multicast.loop", ROW_BOOLEAN, 0, "false", "This host hears it, too.", .field = ROW_FIELD(config_system, multicast.loop)},
+    {"broadcast", ROW_BOOLEAN, 0, "false", "udp: the URL is the address of all of a network.", .field = ROW_FIELD(config_system, broadcast)},
     {"envelope", ROW_REFERENCE, P, NULL, "An hmac of `security.credentials` that datagrams carry.", .values = "security.credentials"},
 };
 

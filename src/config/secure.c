@@ -59,6 +59,9 @@ struct wire_key {
 static const struct wire_key listener_keys[] = {
     {"frame", ON(TCP) | ON(TLS)},
     {"auth", HTTPS_TOO | STREAMS},
+    {"limits.per_source", ON(UDP)},
+    {"multicast", ON(UDP)},
+    {"broadcast", ON(UDP)},
     {"limits.header", HTTPS_TOO},
     {"limits.fields", HTTPS_TOO},
     {"tls", SECURED},
@@ -78,6 +81,9 @@ static const struct wire_key listener_keys[] = {
 
 static const struct wire_key system_keys[] = {
     {"frame", ON(TCP) | ON(TLS)},
+    {"limits.message", ON(UDP)},
+    {"multicast", ON(UDP)},
+    {"broadcast", ON(UDP)},
     {"mode", ON(HTTP) | ON(HTTPS)},
     {"websocket", SOCKETS},
     {"tls", SECURED},
@@ -203,6 +209,7 @@ static void check_listener(struct work *work, const struct node *listeners, cons
     check_proxies(work, listener, trail);
     check_origins(work, listener, trail);
     frames_listener(work, listener, 1u << url.scheme, trail);
+    casts_listener(work, listener, &url, trail);
     check_wire(work, listener, listener_keys, COUNT_OF(listener_keys), 1u << url.scheme, config_scheme_name(url.scheme), trail);
     check_twice(work, listeners, listener, at, &url, trail);
 }
@@ -226,6 +233,12 @@ static unsigned schemes_of(const struct work *work, const struct node *system) {
         schemes |= 1u << url.scheme;
     }
     return schemes;
+}
+
+static void check_casts(struct work *work, const struct node *system, const struct trail *trail) {
+    struct config_url url;
+    if (url_of(work, system, URL_ENDPOINT, "systems.*.url", &url))
+        casts_system(work, system, &url, trail);
 }
 
 static void check_admin(struct work *work) {
@@ -257,6 +270,7 @@ void secure_all(struct work *work) {
         check_batch(work, child, &here);
         secure_system_tls(work, child, &here);
         frames_system(work, child, schemes_of(work, child), &here);
+        check_casts(work, child, &here);
         check_compress(work, child, schemes_of(work, child), &here);
         check_wire(work, child, system_keys, COUNT_OF(system_keys), schemes_of(work, child), "the wires of this system", &here);
     }

@@ -56,6 +56,9 @@ void refer_unknown(struct work *work, struct config_place at, const struct trail
 /* frames.c: how streams are cut and what is in their units. `scheme`, `schemes`: bits of enum config_scheme, 0 unknown. */
 void frames_listener(struct work *work, const struct node *listener, unsigned scheme, const struct trail *trail);
 void frames_system(struct work *work, const struct node *system, unsigned schemes, const struct trail *trail);
+/* casts.c: groups and broadcast. */
+void casts_listener(struct work *work, const struct node *listener, const struct config_url *url, const struct trail *trail);
+void casts_system(struct work *work, const struct node *system, const struct config_url *url, const struct trail *trail);
 /* refer_rest.c: REST routes, systems that are REST services. */
 void refer_rest_route(struct work *work, const struct node *route, const struct trail *trail);
 void refer_rest_system(struct work *work, const struct node *system, const struct trail *trail);

@@ -6,6 +6,7 @@ static const struct net_calls calls = {
         {
             .message = intake_message,
             .invalid = session_invalid,
+            .dropped = session_dropped,
             .outcome = flight_outcome,
             .cancelled = session_cancelled,
             .room = session_room,
@@ -205,6 +206,12 @@ static void drain(struct engine *engine) {
     }
 }
 
+static void datagram_refused(struct engine *engine, const struct engine_input *input) {
+    struct connection *c = net_find(&engine->net, input->connection);
+    if (c && c->owner && c->out.datagrams && input->pieces)
+        flight_refused(engine, c->owner, input->status);
+}
+
 void engine_input(struct engine *engine, struct engine_input *input, struct now now) {
     struct net *net = &engine->net;
     engine->now = now;
@@ -228,6 +235,8 @@ void engine_input(struct engine *engine, struct engine_input *input, struct now 
         net_ended(net, input->connection, now);
         break;
     case INPUT_WRITTEN:
+        if (input->status != STATUS_OK)
+            datagram_refused(engine, input);
         net_written(net, input->connection, input->size, input->pieces, now);
         break;
     case INPUT_CLOSED:

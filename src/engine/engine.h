@@ -124,6 +124,8 @@ struct engine_calls {
     void (*request)(void *user, struct connection *connection, uint64_t token, const struct protocol_request *request);
     /* An endpoint is in another state than before. May be NULL. */
     void (*endpoint)(void *user, const struct engine_endpoint_view *endpoint);
+    /* A datagram was thrown away by that rule, one of a few words; `ended` is told of it, too. May be NULL. */
+    void (*dropped)(void *user, const struct connection *connection, const char *rule);
     /* A connection opened or closed, for the log. May be NULL. */
     void (*connection)(void *user, const struct connection *connection, bool opened);
 };
@@ -145,7 +147,7 @@ enum engine_input_kind {
     INPUT_BYTES,     /* connection, bytes */
     INPUT_DATAGRAMS, /* connection, datagrams, count */
     INPUT_ENDED,     /* connection: the peer shut its side down */
-    INPUT_WRITTEN,   /* connection, size, pieces */
+    INPUT_WRITTEN,   /* connection, size, pieces; status: why the kernel refused that one datagram, OK: it took them */
     INPUT_CLOSED,    /* connection, status */
     INPUT_MAIL,      /* from, bytes: a parcel of another worker */
     INPUT_CONFIG,    /* plan, change -> status: OK, or NO_MEMORY and nothing has changed (never with `change`) */

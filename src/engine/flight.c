@@ -503,3 +503,13 @@ void flight_abandon(struct engine *engine, struct session *s) {
     }
     s->flight_count = 0;
 }
+
+void flight_refused(struct engine *engine, struct session *s, enum status status) {
+    struct flight *f = s->flight_count ? flight_find(s, s->flight_base) : NULL;
+    if (!f || f->over)
+        return;
+    struct recipient *recipient = f->member ? f->member->recipient : NULL;
+    if (!f->delivery && !f->foreign && recipient)
+        f->delivery = recover(engine, s, f, recipient); /* so that the log can say what was lost */
+    refused(engine, f, recipient, NULL, (struct protocol_outcome){VERDICT_REJECTED, status, 0});
+}

@@ -454,6 +454,8 @@ void flight_forget(struct session *session, struct delivery *delivery);
 /* The same, and its exchange is cancelled. Where that was, NULL: not known any more. */
 const struct outlet *flight_give_up(struct session *session, struct delivery *delivery);
 void foreign_flush(struct engine *engine, struct session *session);
+/* The kernel refused the first datagram that is unsent: it is dead, for that reason. */
+void flight_refused(struct engine *engine, struct session *s, enum status status);
 void flight_acks_late(struct engine *engine, struct session *session);
 
 /* reply.c */
@@ -516,6 +518,7 @@ void session_refuse(struct engine *engine, struct session *session, uint64_t tok
                     uint32_t retry_ms);
 void session_cancelled(void *connection, uint64_t token);
 void session_invalid(void *connection, const struct message_fault *fault);
+void session_dropped(void *connection, const char *rule);
 void session_room(void *connection);
 void session_request(void *connection, uint64_t token, const struct protocol_request *request);
 size_t session_detail(void *connection, uint64_t token, enum status status, char *out, size_t room);

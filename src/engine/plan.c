@@ -142,6 +142,7 @@ static enum status listener(struct plan *plan, struct plan_listener *out, const 
     setup->timeouts.idle_ns = config->timeouts.idle_ns;
     setup->timeouts.write_ns = config->timeouts.write_ns;
     setup->limits.min_rate = config->limits.min_rate == CONFIG_UNLIMITED ? 0 : config->limits.min_rate;
+    setup->limits.per_source = config->limits.per_source == CONFIG_UNLIMITED ? 0 : small(config->limits.per_source);
     setup->auth = config->auth != 0;
     setup->is_loopback = config->url.is_loopback;
     setup->keys_refused = !config->url.is_loopback && !config->insecure && !config_scheme_is_tls(config->url.scheme);
@@ -252,7 +253,7 @@ static enum status endpoint(struct plan *plan, struct plan_endpoint *out, uint32
     common_setup(plan, setup);
     setup->role = PROTOCOL_DIALLED;
     setup->name = endpoint_name(plan, owner->name, config->name);
-    setup->limits.message = out->protocol->is_datagram ? 1200 : small(plan->config->message_max);
+    setup->limits.message = small(out->protocol->is_datagram ? owner->message : plan->config->message_max);
     setup->timeouts.attempt_ns = owner->policy.timeouts.attempt_ns;
     setup->timeouts.idle_ns = out->protocol->keeps_open ? 5 * 60 * NS_PER_S : owner->pool.idle_ns;
     setup->is_loopback = config->url.is_loopback;

@@ -473,6 +473,13 @@ void session_invalid(void *connection, const struct message_fault *fault) {
     engine->options.calls->ended(engine->options.user, &report);
 }
 
+void session_dropped(void *connection, const char *rule) {
+    struct connection *c = connection;
+    struct session *s = c->owner;
+    if (s->engine->options.calls && s->engine->options.calls->dropped)
+        s->engine->options.calls->dropped(s->engine->options.user, c, rule);
+}
+
 void session_request(void *connection, uint64_t token, const struct protocol_request *request) {
     struct connection *c = connection;
     struct session *s = c->owner;

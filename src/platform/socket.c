@@ -118,6 +118,24 @@ static void hold_bursts(int fd) {
         (void)sys()->setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
 }
 
+#ifndef IPV6_MULTICAST_ALL
+#define IPV6_MULTICAST_ALL 29
+#endif
+
+/* ip(7): by default a socket hears each group that any socket of the host has joined. Kernels before 4.20 know no such
+ * option for IPv6: nothing is lost then but that. */
+static void hear_own_groups(int fd, bool is_ipv6) {
+    int off = 0;
+    (void)sys()->setsockopt(fd, IPPROTO_IP, IP_MULTICAST_ALL, &off, sizeof off);
+    if (is_ipv6)
+        (void)sys()->setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, &off, sizeof off);
+}
+
+static bool tell_cast(int fd, bool is_ipv6) {
+    bool is_ok = set_flag(fd, IPPROTO_IP, IP_PKTINFO) == 0;
+    return is_ipv6 ? set_flag(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO) == 0 : is_ok;
+}
+
 enum status socket_datagram(const struct address *at, unsigned flags, int *ret_fd, struct fault *fault) {
     char where[ADDRESS_TEXT_MAX];
     address_print(where, at);
@@ -132,6 +150,9 @@ enum status socket_datagram(const struct address *at, unsigned flags, int *ret_f
                 (is_ok || flags & SOCKET_IPV6_ONLY);
     if (!is_ok)
         return give_up(fd, fault, "forbid fragments on", where);
+    if (flags & SOCKET_TELL_CAST && !tell_cast(fd, at->family == ADDRESS_IPV6))
+        return give_up(fd, fault, "learn where to datagrams go on", where);
+    hear_own_groups(fd, at->family == ADDRESS_IPV6);
     hold_bursts(fd);
     *ret_fd = fd;
     return STATUS_OK;

@@ -16,6 +16,7 @@ enum status socket_status(int error_number);
 enum socket_flags {
     SOCKET_REUSE_PORT = 1, /* each worker listens for itself, the kernel spreads (listen, datagrams) */
     SOCKET_IPV6_ONLY = 2,  /* "[::]:80" without IPv4 */
+    SOCKET_TELL_CAST = 4,  /* datagrams: say of each whether it was for one, for a group, or for all */
 };
 
 #define SOCKET_BACKLOG 4096 /* the kernel cuts it to net.core.somaxconn */
@@ -29,7 +30,8 @@ enum status socket_dial(const struct address *to, int *ret_fd, struct fault *fau
 enum status socket_dial_unix(const char *path, int *ret_fd, struct fault *fault);
 /* Whether the connection stands. */
 enum status socket_dial_result(int fd);
-/* A datagram socket; never fragments (a datagram too large for the path is TOO_LARGE). */
+/* A datagram socket; never fragments (a datagram too large for the path is TOO_LARGE). Of groups it hears those that it
+ * joined itself, not those that anybody on the host joined. */
 enum status socket_datagram(const struct address *at, unsigned flags, int *ret_fd, struct fault *fault);
 
 /* Probes of a silent connection: after `idle_s`, then each `interval_s`; lost after `count` without answer. idle_s 0:
@@ -70,11 +72,18 @@ struct socket_io socket_accept(int fd, int *ret_fd, struct address *ret_peer);
 #define SOCKET_BATCH 64
 #define SOCKET_DATAGRAMS_HELD (4 << 20) /* bytes of datagrams that wait in the kernel, as far as it lets us */
 
+enum socket_cast_kind {
+    SOCKET_UNICAST, /* also where it isn't known */
+    SOCKET_MULTICAST,
+    SOCKET_BROADCAST,
+};
+
 struct socket_packet {
     void *data;
     size_t size;          /* receive: in the room, out what came; send: what to send */
     struct address peer;  /* send: family ADDRESS_NONE on a connected socket */
     bool is_cut;          /* receive: longer than the room; the rest is lost */
+    uint8_t cast;         /* receive: enum socket_cast_kind, with SOCKET_TELL_CAST */
 };
 
 /* Up to SOCKET_BATCH at once; `count` of them are filled. An ICMP error that some earlier datagram met is no failure

@@ -49,7 +49,13 @@ struct socket_io socket_write(int fd, const struct iovec *parts, size_t part_cou
     }
 }
 
+union told {
+    char room[CMSG_SPACE(sizeof(struct in_pktinfo)) + CMSG_SPACE(sizeof(struct in6_pktinfo))];
+    struct cmsghdr header; /* aligns it */
+};
+
 struct batch {
+    union told told[SOCKET_BATCH];
     struct mmsghdr headers[SOCKET_BATCH];
     struct iovec parts[SOCKET_BATCH];
     struct sockaddr_storage peers[SOCKET_BATCH];
@@ -62,9 +68,36 @@ static unsigned fill_batch(struct batch *batch, const struct socket_packet *pack
         batch->headers[i] = (struct mmsghdr){.msg_hdr = {.msg_name = &batch->peers[i],
                                                          .msg_namelen = sizeof batch->peers[i],
                                                          .msg_iov = &batch->parts[i],
-                                                         .msg_iovlen = 1}};
+                                                         .msg_iovlen = 1,
+                                                         .msg_control = batch->told[i].room,
+                                                         .msg_controllen = sizeof batch->told[i].room}};
     }
     return filled;
+}
+
+/* ip(7): `ipi_addr` is where the datagram was sent to, `ipi_spec_dst` our own address that heard it. They differ when it was
+ * for more than us. */
+static uint8_t cast_ipv4(const struct in_pktinfo *info) {
+    if ((ntohl(info->ipi_addr.s_addr) >> 28) == 14)
+        return SOCKET_MULTICAST;
+    return info->ipi_addr.s_addr == info->ipi_spec_dst.s_addr ? SOCKET_UNICAST : SOCKET_BROADCAST;
+}
+
+static uint8_t cast_of(struct msghdr *message) {
+    for (struct cmsghdr *at = CMSG_FIRSTHDR(message); at; at = CMSG_NXTHDR(message, at)) {
+        struct in_pktinfo info;
+        struct in6_pktinfo info6;
+        if (at->cmsg_level == IPPROTO_IP && at->cmsg_type == IP_PKTINFO && at->cmsg_len >= CMSG_LEN(sizeof info)) {
+            memcpy(&info, CMSG_DATA(at), sizeof info);
+            return cast_ipv4(&info);
+        }
+        if (at->cmsg_level == IPPROTO_IPV6 && at->cmsg_type == IPV6_PKTINFO && at->cmsg_len >= CMSG_LEN(sizeof info6)) {
+            memcpy(&info6, CMSG_DATA(at), sizeof info6);
+            if (info6.ipi6_addr.s6_addr[0] == 0xff)
+                return SOCKET_MULTICAST;
+        }
+    }
+    return SOCKET_UNICAST;
 }
 
 /* Errors that an unconnected datagram socket reports about some earlier datagram's way. */
@@ -87,6 +120,7 @@ struct socket_io socket_receive(int fd, struct socket_packet *packets, size_t pa
         return (struct socket_io){.result = SOCKET_AGAIN};
     for (int i = 0; i < count; i++) {
         packets[i].size = batch.headers[i].msg_len;
+        packets[i].cast = cast_of(&batch.headers[i].msg_hdr);
         packets[i].is_cut = batch.headers[i].msg_hdr.msg_flags & MSG_TRUNC;
         if (!sockaddr_read((const struct sockaddr *)&batch.peers[i], &packets[i].peer))
             packets[i].peer = (struct address){0};

@@ -104,6 +104,8 @@ struct protocol_calls {
     void (*message)(void *user, uint64_t token, struct message *message, uint64_t reply_to);
     /* An inbound unit that was no valid message: for counters and the log; the protocol has answered it itself. */
     void (*invalid)(void *user, const struct message_fault *fault);
+    /* And which rule threw it away, in one word, where that is counted for itself (datagram). May be NULL. */
+    void (*dropped)(void *user, const char *rule);
     /* Outbound tokens first..last were settled by the peer (only where terms.acks). */
     void (*outcome)(void *user, uint64_t first, uint64_t last, struct protocol_outcome outcome);
     /* The peer no longer wants an answer to its unsettled or unanswered message. */
@@ -232,6 +234,7 @@ struct protocol_setup {
         uint32_t window;  /* messages that the peer may have unsettled with us (stream v1 credit) */
         uint64_t window_bytes;
         uint64_t min_rate; /* bytes a second that a begun unit must come with; 0: as slowly as it likes */
+        uint32_t per_source; /* datagram: so many a second from one network; 0: any number */
     } limits;
     struct {
         int64_t head_ns; /* from the first byte of a request or preface to its end */

@@ -17,6 +17,7 @@ struct dial {
     struct race race;
     struct deadline stagger; /* when the next address has its turn */
     struct config_keepalive keepalive;
+    struct socket_cast cast; /* datagrams */
     struct attempt attempts[RACE_RUNNERS_MAX];
 };
 
@@ -126,7 +127,7 @@ static void dial_datagram(struct link *link) {
     int index;
     while ((index = race_start(&dial->race, worker_now(link->worker).mono)) >= 0) {
         const struct address peer = dial->race.addresses[index];
-        enum status status = socket_dial_datagram(&peer, &link->fd, NULL);
+        enum status status = socket_dial_datagram(&peer, &dial->cast, &link->fd, NULL);
         if (status == STATUS_OK) {
             link->state = LINK_OPEN;
             if (link_watch(link)) {
@@ -182,6 +183,11 @@ static bool make_dial(struct link *link, const struct config_keepalive *keepaliv
     return link->is_dialled = true;
 }
 
+static enum status cast_of(const struct config_system *system, struct socket_cast *ret) {
+    *ret = (struct socket_cast){.ttl = (uint8_t)system->multicast.ttl, .loop = system->multicast.loop, .broadcast = system->broadcast};
+    return socket_interface(system->multicast.interface, &ret->interface, NULL);
+}
+
 void dial_begin(struct worker *worker, uint64_t connection, uint64_t place) {
     const struct plan_endpoint *endpoint = engine_place(worker->engine, place);
     const struct config_system *system = &worker->generation->config->systems[endpoint->system];
@@ -205,6 +211,10 @@ void dial_begin(struct worker *worker, uint64_t connection, uint64_t place) {
         link->packet_room = room < 2048 ? 2048 : room > 65536 ? 65536 : room;
     }
     struct address address;
+    if (link->is_datagram && cast_of(system, &link->dial->cast) != STATUS_OK) {
+        link_lost(link, STATUS_UNREACHABLE); /* the interface went away since the configuration was loaded */
+        return;
+    }
     link->state = LINK_RESOLVING;
     if (url->is_address && address_parse_ip(url->host, &address)) {
         address.port = url->port;

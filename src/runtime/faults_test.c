@@ -254,6 +254,8 @@ static void datagram_that_the_path_refuses_is_dropped_and_counted(void **state) 
     assert_int_equal(runtime_metrics(rig.runtime, EXPOSITION_PROMETHEUS, &text), STATUS_OK);
     buffer_add_byte(&text, 0);
     assert_non_null(strstr((const char *)text.data, "intertie_datagrams_dropped_total{listener=\"lamp/main\",reason=\"too-large\"} 1"));
+    assert_non_null(strstr((const char *)text.data, "intertie_messages_dead_lettered_total{system=\"lamp\",priority=\"2\",reason=\"too-large\"} 1"));
+    assert_true(rig_log_has(&rig, "message dead"));
     buffer_done(&text);
     close(lamp);
     end(&rig);

@@ -1,6 +1,7 @@
 /* What one configuration brought: it, its plan, its listeners. Made by the control thread before anything changes. */
 #include "config/recorded.h"
 #include "platform/clock.h"
+#include "platform/socket_cast.h"
 #include "runtime/inner.h"
 
 #define RECORDED_MAX (64u << 20) /* of a configuration's files, for the input log */
@@ -101,6 +102,18 @@ static enum status bind_admin(struct runtime *runtime, struct generation *next, 
     return status;
 }
 
+/* A name that is misspelt is told at once, not by dials that fail. */
+static enum status know_interfaces(const struct config *config, struct fault *fault) {
+    for (size_t i = 0; i < config->system_count; i++) {
+        const struct config_system *system = &config->systems[i];
+        struct fault why = {0};
+        uint32_t index;
+        if (system->multicast.interface.size && socket_interface(system->multicast.interface, &index, &why) != STATUS_OK)
+            return fault_set(fault, why.status, why.error_number, "systems.%.*s: %.180s", SLICE_ARG(system->name), why.text);
+    }
+    return STATUS_OK;
+}
+
 enum status generation_bind(struct runtime *runtime, struct generation *next, const struct generation *current,
                             struct fault *fault) {
     const struct config *config = next->config;
@@ -111,6 +124,12 @@ enum status generation_bind(struct runtime *runtime, struct generation *next, co
         if (status != STATUS_OK)
             return status;
         add(next, place);
+        if (place->is_datagram)
+            next->udp_ports[place->at.port / 8] |= (uint8_t)(1u << place->at.port % 8);
+        status = place_groups_join(place, listener, fault);
+        if (status != STATUS_OK)
+            return status;
     }
-    return bind_admin(runtime, next, current, fault);
+    enum status status = know_interfaces(config, fault);
+    return status != STATUS_OK ? status : bind_admin(runtime, next, current, fault);
 }

@@ -21,6 +21,7 @@
 
 #define READ_BLOCK_SIZE (256u << 10)
 #define WORKERS_MAX 64
+#define OWN_ADDRESSES_MAX 64 /* of this host, that are known to be */
 #define ADMIN_CONNECTIONS_MAX 64 /* of each way to the admin surface, beside `limits.connections` */
 
 struct worker;
@@ -101,6 +102,12 @@ struct link {
     };
 };
 
+struct place_group {
+    struct address address;
+    uint32_t interface;
+    bool is_new, is_wanted; /* between a configuration's preparation and its start, or its refusal */
+};
+
 /* A socket that is bound for a listener, one for each worker. Made and freed by the control thread. */
 struct place {
     struct slice name;  /* own copy */
@@ -114,6 +121,9 @@ struct place {
     bool is_datagram;
     bool is_admin;
     bool is_unix;
+    int group_fd;       /* of the one worker that hears groups; -1: none does */
+    struct place_group *groups; /* joined */
+    size_t group_count;
     int fds[];          /* by worker; -1: none there, or its gate has it */
 };
 
@@ -126,6 +136,7 @@ struct gate {
     struct link *link; /* datagrams; NULL when the engine has closed the connection */
     uint32_t index;
     int fd;
+    uint32_t overflows; /* as told */
     bool is_deaf; /* it could not be opened yet */
     struct mono told;    /* when the log last said that somebody was refused */
     uint64_t refused;    /* since then, without a line of their own */
@@ -145,6 +156,7 @@ struct generation {
     struct buffer recorded; /* what it was made of; only for the input log */
     struct wall loaded;
     uint32_t number;
+    uint8_t udp_ports[65536 / 8]; /* of its listeners: one bit each */
     _Atomic uint32_t users; /* workers that have it in force or serve connections that were opened under it */
 };
 
@@ -242,6 +254,8 @@ void tally_bytes(struct tally *tally, const struct protocol *protocol, bool dial
 void tally_connection(struct tally *tally, const struct connection *connection, bool opened);
 void tally_datagram_lost(struct tally *tally, const struct connection *connection, enum status status);
 void tally_retried(struct tally *tally, uint32_t system, const struct engine_retry *retry);
+/* `rule`: one of a few words. */
+void tally_datagram_dropped(struct tally *tally, struct slice listener, const char *rule, uint64_t count);
 void tally_refused(struct tally *tally, struct slice listener, enum status status);
 void tally_limit(struct tally *tally, const char *limit);
 /* The key whose limit an accepted connection ended by; NULL: none. */
@@ -330,6 +344,11 @@ struct worker {
     _Atomic bool is_quiet;
     _Atomic bool is_gone; /* leaving, quiet, and nobody is connected */
     struct tally tally;
+    struct own_addresses {
+        struct address items[OWN_ADDRESSES_MAX];
+        size_t count;
+        struct mono until; /* then they are looked up anew */
+    } own;
     struct pen pen;
     struct view view;
     struct input_log *input_log; /* NULL: none */
@@ -458,6 +477,8 @@ struct mono link_linger_due(const struct worker *worker);
 void link_linger_over(struct worker *worker);
 
 /* packet.c */
+/* What the kernel itself threw away for want of room. */
+void packet_overflows(struct worker *worker);
 void packet_ready(struct link *link, unsigned events);
 void packet_flush(struct link *link);
 
@@ -482,6 +503,10 @@ enum status place_bind_admin(const struct config *config, uint32_t workers, stru
 enum status place_bind_unix(const char *path, uint32_t workers, struct place **ret, struct fault *fault);
 bool place_is_same(const struct place *place, const struct config_url *url, struct slice name);
 void place_free(struct place *place);
+/* Joins what `listener` wants more than it has; place_groups_keep() leaves the rest, place_groups_undo() what was joined. */
+enum status place_groups_join(struct place *place, const struct config_listener *listener, struct fault *fault);
+void place_groups_keep(struct place *place);
+void place_groups_undo(struct place *place);
 
 /* generation.c */
 enum status generation_load(struct runtime *runtime, struct generation **ret, struct config_report *report,

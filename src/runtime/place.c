@@ -1,6 +1,7 @@
 /* Binding listeners: before anything is said, and for all workers at once. */
 #include <stdio.h>
 
+#include "platform/socket_cast.h"
 #include "runtime/inner.h"
 
 static enum status no_memory(struct fault *fault) {
@@ -12,6 +13,7 @@ static struct place *place_new(struct slice name, uint32_t workers) {
     if (!place)
         return NULL;
     place->worker_count = workers;
+    place->group_fd = -1;
     for (uint32_t i = 0; i < workers; i++)
         place->fds[i] = -1;
     char *copy = memory_copy_text((const char *)name.data, name.size);
@@ -34,6 +36,7 @@ void place_free(struct place *place) {
             socket_close(place->fds[i]);
     memory_free((void *)(uintptr_t)place->name.data);
     memory_free((void *)(uintptr_t)place->url.data);
+    memory_free(place->groups);
     crowd_unref(place->crowd);
     memory_free(place);
 }
@@ -65,7 +68,8 @@ static enum status look_whether_free(const struct address *at, bool is_datagram,
 }
 
 static enum status bind_all(struct place *place, uint32_t workers, struct fault *fault) {
-    unsigned flags = workers > 1 ? SOCKET_REUSE_PORT : 0;
+    bool hears_many = place->is_datagram && (address_is_any(&place->asked) || address_is_multicast(&place->asked));
+    unsigned flags = (workers > 1 ? SOCKET_REUSE_PORT : 0u) | (hears_many ? SOCKET_TELL_CAST : 0u);
     enum status status = STATUS_OK;
     place->at = place->asked;
     if (workers > 1 && place->asked.port != 0)
@@ -77,6 +81,7 @@ static enum status bind_all(struct place *place, uint32_t workers, struct fault 
         else
             place->fds[i] = -1;
     }
+    place->group_fd = place->is_datagram ? place->fds[0] : -1;
     return status;
 }
 
@@ -144,6 +149,65 @@ enum status place_bind_unix(const char *path, uint32_t workers, struct place **r
     place->fds[0] = -1;
     place_free(place);
     return status;
+}
+
+/* -- groups: one worker's socket is in them, or each would get a copy -- */
+
+static struct place_group *find_group(struct place *place, const struct address *address, uint32_t interface) {
+    for (size_t i = 0; i < place->group_count; i++)
+        if (place->groups[i].interface == interface && address_equal(&place->groups[i].address, address))
+            return &place->groups[i];
+    return NULL;
+}
+
+static enum status join_one(struct place *place, const struct address *address, uint32_t interface, struct fault *fault) {
+    struct place_group *known = find_group(place, address, interface);
+    if (known) {
+        known->is_wanted = true;
+        return STATUS_OK;
+    }
+    struct place_group *groups = memory_resize(place->groups, (place->group_count + 1) * sizeof *groups);
+    if (!groups)
+        return no_memory(fault);
+    place->groups = groups;
+    enum status status = socket_join(place->group_fd, address, interface, fault);
+    if (status == STATUS_OK)
+        groups[place->group_count++] = (struct place_group){*address, interface, true, true};
+    return status;
+}
+
+enum status place_groups_join(struct place *place, const struct config_listener *listener, struct fault *fault) {
+    const struct config_multicast *wanted = &listener->multicast;
+    struct fault why = {0};
+    uint32_t interface = 0;
+    if (wanted->group_count == 0 || place->group_fd < 0)
+        return STATUS_OK;
+    enum status status = socket_interface(wanted->interface, &interface, &why);
+    for (size_t i = 0; status == STATUS_OK && i < wanted->group_count; i++)
+        status = join_one(place, &wanted->groups[i], interface, &why);
+    if (status == STATUS_OK)
+        return STATUS_OK;
+    return fault_set(fault, status, why.error_number, "listeners.%.*s: %.180s", SLICE_ARG(listener->name), why.text);
+}
+
+static void leave(struct place *place, bool is_start) {
+    size_t kept = 0;
+    for (size_t i = 0; i < place->group_count; i++) {
+        struct place_group group = place->groups[i];
+        if (is_start ? group.is_wanted : !group.is_new)
+            place->groups[kept++] = (struct place_group){.address = group.address, .interface = group.interface};
+        else
+            socket_leave(place->group_fd, &group.address, group.interface);
+    }
+    place->group_count = kept;
+}
+
+void place_groups_keep(struct place *place) {
+    leave(place, true);
+}
+
+void place_groups_undo(struct place *place) {
+    leave(place, false);
 }
 
 bool place_is_same(const struct place *place, const struct config_url *url, struct slice name) {

@@ -121,6 +121,8 @@ static void put_in_force(struct runtime *runtime, struct generation *next, struc
     journal_levels(&runtime->levels, next->config, runtime->options.debug);
     pthread_mutex_unlock(&runtime->lock);
     runtime->pen.levels = runtime->levels;
+    for (size_t i = 0; i < next->place_count; i++)
+        place_groups_keep(next->places[i]);
     for (uint32_t i = 0; i < runtime->worker_count; i++) {
         *posts[i] = (struct apply){.post.run = apply, .generation = next, .change = posts[i]->change, .levels = runtime->levels,
                                    .is_json = runtime->journal.is_json, .has_color = runtime->journal.has_color};
@@ -150,6 +152,8 @@ static enum status try(struct runtime *runtime, bool dry_run, struct config_repo
         return STATUS_OK;
     }
     free_posts(runtime, posts);
+    for (size_t i = 0; next && i < next->place_count; i++)
+        place_groups_undo(next->places[i]);
     generation_free(next);
     return status;
 }

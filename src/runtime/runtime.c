@@ -253,6 +253,8 @@ static enum status start(struct runtime *runtime, struct config_report *report, 
         status = journal_open(&runtime->journal, generation->config, runtime->options.log_fd, fault);
     if (status != STATUS_OK)
         return status;
+    for (size_t i = 0; i < generation->place_count; i++)
+        place_groups_keep(generation->places[i]);
     journal_levels(&runtime->levels, generation->config, runtime->options.debug);
     runtime->pen.levels = runtime->levels;
     runtime->pen.is_json = runtime->journal.is_json;

@@ -303,6 +303,10 @@ void tally_datagram_lost(struct tally *tally, const struct connection *c, enum s
                                            slice_from(status_reason(status))), 1);
 }
 
+void tally_datagram_dropped(struct tally *tally, struct slice listener, const char *rule, uint64_t count) {
+    metrics_add(tally->set, METRICS_SERIES(tally->set, METRIC_DATAGRAMS_DROPPED, listener, slice_from(rule)), count);
+}
+
 /* The engine's own counts, which only ascend. */
 static void publish_totals(struct tally *tally, const struct engine_totals *totals) {
     struct metrics *set = tally->set;

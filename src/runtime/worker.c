@@ -267,6 +267,7 @@ void worker_turn(struct worker *worker) {
     if (worker->is_draining)
         look_whether_quiet(worker);
     if (mono_due(worker->publish_at, now)) {
+        packet_overflows(worker);
         view_publish(worker);
         worker->publish_at = MONO_NEVER;
     }
@@ -357,9 +358,14 @@ static void ended(void *user, const struct engine_report *report) {
     tell_ending(worker, report);
 }
 
+static void dropped(void *user, const struct connection *connection, const char *rule) {
+    struct worker *worker = user;
+    tally_datagram_dropped(&worker->tally, connection->setup->name, rule, 1);
+}
+
 static const struct engine_calls calls = {
     .counted = counted, .ended = ended, .retried = retried, .request = request, .connection = connection_changed,
-    .endpoint = endpoint_changed,
+    .dropped = dropped, .endpoint = endpoint_changed,
     .exchanged = exchanged};
 
 /* -- configuration and drain -- */

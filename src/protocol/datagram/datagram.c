@@ -1,5 +1,7 @@
 /* CloudEvents in datagrams: one event, JSON batch or protobuf event each; or data alone. */
+#include "protocol/datagram/asks.h"
 #include "protocol/datagram/peers.h"
+#include "protocol/datagram/sources.h"
 #include "protocol/protocol.h"
 #include "protocol/wrap.h"
 
@@ -9,17 +11,7 @@
 
 #define ANSWER_MAX 1200u /* bytes of an answer; RFC 8085 section 3.2 */
 #define PAYLOAD_MAX 65507u /* of UDP over IPv4 */
-#define ASKS_MAX 1024u   /* requests that wait for their answers; power of two */
-#define FIRST_ASKS 16u
 #define ENVELOPE_FIRST 0xf5
-
-/* A request whose answer goes back to its source. */
-struct ask {
-    uint64_t token; /* ascending in the ring */
-    struct address from;
-    uint8_t encoding;
-    bool over;
-};
 
 struct datagram {
     const struct protocol_setup *setup;
@@ -32,60 +24,13 @@ struct datagram {
     enum status shut_status;
     uint64_t rx_token;
     uint64_t tx_token;
-    struct ask *asks; /* ring: the oldest at `first` */
-    uint32_t ask_capacity;
-    uint32_t ask_first;
-    uint32_t ask_count; /* from the oldest to the newest, those that are over included */
-    uint32_t asks_open;
+    struct asks asks;
+    struct sources sources; /* accepted */
     struct peers peers; /* only where we answer */
 };
 
 static bool answers(const struct datagram *d) {
     return !d->is_dialled && d->setup->answers;
-}
-
-/* -- requests that wait -- */
-
-static struct ask *ask_at(const struct datagram *d, uint32_t index) {
-    return &d->asks[(d->ask_first + index) & (d->ask_capacity - 1)];
-}
-
-static bool grow_asks(struct datagram *d) {
-    uint32_t capacity = d->ask_capacity ? d->ask_capacity * 2 : FIRST_ASKS;
-    if (capacity > ASKS_MAX)
-        return false;
-    struct ask *asks = memory_array(capacity, sizeof *asks);
-    if (!asks)
-        return false;
-    for (uint32_t i = 0; i < d->ask_count; i++)
-        asks[i] = *ask_at(d, i);
-    memory_free(d->asks);
-    d->asks = asks;
-    d->ask_capacity = capacity;
-    d->ask_first = 0;
-    return true;
-}
-
-static bool add_ask(struct datagram *d, const struct address *from, uint8_t encoding) {
-    if (d->ask_count == d->ask_capacity && !grow_asks(d))
-        return false;
-    *ask_at(d, d->ask_count++) = (struct ask){.token = d->rx_token + 1, .from = *from, .encoding = encoding};
-    d->asks_open++;
-    return true;
-}
-
-/* The open request with that token, or NULL. */
-static struct ask *find_ask(const struct datagram *d, uint64_t token) {
-    uint32_t low = 0, high = d->ask_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (ask_at(d, middle)->token < token)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    struct ask *ask = low < d->ask_count ? ask_at(d, low) : NULL;
-    return ask && ask->token == token && !ask->over ? ask : NULL;
 }
 
 static void end(struct datagram *d) {
@@ -95,38 +40,24 @@ static void end(struct datagram *d) {
 }
 
 static void end_ask(struct datagram *d, struct ask *ask) {
-    ask->over = true;
-    d->asks_open--;
-    while (d->ask_count && ask_at(d, 0)->over) {
-        d->ask_first = (d->ask_first + 1) & (d->ask_capacity - 1);
-        d->ask_count--;
-    }
-    if (d->shutting && d->asks_open == 0)
+    asks_end(&d->asks, ask);
+    if (d->shutting && d->asks.open == 0)
         end(d);
 }
 
 /* -- in -- */
-
-/* Those who answer by themselves would make a loop with us (echo, chargen, daytime, DNS, NTP, SSDP), and nobody is at
- * port 0, at broadcast or multicast sources. */
-static bool is_bad_source(const struct address *from) {
-    static const uint16_t ports[] = {0, 7, 19, 53, 123, 1900};
-    struct address plain = address_unmapped(from);
-    for (size_t i = 0; i < COUNT_OF(ports); i++)
-        if (from->port == ports[i])
-            return true;
-    if (address_is_any(&plain))
-        return true;
-    if (plain.family == ADDRESS_IPV4)
-        return plain.bytes[0] >= 224; /* multicast, reserved, broadcast */
-    return plain.family != ADDRESS_IPV6 || plain.bytes[0] == 0xff;
-}
 
 static void refuse(struct datagram *d, enum status status, const char *text) {
     struct message_fault fault = {.status = status};
     size_t size = strlen(text);
     memcpy(fault.text, text, size < sizeof fault.text ? size : sizeof fault.text - 1);
     d->sink->calls->invalid(d->sink->user, &fault);
+}
+
+static void drop(struct datagram *d, enum status status, const char *rule, const char *text) {
+    if (d->sink->calls->dropped)
+        d->sink->calls->dropped(d->sink->user, rule);
+    refuse(d, status, text);
 }
 
 static enum status decode(struct datagram *d, struct slice event, bool is_proto, struct message *message,
@@ -144,8 +75,13 @@ static bool is_raw(const struct datagram *d) {
     return d->setup->format == PROTOCOL_FORMAT_RAW;
 }
 
+static bool wait_for_answer(struct datagram *d, const struct message *message, const struct address *from) {
+    struct ask ask = {.token = d->rx_token + 1, .from = *from, .encoding = message->encoding};
+    return asks_add(&d->asks, &ask);
+}
+
 static void deliver(struct datagram *d, struct message *message, const struct address *from) {
-    if (answers(d) && message_kind_asks(message->kind) && !add_ask(d, from, message->encoding)) {
+    if (answers(d) && message_kind_asks(message->kind) && !wait_for_answer(d, message, from)) {
         refuse(d, STATUS_OVERLOADED, "too many requests wait for an answer");
         return;
     }
@@ -193,20 +129,39 @@ static void read_batch(struct datagram *d, struct slice bytes, const struct addr
             deliver(d, &message, from);
 }
 
+static bool is_welcome(struct datagram *d, const struct address *from, struct now now) {
+    if (d->is_dialled) {
+        bool is_peer = d->peer.family == ADDRESS_NONE || address_equal(from, &d->peer);
+        if (!is_peer)
+            drop(d, STATUS_FORBIDDEN, "stranger", "datagram from another than was dialled");
+        return is_peer;
+    }
+    switch (sources_look(&d->sources, from, now.mono)) {
+    case SOURCE_TAKEN:
+        return true;
+    case SOURCE_PORT:
+        drop(d, STATUS_FORBIDDEN, "source-port", "datagram from a port that is never listened to");
+        return false;
+    case SOURCE_ADDRESS:
+        drop(d, STATUS_FORBIDDEN, "source-address", "datagram from an address that nobody can have");
+        return false;
+    case SOURCE_RATE:
+        drop(d, STATUS_RATE_LIMITED, "per-source", "more datagrams than `limits.per_source` from one network");
+        return false;
+    }
+    return false;
+}
+
 static void datagram_datagram(void *state, struct slice bytes, const struct address *from, struct now now) {
     struct datagram *d = state;
-    if (d->sink->closing || d->shutting || bytes.size == 0)
+    if (d->sink->closing || d->shutting || bytes.size == 0 || !is_welcome(d, from, now))
         return;
-    if (d->is_dialled ? d->peer.family != ADDRESS_NONE && !address_equal(from, &d->peer) : is_bad_source(from)) {
-        refuse(d, STATUS_FORBIDDEN, "datagram from a source that is never listened to");
-        return;
-    }
     if (d->setup->auth && !d->is_dialled) {
         refuse(d, STATUS_UNAUTHENTICATED, "a key is required here, and a datagram has none");
         return;
     }
     if (bytes.size > d->setup->limits.message) {
-        refuse(d, STATUS_TOO_LARGE, "datagram is larger than the limit");
+        drop(d, STATUS_TOO_LARGE, "too-large", "datagram is larger than the limit");
         return;
     }
     if (answers(d))
@@ -260,7 +215,7 @@ static enum status encode(struct datagram *d, const struct message *message, con
 
 static enum status answer(struct datagram *d, const struct message *message, const struct overlay *overlay,
                           uint64_t reply_to) {
-    struct ask *ask = find_ask(d, reply_to);
+    struct ask *ask = asks_find(&d->asks, reply_to);
     size_t size = 0;
     if (!ask)
         return STATUS_NOT_SUPPORTED; /* only requests are answered */
@@ -304,8 +259,8 @@ static void datagram_settle(void *state, uint64_t first, uint64_t last, enum sta
     (void)retry_ms;
     (void)now;
     ASSERT(first >= 1 && first <= last && last <= d->rx_token);
-    for (uint64_t token = first; token <= last && d->asks_open; token++) {
-        struct ask *ask = find_ask(d, token);
+    for (uint64_t token = first; token <= last && d->asks.open; token++) {
+        struct ask *ask = asks_find(&d->asks, token);
         if (ask)
             end_ask(d, ask);
     }
@@ -338,6 +293,7 @@ static void datagram_open(void *state, const struct protocol_setup *setup, struc
     if (peer)
         d->peer = *peer;
     peers_init(&d->peers, rng_next(&worker->ids.rng));
+    sources_init(&d->sources, setup->limits.per_source, d->peers.map.seed);
     sink->terms = (struct protocol_terms){
         .inline_reply = answers(d), .can_reply = d->is_dialled && !is_raw(d), .keep = is_raw(d), .when_full = PROTOCOL_FULL_DROP};
     sink->room = (struct protocol_room){d->is_dialled ? UINT32_MAX : 0, d->is_dialled ? setup->limits.message : 0};
@@ -354,15 +310,15 @@ static void datagram_shut(void *state, enum status status, struct now now) {
     (void)now;
     d->shutting = true;
     d->shut_status = status;
-    if (d->asks_open == 0)
+    if (d->asks.open == 0)
         end(d);
 }
 
 static void datagram_done(void *state) {
     struct datagram *d = state;
     peers_done(&d->peers);
-    memory_free(d->asks);
-    d->asks = NULL;
+    sources_done(&d->sources);
+    asks_done(&d->asks);
 }
 
 const struct protocol protocol_datagram = {
