@@ -235,6 +235,7 @@ struct config_listener {
     } async;
     struct config_multicast multicast;
     bool broadcast; /* udp: what was sent to all is taken, too */
+    uint32_t envelope; /* udp: the credential, an hmac, that datagrams must show; CONFIG_NONE */
 };
 
 /* What `policies` carry. `set` has CONFIG_POLICY_BIT(x) for each value that its holder (a route or its named
@@ -395,6 +396,7 @@ struct config_system {
     struct config_multicast multicast;
     bool broadcast; /* its address may be one of all */
     uint64_t message; /* bytes that it takes in one; udp */
+    uint32_t envelope; /* udp: what datagrams show; CONFIG_NONE */
     struct config_policy policy; /* nearest wins: system, its policy, policies.default, built in */
 };
 

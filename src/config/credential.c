@@ -239,12 +239,23 @@ static void each(struct work *work, const struct node *map, const struct trail *
     }
 }
 
+static void check_envelope(struct work *work, const struct node *user, const struct trail *trail) {
+    const struct node *envelope = node_get(user, SLICE_OF("envelope"));
+    struct trail here = {trail, SLICE_OF("envelope")};
+    enum config_credential_kind kind;
+    const struct node *value, *entry = envelope && envelope->kind == NODE_SCALAR ? node_get(entries(work), envelope->text) : NULL;
+    if (entry && kind_of(entry, &kind, &value) && kind != CONFIG_CREDENTIAL_HMAC)
+        work_error(work, envelope->at, &here, "`%.*s` is a %s; an envelope is made with an hmac", SCALAR_SHOWN(envelope->text), kinds[kind]);
+}
+
 void credential_check(struct work *work) {
     struct trail root = {NULL, {NULL, 0}}, security = {&root, SLICE_OF("security")},
                  all = {&security, SLICE_OF("credentials")};
-    struct trail systems = {&root, SLICE_OF("systems")};
+    struct trail systems = {&root, SLICE_OF("systems")}, listeners = {&root, SLICE_OF("listeners")};
     each(work, entries(work), &all, check_entry);
     each(work, node_get(work->root, SLICE_OF("systems")), &systems, check_system);
+    each(work, node_get(work->root, SLICE_OF("systems")), &systems, check_envelope);
+    each(work, node_get(work->root, SLICE_OF("listeners")), &listeners, check_envelope);
 }
 
 /* -- building -- */
@@ -302,6 +313,7 @@ static void refer_endpoints(const struct work *work, struct config *config, stru
         const struct node *own = node_get(node_get(endpoints, system->endpoints[i].name), SLICE_OF("auth"));
         system->endpoints[i].credential = own ? index_of(config, own) : common;
     }
+    system->envelope = index_of(config, node_get(node, SLICE_OF("envelope")));
 }
 
 enum status credential_build(const struct work *work, struct config *config) {
@@ -315,5 +327,8 @@ enum status credential_build(const struct work *work, struct config *config) {
             return STATUS_NO_MEMORY;
     for (size_t i = 0; i < config->system_count; i++)
         refer_endpoints(work, config, &config->systems[i]);
+    for (size_t i = 0; i < config->listener_count; i++)
+        config->listeners[i].envelope = index_of(
+            config, node_get(node_get(node_get(work->root, SLICE_OF("listeners")), config->listeners[i].name), SLICE_OF("envelope")));
     return STATUS_OK;
 }

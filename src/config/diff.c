@@ -84,6 +84,18 @@ static bool same_multicast(const struct config_multicast *a, const struct config
     return true;
 }
 
+static bool same_credential(const struct config *before, uint32_t left, const struct config *after,
+                            uint32_t right) {
+    const struct config_credential *a = &before->credentials[left], *b = &after->credentials[right];
+    return a->kind == b->kind && slice_equal(a->user, b->user) && same_texts(&a->secrets, &b->secrets);
+}
+
+static bool same_envelope(const struct config *before, uint32_t left, const struct config *after, uint32_t right) {
+    if (left == CONFIG_NONE || right == CONFIG_NONE)
+        return left == right;
+    return same_credential(before, left, after, right);
+}
+
 static bool same_cut(const struct config_cut *a, const struct config_cut *b) {
     return a->fixed == b->fixed && a->idle_ns == b->idle_ns && a->until.size == b->until.size &&
            memcmp(a->until.bytes, b->until.bytes, a->until.size) == 0;
@@ -105,7 +117,7 @@ static bool same_listener(const struct config *before, uint32_t left, const stru
            a->limits.message == b->limits.message && a->limits.header == b->limits.header &&
            a->limits.fields == b->limits.fields && same_keepalive(&a->keepalive, &b->keepalive) &&
            a->limits.per_source == b->limits.per_source && same_multicast(&a->multicast, &b->multicast) &&
-           a->broadcast == b->broadcast &&
+           a->broadcast == b->broadcast && same_envelope(before, a->envelope, after, b->envelope) &&
            a->proxy_protocol == b->proxy_protocol && a->async.keep_ns == b->async.keep_ns &&
            a->async.replies == b->async.replies && a->timeouts.head_ns == b->timeouts.head_ns &&
            a->timeouts.auth_ns == b->timeouts.auth_ns && a->timeouts.idle_ns == b->timeouts.idle_ns;
@@ -139,6 +151,7 @@ static bool same_system(const struct config *before, uint32_t left, const struct
            a->pool.max_requests == b->pool.max_requests && same_keepalive(&a->keepalive, &b->keepalive) &&
            a->pool.idle_ns == b->pool.idle_ns && a->pool.pipeline == b->pool.pipeline &&
            same_multicast(&a->multicast, &b->multicast) && a->broadcast == b->broadcast && a->message == b->message &&
+           same_envelope(before, a->envelope, after, b->envelope) &&
            a->proxy_protocol == b->proxy_protocol && a->batch.max == b->batch.max &&
            a->batch.wait_ns == b->batch.wait_ns && same_policy(&a->policy, &b->policy);
 }
@@ -219,12 +232,6 @@ static bool same_identity(const struct config *before, uint32_t left, const stru
             a->keys[i].expires.ns != b->keys[i].expires.ns)
             return false;
     return same_rules(a->allow, b->allow, a->allow_count) && same_rules(a->deny, b->deny, a->deny_count);
-}
-
-static bool same_credential(const struct config *before, uint32_t left, const struct config *after,
-                            uint32_t right) {
-    const struct config_credential *a = &before->credentials[left], *b = &after->credentials[right];
-    return a->kind == b->kind && slice_equal(a->user, b->user) && same_texts(&a->secrets, &b->secrets);
 }
 
 static struct slice credential_name(const struct config *config, uint32_t index) {

@@ -98,7 +98,7 @@ static const struct config_row rows[] = {
     {"multicast.groups", ROW_IP, ROW_LIST, "(the URL, if it is a group)", "Groups to join."},
     {"multicast.interface", ROW_TEXT, 0, "(as routed)", "On this interface.", .field = ROW_FIELD(config_listener, multicast.interface)},
     {"broadcast", ROW_BOOLEAN, 0, "false", "udp: take what was sent to all of a network, too.", .field = ROW_FIELD(config_listener, broadcast)},
-    {"envelope", ROW_REFERENCE, P, NULL, "An hmac of `security.credentials` that datagrams must carry.", .values = "security.credentials"},
+    {"envelope", ROW_REFERENCE, 0, NULL, "udp: an hmac of `security.credentials` that datagrams must show.", .values = "security.credentials"},
 };
 
 const struct config_rows rows_listener = {"listeners.*", "Listeners", rows, COUNT_OF(rows)};

@@ -96,7 +96,7 @@ static const struct config_row rows[] = {
     {"multicast.ttl", ROW_COUNT, 0, "1", "Hops that it goes; 1: this network.", .most = 255, .field = ROW_FIELD(config_system, multicast.ttl)},
     {"multicast.loop", ROW_BOOLEAN, 0, "false", "This host hears it, too.", .field = ROW_FIELD(config_system, multicast.loop)},
     {"broadcast", ROW_BOOLEAN, 0, "false", "udp: the URL is the address of all of a network.", .field = ROW_FIELD(config_system, broadcast)},
-    {"envelope", ROW_REFERENCE, P, NULL, "An hmac of `security.credentials` that datagrams carry.", .values = "security.credentials"},
+    {"envelope", ROW_REFERENCE, 0, NULL, "udp: an hmac of `security.credentials` that datagrams show, ours and its answers.", .values = "security.credentials"},
 };
 
 const struct config_rows rows_system = {"systems.*", "Systems", rows, COUNT_OF(rows)};

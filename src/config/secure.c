@@ -38,7 +38,8 @@ static void check_open(struct work *work, const struct node *listener, const str
     struct trail at_url = {trail, SLICE_OF("url")}, at_auth = {trail, SLICE_OF("auth")};
     if (url->is_loopback)
         return;
-    if (!auth && !(system && allow) && !is_true(listener, "anonymous"))
+    bool is_named = system && (allow || node_get(listener, SLICE_OF("envelope")));
+    if (!auth && !is_named && !is_true(listener, "anonymous"))
         work_error(work, at->at, &at_url, "`%.*s` is no loopback address: it needs %s`system` with `allow`, or the plain word `anonymous: true`",
                    SCALAR_SHOWN(url->host), carries_keys(config_scheme_plain(url->scheme)) ? "`auth`, or " : "");
     if (list_has(auth, "key") && carries_keys(url->scheme) && !is_true(listener, "insecure"))
@@ -62,6 +63,7 @@ static const struct wire_key listener_keys[] = {
     {"limits.per_source", ON(UDP)},
     {"multicast", ON(UDP)},
     {"broadcast", ON(UDP)},
+    {"envelope", ON(UDP)},
     {"limits.header", HTTPS_TOO},
     {"limits.fields", HTTPS_TOO},
     {"tls", SECURED},
@@ -84,6 +86,7 @@ static const struct wire_key system_keys[] = {
     {"limits.message", ON(UDP)},
     {"multicast", ON(UDP)},
     {"broadcast", ON(UDP)},
+    {"envelope", ON(UDP)},
     {"mode", ON(HTTP) | ON(HTTPS)},
     {"websocket", SOCKETS},
     {"tls", SECURED},

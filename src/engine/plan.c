@@ -2,6 +2,7 @@
 #include "engine/plan.h"
 
 #include "base/memory.h"
+#include "protocol/datagram/envelope.h"
 #include "protocol/proxy/proxy.h"
 
 #define PLAN_SIZE_MAX (256u << 20)
@@ -123,6 +124,19 @@ static bool says_proxy(struct plan *plan, struct protocol_setup *setup, enum con
     return filter_first(plan, setup, &proxy_out, profile);
 }
 
+/* CONFIG_NONE: none. */
+static bool envelope_secrets(struct plan *plan, struct protocol_setup *setup, uint32_t index) {
+    if (index == CONFIG_NONE)
+        return true;
+    const struct config_texts *from = &plan->config->credentials[index].secrets;
+    struct protocol_secret *secrets = arena_array(&plan->arena, from->count + 1, sizeof *secrets);
+    for (size_t i = 0; secrets && i < from->count; i++)
+        secrets[i] = (struct protocol_secret){from->items[i], envelope_kid(from->items[i])};
+    setup->secrets = secrets;
+    setup->secret_count = from->count;
+    return secrets != NULL;
+}
+
 static enum status listener(struct plan *plan, struct plan_listener *out, const struct config_listener *config,
                             struct fault *fault) {
     struct protocol_setup *setup = &out->setup;
@@ -157,10 +171,11 @@ static enum status listener(struct plan *plan, struct plan_listener *out, const 
     setup->origin_count = config->origins.count;
     setup->trusted = config->trusted_proxies;
     setup->trusted_count = config->trusted_proxy_count;
-    setup->answers = config->system != CONFIG_NONE && config->allow_count > 0;
+    setup->answers = config->system != CONFIG_NONE && (config->allow_count > 0 || config->envelope != CONFIG_NONE);
     if (config->system != CONFIG_NONE)
         setup->system = plan->config->systems[config->system].name;
-    if (!plan_tls(plan, setup, &config->url, &config->tls, config->timeouts.tls_ns))
+    if (!plan_tls(plan, setup, &config->url, &config->tls, config->timeouts.tls_ns) ||
+        !envelope_secrets(plan, setup, config->envelope))
         return no_memory(fault);
     struct protocol_default *defaults = arena_array(&plan->arena, config->default_count + 1, sizeof *defaults);
     if (!defaults)
@@ -274,7 +289,8 @@ static enum status endpoint(struct plan *plan, struct plan_endpoint *out, uint32
     memcpy(setup->compress, owner->compress, sizeof setup->compress);
     setup->encoding = owner->encoding == CONFIG_ENCODING_PROTOBUF ? ENCODING_PROTO : ENCODING_JSON;
     if (!setup->name.data || !setup->host.data || !plan_presents(plan, setup, config) ||
-        !plan_tls(plan, setup, &config->url, &config->tls, owner->policy.timeouts.connect_ns))
+        !plan_tls(plan, setup, &config->url, &config->tls, owner->policy.timeouts.connect_ns) ||
+        !envelope_secrets(plan, setup, out->protocol->is_datagram ? owner->envelope : CONFIG_NONE))
         return no_memory(fault);
     if (owner->proxy_protocol != CONFIG_PROXY_NONE && !says_proxy(plan, setup, owner->proxy_protocol))
         return no_memory(fault);

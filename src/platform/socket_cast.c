@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <ifaddrs.h>
+#include <linux/filter.h>
 #include <linux/sock_diag.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -92,6 +93,20 @@ enum status socket_may_cast(int fd, const struct address *to, const struct socke
     if (is_ok && cast->broadcast && to->family == ADDRESS_IPV4)
         is_ok = sys()->setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof on) == 0;
     return is_ok ? STATUS_OK : refused(fault, "send to", to);
+}
+
+enum status socket_spread_by(int fd, uint32_t offset, uint32_t count, struct fault *fault) {
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset),
+        BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count),
+        BPF_STMT(BPF_RET | BPF_A, 0),
+    };
+    struct sock_fprog program = {sizeof code / sizeof *code, code};
+    if (sys()->setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program) == 0)
+        return STATUS_OK;
+    int error_number = errno;
+    return fault_set(fault, socket_status(error_number), error_number, "the kernel can't spread datagrams by their bytes: %s",
+                     words_of(error_number));
 }
 
 size_t socket_own_addresses(struct address *out, size_t room) {

@@ -24,6 +24,10 @@ struct socket_cast {
 enum status socket_may_cast(int fd, const struct address *to, const struct socket_cast *cast,
                             struct fault *fault);
 
+/* Sockets that share a port, `count` of them as they were made: a datagram goes to the one that its four bytes at `offset`
+ * say, so that equal ones always meet the same. Shorter ones go to the first. */
+enum status socket_spread_by(int fd, uint32_t offset, uint32_t count, struct fault *fault);
+
 /* The addresses of this host, at most `room` of them, ports 0. */
 size_t socket_own_addresses(struct address *out, size_t room);
 /* Datagrams that came while the socket had no room, since it was made: the kernel's own count, as of SO_RXQ_OVFL. */

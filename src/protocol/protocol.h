@@ -220,6 +220,12 @@ struct protocol_presents {
     size_t secret_count;
 };
 
+/* A secret that both sides know. */
+struct protocol_secret {
+    struct slice secret;
+    uint32_t kid; /* datagram: what an envelope calls it */
+};
+
 /* What an instance is told about its place. Outlives it; shared by all connections of a listener or endpoint. */
 struct protocol_setup {
     enum protocol_role role;
@@ -268,6 +274,8 @@ struct protocol_setup {
     } websocket;
     struct slice system;   /* dialled: whom we dial. Accepted: all is from this system, or empty */
     bool answers;          /* datagram: this peer may be answered */
+    const struct protocol_secret *secrets; /* datagram: of envelopes that are required, the first is the one to make them with; NULL: there are none */
+    size_t secret_count;
     const struct slice *origins; /* http1: of pages that may use this listener, beside those of its own host */
     size_t origin_count;
     bool is_admin;         /* http1: every request goes to calls->request */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "platform/socket_cast.h"
+#include "protocol/datagram/envelope.h"
 #include "runtime/inner.h"
 
 static enum status no_memory(struct fault *fault) {
@@ -176,13 +177,24 @@ static enum status join_one(struct place *place, const struct address *address, 
     return status;
 }
 
+/* An envelope is good once, and each worker remembers by itself: whoever sends it again, from whatever port, must meet the
+ * same. Groups and all are heard by
+ * the first worker alone: then everything goes to it. */
+static enum status spread(struct place *place, const struct config_listener *listener, struct fault *fault) {
+    if (listener->envelope == CONFIG_NONE || place->worker_count < 2)
+        return STATUS_OK;
+    return socket_spread_by(place->group_fd, ENVELOPE_NONCE_AT + 4, listener->multicast.group_count || listener->broadcast ? 1 : place->worker_count, fault);
+}
+
 enum status place_groups_join(struct place *place, const struct config_listener *listener, struct fault *fault) {
     const struct config_multicast *wanted = &listener->multicast;
     struct fault why = {0};
     uint32_t interface = 0;
-    if (wanted->group_count == 0 || place->group_fd < 0)
+    if (place->group_fd < 0)
         return STATUS_OK;
-    enum status status = socket_interface(wanted->interface, &interface, &why);
+    enum status status = spread(place, listener, &why);
+    if (status == STATUS_OK && wanted->group_count)
+        status = socket_interface(wanted->interface, &interface, &why);
     for (size_t i = 0; status == STATUS_OK && i < wanted->group_count; i++)
         status = join_one(place, &wanted->groups[i], interface, &why);
     if (status == STATUS_OK)

@@ -1,13 +1,18 @@
 #!/usr/bin/env python3
 """UDP one to many: groups and broadcast, several workers; and what is thrown away, by rule."""
 import contextlib
+import importlib.util
 import json
 import os
+import re
 import socket
 import struct
+import subprocess
+import sys
+import tempfile
 import time
 
-from kit import Router, Skip, case, main, same, true, until
+from kit import LineSystem, Router, Skip, case, main, reply_to, same, true, until
 
 HERE = "[127.0.0.0/8, 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 169.254.0.0/16]"
 
@@ -18,8 +23,8 @@ def free_port(address="0.0.0.0", family=socket.AF_INET):
         return probe.getsockname()[1]
 
 
-def event(number, target="ground"):
-    return json.dumps({"specversion": "1.0", "id": f"m{number}", "source": "/systems/beacons", "type": "com.example.beacon",
+def event(number, target="ground", source="beacons"):
+    return json.dumps({"specversion": "1.0", "id": f"m{number}", "source": f"/systems/{source}", "type": "com.example.beacon",
                        "target": target}).encode()
 
 
@@ -288,6 +293,135 @@ systems:
             large["target"] = "narrow"
             r.post(large)
             until(lambda: metric(r, "intertie_messages_dead_lettered_total", system="narrow", reason="too-large"), "else it is dead")
+
+
+@contextlib.contextmanager
+def the_example():
+    """The program of the page, as a reader would copy it: (path, module)."""
+    page = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "tcp.md")
+    with open(page, encoding="utf-8") as file:
+        text = re.search(r"```python\n(.*?)```", file.read(), re.S).group(1)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "sender.py")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        spec = importlib.util.spec_from_file_location("sender", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        yield path, module
+
+
+SECRET, OLDER, OTHER = b"0123456789abcdef", b"an older secret!", b"nobody's secret!"
+
+
+def with_envelope(port, more="format: cloudevents", workers=4):
+    return f"""
+workers: {workers}
+listeners:
+  meters: {{url: "udp://127.0.0.1:{port}", system: meters, envelope: meters, {more}}}
+systems:
+  meters: {{}}
+  ground: {{accept: true}}
+security: {{credentials: {{meters: {{hmac: {{secret: ["${{SECRET}}", "${{OLDER}}"]}}}}}}}}
+"""
+
+
+ENVIRONMENT = {"SECRET": SECRET.decode(), "OLDER": OLDER.decode()}
+
+
+@case
+def envelopes_are_taken_once_whoever_sends_them_again():
+    port = free_port("127.0.0.1")
+    to = ("127.0.0.1", port)
+    with the_example() as (_, envelope), Router(with_envelope(port), environment=ENVIRONMENT) as r, sender() as s:
+        good = [envelope.sealed(SECRET if number % 2 else OLDER, event(number, source="meters")) for number in range(20)]
+        for datagram in good:
+            s.sendto(datagram, to)
+        until(lambda: held(r) == 20, "all good ones are taken, by both secrets")
+        for _ in range(10):  # from other ports: four workers share this one
+            with sender() as thief:
+                for datagram in good:
+                    thief.sendto(datagram, to)
+        until(lambda: dropped(r, "meters", "replayed") == 200, "and none again")
+        same(held(r), 20, "what is held")
+        bad = {"no-envelope": event(1, source="meters"), "unknown-secret": envelope.sealed(OTHER, event(1, source="meters")),
+               "forged": good[0][:-1] + b" ", "late": None}
+        real = time.time_ns
+        try:
+            time.time_ns = lambda: real() - 31 * 10**9
+            bad["late"] = envelope.sealed(SECRET, event(1, source="meters"))
+        finally:
+            time.time_ns = real
+        for reason, datagram in bad.items():
+            s.sendto(datagram, to)
+            until(lambda why=reason: dropped(r, "meters", why) == 1, reason)
+        s.settimeout(0.2)
+        try:
+            raise AssertionError(f"somebody was answered: {s.recv(2000)}")
+        except socket.timeout:
+            pass
+        same(held(r), 20, "what is held, still")
+
+
+@case
+def a_rotated_secret_counts_after_a_reload():
+    port = free_port("127.0.0.1")
+    to = ("127.0.0.1", port)
+    with the_example() as (_, envelope), Router(with_envelope(port), environment=ENVIRONMENT) as r, sender() as s:
+        old = envelope.sealed(OLDER, event(1, source="meters"))
+        s.sendto(old, to)
+        until(lambda: held(r) == 1, "the older one is good")
+        r.write(r.config.replace(", \"${OLDER}\"", ""))
+        same(r.intertie("reload").returncode, 0, "reload")
+
+        def gone():
+            s.sendto(envelope.sealed(OLDER, event(2, source="meters")), to)
+            return dropped(r, "meters", "unknown-secret")
+        until(gone, "the older one is gone")
+        before = held(r)
+        s.sendto(old, to)
+        s.sendto(envelope.sealed(SECRET, event(3, source="meters")), to)
+        until(lambda: held(r) == before + 1, "the new one is good")
+
+
+def answering(port, prices):
+    return with_envelope(port).replace("ground: {accept: true}", f"prices: tcp://127.0.0.1:{prices.port}")
+
+
+@case
+def who_shows_a_secret_is_answered():
+    port = free_port("127.0.0.1")
+    prices = LineSystem(lambda asked: reply_to(asked, {"price": 7}))
+    query = json.dumps({"specversion": "1.0", "id": "q1", "source": "/systems/meters", "type": "t", "messagetype": "query",
+                        "target": "prices", "note": "x" * 200})
+    with the_example() as (path, _), Router(answering(port, prices), environment=ENVIRONMENT):
+        run = subprocess.run([sys.executable, path, SECRET.decode(), str(port), query], capture_output=True, text=True, timeout=30)
+        same(run.returncode, 0, run.stderr)
+        got = json.loads(run.stdout)
+        same((got["causationid"], got["data"]), ("q1", {"price": 7}), "the answer in its envelope")
+        run = subprocess.run([sys.executable, path, OTHER.decode(), str(port), query], capture_output=True, text=True, timeout=30)
+        true(run.returncode != 0 and "timed out" in run.stderr, f"who has another secret is not: {run.stdout}{run.stderr}")
+    prices.close()
+
+
+@case
+def two_routers_speak_in_envelopes():
+    port = free_port("127.0.0.1")
+    prices = LineSystem(lambda asked: reply_to(asked, {"price": 8}))
+    with Router(answering(port, prices), name="far", environment=ENVIRONMENT) as far, Router(f"""
+listeners: {{web: http://127.0.0.1:0}}
+systems:
+  prices: {{url: "udp://127.0.0.1:{port}", envelope: meters}}
+  bare: {{url: "udp://127.0.0.1:{port}"}}
+security: {{credentials: {{meters: {{hmac: {{secret: "${{SECRET}}"}}}}}}}}
+""", name="near", environment=ENVIRONMENT) as near:
+        asked = json.loads(event(1, "prices"))
+        asked.update(id="q2", source="/systems/meters", messagetype="query", note="x" * 200)
+        answer = near.post(asked)
+        same((answer.status, json.loads(answer.body)["data"]), (200, {"price": 8}), "the answer came back")
+        near.post(json.loads(event(2, "bare")))
+        until(lambda: dropped(far, "meters", "no-envelope") == 1, "without envelope nothing is taken")
+    prices.close()
 
 
 if __name__ == "__main__":

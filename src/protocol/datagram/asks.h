@@ -10,6 +10,8 @@
 struct ask {
     uint64_t token; /* ascending in the ring */
     struct address from;
+    uint64_t nonce; /* of its envelope, if it came in one */
+    uint32_t key;   /* of its envelope: index of the secret */
     uint8_t encoding;
     bool over;
 };

@@ -1,6 +1,7 @@
 /* CloudEvents in datagrams: one event, JSON batch or protobuf event each; or data alone. */
 #include "protocol/datagram/asks.h"
 #include "protocol/datagram/peers.h"
+#include "protocol/datagram/seals.h"
 #include "protocol/datagram/sources.h"
 #include "protocol/protocol.h"
 #include "protocol/wrap.h"
@@ -11,7 +12,6 @@
 
 #define ANSWER_MAX 1200u /* bytes of an answer; RFC 8085 section 3.2 */
 #define PAYLOAD_MAX 65507u /* of UDP over IPv4 */
-#define ENVELOPE_FIRST 0xf5
 
 struct datagram {
     const struct protocol_setup *setup;
@@ -25,6 +25,8 @@ struct datagram {
     uint64_t rx_token;
     uint64_t tx_token;
     struct asks asks;
+    struct seals seals;
+    struct envelope envelope; /* of what is read now, where they are used */
     struct sources sources; /* accepted */
     struct peers peers; /* only where we answer */
 };
@@ -76,7 +78,8 @@ static bool is_raw(const struct datagram *d) {
 }
 
 static bool wait_for_answer(struct datagram *d, const struct message *message, const struct address *from) {
-    struct ask ask = {.token = d->rx_token + 1, .from = *from, .encoding = message->encoding};
+    struct ask ask = {.token = d->rx_token + 1, .from = *from, .encoding = message->encoding,
+                      .nonce = d->envelope.nonce, .key = d->envelope.key};
     return asks_add(&d->asks, &ask);
 }
 
@@ -152,6 +155,17 @@ static bool is_welcome(struct datagram *d, const struct address *from, struct no
     return false;
 }
 
+/* What is in the envelope takes the place of the datagram; false: nothing does. */
+static bool unseal(struct datagram *d, struct slice *bytes, struct now now) {
+    struct seals_refusal refusal;
+    if (!seals_open(&d->seals, *bytes, now, &d->envelope, &refusal)) {
+        drop(d, refusal.status, refusal.rule, refusal.words);
+        return false;
+    }
+    *bytes = d->envelope.event;
+    return bytes->size > 0;
+}
+
 static void datagram_datagram(void *state, struct slice bytes, const struct address *from, struct now now) {
     struct datagram *d = state;
     if (d->sink->closing || d->shutting || bytes.size == 0 || !is_welcome(d, from, now))
@@ -164,14 +178,17 @@ static void datagram_datagram(void *state, struct slice bytes, const struct addr
         drop(d, STATUS_TOO_LARGE, "too-large", "datagram is larger than the limit");
         return;
     }
+    size_t size = bytes.size;
+    if (seals_used(&d->seals) && !unseal(d, &bytes, now))
+        return;
     if (answers(d))
-        peers_heard(&d->peers, from, bytes.size); /* if that fails, it gets no answer */
+        peers_heard(&d->peers, from, size); /* if that fails, it gets no answer */
     if (is_raw(d))
         read_raw(d, bytes, from, now);
     else if (bytes.data[0] == '[')
         read_batch(d, bytes, from);
-    else if (bytes.data[0] == ENVELOPE_FIRST)
-        refuse(d, STATUS_NOT_SUPPORTED, "envelopes are not supported yet");
+    else if (bytes.data[0] == ENVELOPE_MARK)
+        drop(d, STATUS_NOT_SUPPORTED, "envelope", "this place takes no envelopes: it has no `envelope`");
     else
         read_event(d, bytes, from);
 }
@@ -197,55 +214,66 @@ static enum status write_payload(const struct datagram *d, const struct message 
 
 /* Encodes into one datagram of at most `max` bytes; STATUS_OK: reserved, not committed. */
 static enum status encode(struct datagram *d, const struct message *message, const struct overlay *overlay,
-                          unsigned encoding, size_t max, size_t *ret_size) {
+                          unsigned encoding, size_t max, uint8_t **ret_at, size_t *ret_size) {
     struct chain *out = d->sink->out;
     struct buffer buffer;
+    size_t before = seals_used(&d->seals) ? ENVELOPE_SIZE : 0;
     if (is_raw(d) && message_data_size(message) == 0)
         return STATUS_NOT_REPRESENTABLE; /* a datagram of nothing says nothing */
     uint8_t *at = chain_reserve(out, max);
     if (!at)
         return STATUS_NO_MEMORY;
-    buffer_init_fixed(&buffer, at, max);
+    buffer_init_fixed(&buffer, at + before, max - before);
     enum status status = write_payload(d, message, overlay, encoding, &buffer);
-    *ret_size = buffer.size;
+    *ret_size = before + buffer.size;
+    *ret_at = at;
     if (status != STATUS_OK)
         chain_commit(out, 0);
     return status;
 }
 
 static enum status answer(struct datagram *d, const struct message *message, const struct overlay *overlay,
-                          uint64_t reply_to) {
+                          uint64_t reply_to, struct now now) {
     struct ask *ask = asks_find(&d->asks, reply_to);
+    uint8_t *at;
     size_t size = 0;
     if (!ask)
         return STATUS_NOT_SUPPORTED; /* only requests are answered */
-    enum status status = encode(d, message, overlay, ask->encoding, ANSWER_MAX, &size);
+    enum status status = encode(d, message, overlay, ask->encoding, ANSWER_MAX, &at, &size);
     if (status == STATUS_OK && !peers_spend(&d->peers, &ask->from, size)) {
         chain_commit(d->sink->out, 0);
         status = STATUS_TOO_LARGE;
     }
     if (status != STATUS_OK)
         return status;
+    const struct envelope asked = {.key = ask->key, .nonce = ask->nonce};
+    if (seals_used(&d->seals))
+        seals_close(&d->seals, at, size - ENVELOPE_SIZE, &asked, asked.nonce, false, now);
     chain_commit_to(d->sink->out, size, &ask->from);
     end_ask(d, ask);
+    return STATUS_OK;
+}
+
+/* To the one who was dialled. */
+static enum status send_new(struct datagram *d, const struct message *message, const struct overlay *overlay,
+                            struct now now) {
+    size_t max = d->setup->limits.message < PAYLOAD_MAX ? d->setup->limits.message : PAYLOAD_MAX, size;
+    uint8_t *at;
+    enum status status = encode(d, message, overlay, d->setup->encoding, max, &at, &size);
+    if (status != STATUS_OK)
+        return status;
+    if (seals_used(&d->seals))
+        seals_close(&d->seals, at, size - ENVELOPE_SIZE, NULL, rng_next(&d->worker->ids.rng), message_kind_asks(message->kind), now);
+    chain_commit(d->sink->out, size);
     return STATUS_OK;
 }
 
 static enum status datagram_send(void *state, const struct message *message, const struct overlay *overlay,
                                  const struct protocol_send *options, struct now now) {
     struct datagram *d = state;
-    enum status status;
-    size_t size;
-    (void)now;
     ASSERT(options->token == d->tx_token + 1);
-    if (d->is_dialled) {
-        size_t max = d->setup->limits.message < PAYLOAD_MAX ? d->setup->limits.message : PAYLOAD_MAX;
-        status = encode(d, message, overlay, d->setup->encoding, max, &size);
-        if (status == STATUS_OK)
-            chain_commit(d->sink->out, size);
-    } else {
-        status = answer(d, message, overlay, options->reply_to);
-    }
+    enum status status = d->is_dialled ? send_new(d, message, overlay, now)
+                                       : answer(d, message, overlay, options->reply_to, now);
     if (status == STATUS_OK)
         d->tx_token++;
     return status;
@@ -267,9 +295,12 @@ static void datagram_settle(void *state, uint64_t first, uint64_t last, enum sta
 }
 
 static bool datagram_recover(void *state, struct slice sent, struct message *ret_message) {
+    const struct datagram *d = state;
     struct message_fault fault;
-    if (is_raw(state))
+    if (is_raw(d))
         return false;
+    if (seals_used(&d->seals))
+        sent = slice_skip(sent, ENVELOPE_SIZE);
     return sent.size && decode(state, sent, sent.data[0] != '{', ret_message, &fault) == STATUS_OK;
 }
 
@@ -284,7 +315,6 @@ static void datagram_cancel(void *state, uint64_t token, struct now now) {
 static void datagram_open(void *state, const struct protocol_setup *setup, struct protocol_worker *worker,
                           struct protocol_sink *sink, const struct address *peer, struct now now) {
     struct datagram *d = state;
-    (void)now;
     d->setup = setup;
     d->worker = worker;
     d->sink = sink;
@@ -294,6 +324,7 @@ static void datagram_open(void *state, const struct protocol_setup *setup, struc
         d->peer = *peer;
     peers_init(&d->peers, rng_next(&worker->ids.rng));
     sources_init(&d->sources, setup->limits.per_source, d->peers.map.seed);
+    seals_init(&d->seals, setup, d->peers.map.seed, now);
     sink->terms = (struct protocol_terms){
         .inline_reply = answers(d), .can_reply = d->is_dialled && !is_raw(d), .keep = is_raw(d), .when_full = PROTOCOL_FULL_DROP};
     sink->room = (struct protocol_room){d->is_dialled ? UINT32_MAX : 0, d->is_dialled ? setup->limits.message : 0};
@@ -317,6 +348,7 @@ static void datagram_shut(void *state, enum status status, struct now now) {
 static void datagram_done(void *state) {
     struct datagram *d = state;
     peers_done(&d->peers);
+    seals_done(&d->seals);
     sources_done(&d->sources);
     asks_done(&d->asks);
 }

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "protocol/battery/rig.h"
+#include "protocol/datagram/envelope.h"
 #include "protocol/datagram/peers.h"
 
 #define EVENT(id) "{\"specversion\":\"1.0\",\"id\":\"" id "\",\"source\":\"/s\",\"type\":\"t\"}"
@@ -48,7 +49,7 @@ static void the_first_byte_says_the_encoding(void **state) {
         {SLICE("[" EVENT("a") "," EVENT("b") "]"), "message 1 id=a event data=0\nmessage 2 id=b event data=0\n"},
         {SLICE("[]"), ""},
         {SLICE("\x0a\1a\x12\2/s\x1a\0031.0\x22\1t"), "message 1 id=a event data=0\n"},
-        {SLICE("\xf5itu\1"), "invalid not-supported: envelopes are not supported yet\n"},
+        {SLICE("\xf5itu\1"), "invalid not-supported: this place takes no envelopes: it has no `envelope`\n"},
         {SLICE(""), ""},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -275,6 +276,101 @@ static void shutting_down_waits_for_answers(void **state) {
     rig_done(&rig);
 }
 
+/* -- envelopes -- */
+
+#define SECRET_KID 0x9f9f5111u /* of SHA-256("0123456789abcdef") */
+
+static void with_secrets(struct rig *rig, enum protocol_role role) {
+    static struct protocol_secret secrets[2];
+    secrets[0] = (struct protocol_secret){SLICE_OF("0123456789abcdef"), SECRET_KID};
+    secrets[1] = (struct protocol_secret){SLICE_OF("an older secret!"), 7};
+    rig_setup(rig, &protocol_datagram, role);
+    rig->settle_as = STATUS_COUNT;
+    rig->setup.secrets = secrets;
+    rig->setup.secret_count = 2;
+    rig->setup.answers = role == PROTOCOL_ACCEPTED;
+    rig->setup.limits.message = 1200;
+    rig->now.wall.ns = INT64_C(1700000000) * NS_PER_S;
+    rig_open(rig);
+}
+
+static struct slice sealed(const struct rig *rig, unsigned key, const char *event, int64_t after_ms, uint64_t nonce) {
+    static uint8_t datagram[1300];
+    size_t size = strlen(event);
+    memcpy(datagram + ENVELOPE_SIZE, event, size);
+    envelope_seal(datagram, size, &rig->setup.secrets[key], ENVELOPE_TO_LISTENER, rig->now.wall.ns / NS_PER_MS + after_ms, nonce);
+    return slice_make(datagram, ENVELOPE_SIZE + size);
+}
+
+static void only_envelopes_are_taken_once_and_in_time(void **state) {
+    (void)state;
+    struct rig rig;
+    with_secrets(&rig, PROTOCOL_ACCEPTED);
+    assert_int_equal(envelope_kid(rig.setup.secrets[0].secret), SECRET_KID);
+    from(&rig, "10.0.0.1:5000", SLICE_OF(EVENT("a")));
+    assert_string_equal(rig_log(&rig), "invalid unauthenticated: an envelope is required here\n");
+    from(&rig, "10.0.0.1:5000", sealed(&rig, 0, EVENT("b"), 0, 1));
+    from(&rig, "10.0.0.1:5000", sealed(&rig, 1, EVENT("c"), 0, 1)); /* another secret's nonces are its own */
+    assert_int_equal(rig.received, 2);
+    from(&rig, "10.9.9.9:6000", sealed(&rig, 0, EVENT("b"), 0, 1));
+    assert_non_null(strstr(rig_log(&rig), "invalid duplicate: envelope with a nonce that was taken already\n"));
+    from(&rig, "10.0.0.1:5000", sealed(&rig, 0, EVENT("d"), 30001, 2));
+    assert_non_null(strstr(rig_log(&rig), "invalid expired: envelope whose time is more than 30s off\n"));
+    from(&rig, "10.0.0.1:5000", sealed(&rig, 0, EVENT("d"), -1, 3)); /* may have been taken before we were there */
+    assert_non_null(strstr(rig_log(&rig), "invalid expired: envelope was made before this listener was opened\n"));
+    rig.now.wall.ns += 10 * NS_PER_S;
+    from(&rig, "10.0.0.1:5000", sealed(&rig, 0, EVENT("d"), -9999, 4));
+    assert_int_equal(rig.received, 3);
+    assert_int_equal(chain_unsent(&rig.out), 0); /* nobody is told anything */
+    rig_done(&rig);
+}
+
+/* From the one's chain into the other. */
+static void hand_over(struct rig *from_rig, uint32_t index, struct rig *to_rig, const char *source) {
+    const struct chain_piece *piece = chain_piece(&from_rig->out, index);
+    assert_non_null(piece);
+    from(to_rig, source, slice_make(piece->block->data + piece->at, piece->size));
+}
+
+static void answers_come_in_envelopes_too_and_once(void **state) {
+    (void)state;
+    struct rig listener, dialler;
+    with_secrets(&listener, PROTOCOL_ACCEPTED);
+    with_secrets(&dialler, PROTOCOL_DIALLED);
+    assert_int_equal(rig_send(&dialler, made(KIND_QUERY, 100)), STATUS_OK);
+    hand_over(&dialler, 0, &listener, "10.0.0.1:5000");
+    assert_int_equal(listener.last_kind, KIND_QUERY);
+    hand_over(&dialler, 0, &dialler, "127.0.0.1:40000"); /* sent back to who made it */
+    assert_non_null(strstr(rig_log(&dialler), "invalid unauthenticated: an envelope is required here\n"));
+    assert_int_equal(rig_send_to(&listener, made(KIND_RESPONSE, 10), 0, 1), STATUS_OK);
+    hand_over(&listener, 0, &dialler, "127.0.0.1:40000");
+    assert_int_equal(dialler.received, 1);
+    hand_over(&listener, 0, &dialler, "127.0.0.1:40000");
+    assert_int_equal(dialler.received, 1);
+    assert_non_null(strstr(rig_log(&dialler), "invalid duplicate: envelope of an answer that nobody waits for\n"));
+    hand_over(&listener, 0, &listener, "10.0.0.1:5000");
+    assert_int_equal(listener.received, 1);
+    rig_done(&listener);
+    rig_done(&dialler);
+}
+
+static void an_envelope_counts_within_the_limit(void **state) {
+    (void)state;
+    struct rig rig;
+    with_secrets(&rig, PROTOCOL_DIALLED);
+    rig_send(&rig, made(KIND_EVENT, 100));
+    size_t around = chain_unsent(&rig.out) - 100;
+    assert_int_equal(rig_send(&rig, made(KIND_EVENT, 1300)), STATUS_TOO_LARGE);
+    for (size_t size = 700; size < 1200; size++) {
+        uint64_t before = rig.out.added;
+        enum status status = rig_send(&rig, made(KIND_EVENT, size));
+        assert_true(status == STATUS_OK || status == STATUS_TOO_LARGE);
+        assert_true(rig.out.added - before <= 1200);
+    }
+    assert_true(around > ENVELOPE_SIZE);
+    rig_done(&rig);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_byte_says_the_encoding),
@@ -289,6 +385,9 @@ int main(void) {
         cmocka_unit_test(one_message_is_one_datagram),
         cmocka_unit_test(replies_come_from_the_connected_peer_alone),
         cmocka_unit_test(shutting_down_waits_for_answers),
+        cmocka_unit_test(only_envelopes_are_taken_once_and_in_time),
+        cmocka_unit_test(answers_come_in_envelopes_too_and_once),
+        cmocka_unit_test(an_envelope_counts_within_the_limit),
     };
     return cmocka_run_group_tests_name("protocol/datagram", tests, NULL, NULL);
 }
