@@ -101,23 +101,36 @@ def a_listener_may_stand_on_a_group():
         same(held(r), 1, "and nothing else")
 
 
+def ipv6_groups_or_skip(s):
+    """Loopback carries IPv6 groups only where somebody said so: whether the kernel does is asked without us."""
+    try:
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, socket.if_nametoindex("lo"))
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as ear:
+            ear.bind(("::", 0))
+            ear.settimeout(1)
+            ear.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP,
+                           socket.inet_pton(socket.AF_INET6, "ff05::7:8") + struct.pack("=I", socket.if_nametoindex("lo")))
+            s.sendto(b"?", ("ff05::7:8", ear.getsockname()[1]))
+            ear.recv(10)
+    except OSError as why:
+        raise Skip(f"the kernel carries no IPv6 groups on lo: {why}")
+
+
 @case
 def groups_of_ipv6_are_heard():
     try:
-        port = free_port("::", socket.AF_INET6)
-        s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, socket.if_nametoindex("lo"))
-        s.sendto(b"", ("ff05::7:7", port))
+        port, s = free_port("::", socket.AF_INET6), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     except OSError as why:
-        raise Skip(f"no IPv6 groups here: {why}")
-    more = "multicast: {groups: \"ff05::7:7\", interface: lo}"
-    config = listening(port, more, address="[::]").replace(f"allow: {HERE}", "allow: [\"::/0\", 127.0.0.0/8]")
-    with s, Router(config) as r:
-        for number in range(10):
-            s.sendto(event(number), ("ff05::7:7", port))
-        until(lambda: held(r) == 10, "all arrive")
-        time.sleep(0.1)
-        same(held(r), 10, "each once")
+        raise Skip(f"no IPv6 here: {why}")
+    config = listening(port, "multicast: {groups: \"ff05::7:7\", interface: lo}", address="[::]")
+    with s:
+        ipv6_groups_or_skip(s)
+        with Router(config.replace(f"allow: {HERE}", "allow: [\"::/0\", 127.0.0.0/8]")) as r:
+            for number in range(10):
+                s.sendto(event(number), ("ff05::7:7", port))
+            until(lambda: held(r) >= 10, "all arrive")
+            time.sleep(0.1)
+            same(held(r), 10, "each once")
 
 
 @case
