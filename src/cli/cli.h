@@ -37,7 +37,7 @@ struct cli_options {
     bool strict, no_files, print, schema, reference;
     /* send, call, listen */
     const char *to, *type, *kind, *source, *subject, *priority, *ttl, *content_type, *data, *as, *url, *frame, *format, *batch;
-    const char *when, *group, *reply, *key_file;
+    const char *when, *group, *reply, *key_file, *ca, *cert, *cert_key;
     const char *attributes[CLI_ATTRIBUTES_MAX];
     size_t attribute_count;
     int64_t timeout_ns, for_ns; /* -1: not said */

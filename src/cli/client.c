@@ -23,6 +23,7 @@ struct client {
     struct loop *loop;
     struct loop_watch watch;
     struct protocol_setup setup;
+    struct cli_secure secure;
     const struct protocol *protocol;
     struct connection *connection;
     uint64_t handle;
@@ -34,6 +35,7 @@ struct client {
     uint64_t tokens;
     uint8_t *room;
     char host[300], path[2048]; /* of WebSocket's handshake */
+    char words[160];
 };
 
 /* -- protocol calls -- */
@@ -113,6 +115,8 @@ static void on_closed(void *user, struct connection *c, struct now now) {
     client->connection = NULL;
     client->over = true;
     client->reason = c->reason;
+    if (c->filtered)
+        (void)snprintf(client->words, sizeof client->words, "%s", c->filtered->sink.words);
 }
 
 static const struct net_calls net_calls = {
@@ -231,11 +235,12 @@ static bool flush(struct client *client) {
         return count > 0;
     }
     struct iovec parts[16];
-    int count = chain_vectors(&c->out, parts, 16);
+    int count = chain_vectors(connection_wire(c), parts, 16);
     struct socket_io io = count ? socket_write(client->fd, parts, (size_t)count) : (struct socket_io){0};
     if (count && io.result == SOCKET_MOVED) {
         net_written(&client->net, client->handle, io.count, 0, platform_now());
-        client->wants_write = chain_unsent(&c->out) > 0;
+        c = net_find(&client->net, client->handle);
+        client->wants_write = c && chain_unsent(connection_wire(c)) > 0;
         return true;
     }
     client->wants_write = count > 0;
@@ -262,7 +267,7 @@ static void carry_out(struct client *client) {
         }
         if (again)
             start_dial(client);
-        if (flushes || (!client->wants_write && client->connection && chain_unsent(&client->connection->out)))
+        if (flushes || (!client->wants_write && client->connection && chain_unsent(connection_wire(client->connection))))
             again |= flush(client);
         if (!again)
             break;
@@ -282,15 +287,16 @@ static void on_signal(void *user, int number) {
 }
 
 static const struct protocol *choose(const struct client_place *place) {
-    if (place->url.scheme == CONFIG_SCHEME_TCP && place->is_framed)
+    enum config_scheme scheme = client_scheme(place);
+    if (scheme == CONFIG_SCHEME_TCP && place->is_framed)
         return place->is_raw && place->asks ? &protocol_fifo : &protocol_frames;
-    if (place->url.scheme == CONFIG_SCHEME_TCP)
+    if (scheme == CONFIG_SCHEME_TCP)
         return place->wants_stream ? &protocol_stream1 : &protocol_ndjson;
-    if (place->url.scheme == CONFIG_SCHEME_INTERTIE)
+    if (scheme == CONFIG_SCHEME_INTERTIE)
         return &protocol_stream1;
-    if (place->url.scheme == CONFIG_SCHEME_WS)
+    if (scheme == CONFIG_SCHEME_WS)
         return place->is_framed ? NULL : &protocol_websocket_dial;
-    return place->url.scheme == CONFIG_SCHEME_UDP ? &protocol_datagram : NULL;
+    return scheme == CONFIG_SCHEME_UDP ? &protocol_datagram : NULL;
 }
 
 /* Host, path and whom we serve, as the handshake of WebSocket says them. */
@@ -336,8 +342,15 @@ static void set_up(struct client *client) {
     setup->own_key = client->options.key;
     setup->own_subscriptions = &client->options.subscription;
     setup->own_subscription_count = client->options.subscribes;
-    if (client->options.place.url.scheme == CONFIG_SCHEME_WS)
+    if (client_scheme(&client->options.place) == CONFIG_SCHEME_WS)
         set_up_websocket(client);
+    if (client->secure.worker) {
+        client->net.worker.tls = client->secure.worker;
+        setup->filters = &client->secure.use;
+        setup->filter_count = 1;
+        setup->timeouts.filters_ns = DIAL_NS;
+        setup->is_secure = true;
+    }
 }
 
 struct client *client_new(const struct client_options *options, struct fault *fault) {
@@ -357,6 +370,10 @@ struct client *client_new(const struct client_options *options, struct fault *fa
     if (!client->protocol || !client->room || !client->loop || !net_init(&client->net, &net_calls, client, 4, seed)) {
         client_free(client);
         fault_set(fault, STATUS_NOT_SUPPORTED, 0, "that URL can't be spoken to this way");
+        return NULL;
+    }
+    if (cli_secure_open(&client->secure, options->cli, &client->options.place.url, fault) != STATUS_OK) {
+        client_free(client);
         return NULL;
     }
     loop_signal(client->loop, SIGINT, on_signal, client);
@@ -379,6 +396,7 @@ void client_free(struct client *client) {
         socket_close(client->fd);
     if (client->net.calls)
         net_done(&client->net);
+    cli_secure_close(&client->secure);
     if (client->loop)
         loop_free(client->loop);
     memory_free(client->room);
@@ -412,6 +430,10 @@ int client_signal_code(const struct client *client) {
     return 128 + client->signal_number;
 }
 
+const char *client_words(const struct client *client) {
+    return client->words;
+}
+
 void client_stop(struct client *client) {
     client->stopped = true;
 }
@@ -428,7 +450,7 @@ uint64_t client_post(struct client *client, const struct message *message, bool 
 }
 
 bool client_is_flushed(const struct client *client) {
-    return !client->connection || chain_unsent(&client->connection->out) == 0;
+    return !client->connection || (chain_unsent(&client->connection->out) == 0 && chain_unsent(connection_wire(client->connection)) == 0);
 }
 
 /* -- where to -- */
@@ -441,7 +463,12 @@ int client_url(const struct cli_options *options, const char *text, struct clien
                    "http|https|ws|wss|tcp|tls|intertie|intertie+tls|udp|grpc|grpcs|mqtt|mqtts|nats|kafka|amqp|amqps", &ret->url,
                    &planned, &why))
         return cli_fail(options, planned ? CLI_FAILED : CLI_USAGE, planned ? "not-supported" : "usage", "--url: %s", why.text);
-    if (ret->url.scheme != CONFIG_SCHEME_HTTP && !choose(ret))
+    if (!config_scheme_is_tls(ret->url.scheme) && (options->ca || options->cert || options->cert_key))
+        return cli_fail(options, CLI_USAGE, "usage", "--ca, --cert and --cert-key mean nothing on %s",
+                        config_scheme_name(ret->url.scheme));
+    if (options->cert_key && !options->cert)
+        return cli_fail(options, CLI_USAGE, "usage", "--cert-key needs --cert");
+    if (client_scheme(ret) != CONFIG_SCHEME_HTTP && !choose(ret))
         return cli_fail(options, CLI_FAILED, "not-supported", "--url: %s is not supported yet in " INTERTIE_VERSION,
                         config_scheme_name(ret->url.scheme));
     return CLI_DONE;
@@ -494,8 +521,8 @@ static bool read_frame(struct slice text, struct client_place *place, struct sca
 int client_frame(const struct cli_options *options, struct client_place *place) {
     struct scalar_why why;
     struct slice format = slice_from(options->format ? options->format : "cloudevents");
-    bool is_tcp = place->url.scheme == CONFIG_SCHEME_TCP, is_udp = place->url.scheme == CONFIG_SCHEME_UDP,
-         is_ws = place->url.scheme == CONFIG_SCHEME_WS;
+    enum config_scheme scheme = client_scheme(place);
+    bool is_tcp = scheme == CONFIG_SCHEME_TCP, is_udp = scheme == CONFIG_SCHEME_UDP, is_ws = scheme == CONFIG_SCHEME_WS;
     place->is_raw = slice_is(format, "raw");
     if (!place->is_raw && !slice_is(format, "cloudevents"))
         return cli_fail(options, CLI_USAGE, "usage", "--format: cloudevents or raw");

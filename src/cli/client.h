@@ -4,6 +4,7 @@
 #define CLI_CLIENT_H
 
 #include "cli/cli.h"
+#include "cli/secure.h"
 #include "config/config.h"
 #include "connection/net.h"
 
@@ -26,6 +27,7 @@ struct client_place {
 };
 
 struct client_options {
+    const struct cli_options *cli; /* outlives the client */
     const struct client_calls *calls;
     void *user;
     struct client_place place;
@@ -36,6 +38,11 @@ struct client_options {
     uint32_t window; /* messages that may come before the first is settled; 0: as usual */
 };
 
+/* A place's scheme, TLS left out. */
+static inline enum config_scheme client_scheme(const struct client_place *place) {
+    return config_scheme_plain(place->url.scheme);
+}
+
 /* NULL with `fault`. */
 struct client *client_new(const struct client_options *options, struct fault *fault);
 void client_free(struct client *client);
@@ -43,6 +50,8 @@ void *client_user(const struct client *client);
 /* Works until client_stop(), the deadline (STATUS_REPLY_TIMEOUT), a signal (STATUS_CANCELLED), or the connection's end
  * (its reason). */
 enum status client_run(struct client *client, struct mono deadline);
+/* More about why its connection ended; may be empty. */
+const char *client_words(const struct client *client);
 /* client_run() returns OK once everything written has left. */
 void client_stop(struct client *client);
 /* After STATUS_CANCELLED: the exit code that says which signal it was. */

@@ -74,12 +74,12 @@ static int at_url(const struct cli_options *options, const char *text, const cha
     if (options->verbose)
         cli_say("asking %s", text);
     if (strncmp(text, "unix:", 5) == 0)
-        return (int)http_request(NULL, text + 5, method, target, "", body, ASK_NS, ret, fault);
+        return (int)http_request(NULL, text + 5, NULL, method, target, "", body, ASK_NS, ret, fault);
     if (!url_parse(slice_from(text), URL_ADMIN, "http", &url, &planned, &why)) {
         *ret = (struct http_reply){0};
         return (int)fault_set(fault, STATUS_BAD_CONFIG, 0, "--admin: %s", why.text);
     }
-    return (int)http_request(&url, NULL, method, target, "", body, ASK_NS, ret, fault);
+    return (int)http_request(&url, NULL, NULL, method, target, "", body, ASK_NS, ret, fault);
 }
 
 int control_try(const struct cli_options *options, const char *method, const char *target, struct slice body,
@@ -103,7 +103,7 @@ int control_try(const struct cli_options *options, const char *method, const cha
         runtime_socket_path(config, &place);
         if (options->verbose)
             cli_say("asking unix:%s", (const char *)place.data);
-        status = (int)http_request(NULL, (const char *)place.data, method, target, "", body, ASK_NS, ret, fault);
+        status = (int)http_request(NULL, (const char *)place.data, NULL, method, target, "", body, ASK_NS, ret, fault);
         buffer_done(&place);
         if (status != STATUS_OK) {
             char url[300];

@@ -91,20 +91,22 @@ static int work(struct listener *listener, const struct client_options *how) {
         return cli_fail(options, CLI_FAILED, status_reason(fault.status), "%s", fault.text);
     enum status status = client_run(client, deadline);
     int signal_code = client_signal_code(client);
+    char words[200];
+    (void)snprintf(words, sizeof words, "%s%s", client_words(client)[0] ? ": " : "", client_words(client));
     client_free(client);
     if (status == STATUS_OK || status == STATUS_REPLY_TIMEOUT)
         return CLI_DONE;
     if (status == STATUS_CANCELLED)
         return signal_code;
     bool nobody = status == STATUS_REFUSED || status == STATUS_UNREACHABLE || status == STATUS_CONNECT_TIMEOUT;
-    return cli_fail(options, nobody ? CLI_NO_ROUTER : CLI_REFUSED, status_reason(status), "%s (%s)", status_row(status)->title,
-                    status_reason(status));
+    return cli_fail(options, nobody ? CLI_NO_ROUTER : cli_is_about_tls(status) ? CLI_FAILED : CLI_REFUSED, status_reason(status),
+                    "%s%s (%s)", status_row(status)->title, words, status_reason(status));
 }
 
 /* To whom knows nothing of us: connects and prints what it sends. */
 static int listen_plain(const struct cli_options *options) {
     struct listener listener = {.options = options};
-    struct client_options how = {.calls = &calls, .user = &listener};
+    struct client_options how = {.cli = options, .calls = &calls, .user = &listener};
     if (!options->url)
         return cli_fail(options, CLI_USAGE, "usage", "--frame and --format need --url");
     if (options->as || options->when || options->reply)
@@ -112,8 +114,8 @@ static int listen_plain(const struct cli_options *options) {
     int code = client_url(options, options->url, &how.place);
     if (code == CLI_DONE)
         code = client_frame(options, &how.place);
-    if (code == CLI_DONE && how.place.url.scheme != CONFIG_SCHEME_TCP && (how.place.is_framed || how.place.url.scheme != CONFIG_SCHEME_WS))
-        code = cli_fail(options, CLI_FAILED, "not-supported", "listen --frame needs a tcp URL in " INTERTIE_VERSION);
+    if (code == CLI_DONE && client_scheme(&how.place) != CONFIG_SCHEME_TCP && (how.place.is_framed || client_scheme(&how.place) != CONFIG_SCHEME_WS))
+        code = cli_fail(options, CLI_FAILED, "not-supported", "listen --frame needs a tcp or tls URL in " INTERTIE_VERSION);
     buffer_init(&listener.line, 32u << 20);
     buffer_init(&listener.reply, 16u << 20);
     if (code == CLI_DONE)
@@ -125,7 +127,7 @@ static int listen_plain(const struct cli_options *options) {
 
 int cmd_listen(const struct cli_command *command, const struct cli_options *options) {
     struct listener listener = {.options = options};
-    struct client_options how = {.calls = &calls, .user = &listener, .subscribes = true};
+    struct client_options how = {.cli = options, .calls = &calls, .user = &listener, .subscribes = true};
     struct buffer key;
     char *text = NULL;
     uint64_t seed = 0;
@@ -147,11 +149,11 @@ int cmd_listen(const struct cli_command *command, const struct cli_options *opti
         code = CLI_FAILED;
     if (code == CLI_DONE)
         code = client_url(options, options->url ? options->url : text, &how.place);
-    bool is_ws = how.place.url.scheme == CONFIG_SCHEME_WS;
-    if (code == CLI_DONE && !is_ws && how.place.url.scheme != CONFIG_SCHEME_TCP && how.place.url.scheme != CONFIG_SCHEME_INTERTIE)
-        code = cli_fail(options, CLI_FAILED, "not-supported", "listen needs a tcp, intertie or ws URL in " INTERTIE_VERSION);
+    bool is_ws = client_scheme(&how.place) == CONFIG_SCHEME_WS;
+    if (code == CLI_DONE && !is_ws && client_scheme(&how.place) != CONFIG_SCHEME_TCP && client_scheme(&how.place) != CONFIG_SCHEME_INTERTIE)
+        code = cli_fail(options, CLI_FAILED, "not-supported", "listen needs a tcp, intertie or ws URL, or one of these over TLS, in " INTERTIE_VERSION);
     if (code == CLI_DONE && is_ws && options->when)
-        code = cli_fail(options, CLI_FAILED, "not-supported", "--when needs a tcp or intertie URL in " INTERTIE_VERSION);
+        code = cli_fail(options, CLI_FAILED, "not-supported", "--when needs a tcp, tls, intertie or intertie+tls URL in " INTERTIE_VERSION);
     how.place.wants_stream = true;
     how.system = slice_from(options->as ? options->as : "");
     how.key = buffer_slice(&key);

@@ -4,7 +4,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 
-#define MESSAGE_OPTIONS "to type kind source subject priority ttl attr content-type data as url frame format key-file "
+#define MESSAGE_OPTIONS "to type kind source subject priority ttl attr content-type data as url frame format key-file ca cert cert-key "
 
 const struct cli_command cli_commands[] = {
     {"run", "runs a router in the foreground", "[FILE]", 1, "debug",
@@ -33,7 +33,7 @@ const struct cli_command cli_commands[] = {
     {"call", "sends a request and prints the reply", "", 0, MESSAGE_OPTIONS "timeout",
      "Exit code 4: answered by an error; 5: no reply in time.\n\n"
      "  intertie call --to pricing --type com.example.price.get --kind query --data '{\"sku\":\"A-1\"}'\n", cmd_call},
-    {"listen", "takes messages and prints them, one JSON event a line", "--as SYSTEM", 0, "as when group count for reply url frame format key-file",
+    {"listen", "takes messages and prints them, one JSON event a line", "--as SYSTEM", 0, "as when group count for reply url frame format key-file ca cert cert-key",
      "Serves as an endpoint of SYSTEM; with --when as a subscription.\n\n"
      "  intertie listen --as desk\n  intertie listen --when \"type LIKE 'com.example.%'\" --count 1\n"
      "  intertie listen --as pricing --reply '{\"eur\":9.5}'\n", cmd_listen},

@@ -71,6 +71,9 @@ static const struct row rows[] = {
     {"force", 0, FLAG, AT(force), NULL, "those too that came back three times", false},
     {"yes", 0, FLAG, AT(yes), NULL, "do it", false},
     {"key-file", 0, TEXT, AT(key_file), "FILE", "the key (else $INTERTIE_KEY)", false},
+    {"ca", 0, TEXT, AT(ca), "FILE", "who may certify the other side (else the host's authorities)", false},
+    {"cert", 0, TEXT, AT(cert), "FILE", "the certificate that is shown to it", false},
+    {"cert-key", 0, TEXT, AT(cert_key), "FILE", "its key (else it is in the same file)", false},
 };
 
 static bool takes(const struct cli_command *command, const struct row *row) {

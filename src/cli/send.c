@@ -47,10 +47,16 @@ static int post(const struct cli_options *options, const struct client_place *pl
     int code = header_lines(options, content_type, lines);
     if (code != CLI_DONE)
         return code;
-    *ret_status = http_request(&place->url, NULL, "POST", target_of(&place->url, target, sizeof target), lines, body,
-                               timeout_ns, ret, &fault);
+    struct cli_secure secure;
+    *ret_status = cli_secure_open(&secure, options, &place->url, &fault);
+    if (*ret_status == STATUS_OK)
+        *ret_status = http_request(&place->url, NULL, &secure, "POST", target_of(&place->url, target, sizeof target), lines, body,
+                                   timeout_ns, ret, &fault);
+    cli_secure_close(&secure);
     if (*ret_status == STATUS_OK || *ret_status == STATUS_REPLY_TIMEOUT)
         return CLI_DONE;
+    if (cli_is_about_tls(*ret_status))
+        return cli_fail(options, CLI_FAILED, status_reason(*ret_status), "%s", fault.text);
     return cli_fail(options, CLI_NO_ROUTER, status_reason(*ret_status), "no router there (%s)", fault.text);
 }
 
@@ -184,7 +190,7 @@ static int over_wire(const struct cli_options *options, const struct client_plac
     int code = cli_key(options, &key);
     if (code != CLI_DONE)
         return code;
-    struct client_options how = {.calls = &exchange_calls, .user = &x, .place = *place,
+    struct client_options how = {.cli = options, .calls = &exchange_calls, .user = &x, .place = *place,
                                  .system = slice_from(options->as ? options->as : ""), .key = buffer_slice(&key)};
     struct client *client = client_new(&how, &fault);
     if (!client) {
@@ -196,6 +202,8 @@ static int over_wire(const struct cli_options *options, const struct client_plac
     while (!x.over && status == STATUS_OK)
         status = client_run(client, deadline);
     int signal_code = client_signal_code(client);
+    char words[200];
+    (void)snprintf(words, sizeof words, "%s%s", client_words(client)[0] ? ": " : "", client_words(client));
     client_free(client);
     buffer_done(&key);
     if (x.over && (x.is_told || status == STATUS_OK)) {
@@ -211,8 +219,8 @@ static int over_wire(const struct cli_options *options, const struct client_plac
         return no_reply(options, timeout_ns, "");
     bool nobody = status == STATUS_REFUSED || status == STATUS_UNREACHABLE || status == STATUS_CONNECT_TIMEOUT ||
                   status == STATUS_RESOLVE_FAILED;
-    return cli_fail(options, nobody ? CLI_NO_ROUTER : CLI_REFUSED, status_reason(status), "%s (%s)", status_row(status)->title,
-                    status_reason(status));
+    return cli_fail(options, nobody ? CLI_NO_ROUTER : cli_is_about_tls(status) ? CLI_FAILED : CLI_REFUSED, status_reason(status),
+                    "%s%s (%s)", status_row(status)->title, words, status_reason(status));
 }
 
 /* -- commands -- */
@@ -242,7 +250,7 @@ static int send_batch(const struct cli_options *options, const struct client_pla
     buffer_init(&body, 32u << 20);
     (void)snprintf(name, sizeof name, "%s%s", strcmp(options->batch, "-") == 0 ? "" : "@", options->batch);
     int code = cli_read_data(options, name, &body);
-    if (code == CLI_DONE && place->url.scheme != CONFIG_SCHEME_HTTP)
+    if (code == CLI_DONE && client_scheme(place) != CONFIG_SCHEME_HTTP)
         code = cli_fail(options, CLI_FAILED, "not-supported", "--batch goes over http only");
     if (code == CLI_DONE) {
         code = post(options, place, "application/cloudevents-batch+json", buffer_slice(&body), SEND_NS, &reply, &status);
@@ -303,7 +311,7 @@ static int exchange(const struct cli_options *options, const char *kind, bool as
     if (code == CLI_DONE && options->verbose)
         cli_say("to %s", text ? text : options->url);
     if (code == CLI_DONE)
-        code = place.url.scheme == CONFIG_SCHEME_HTTP ? over_http(options, &place, &event.message, asks, timeout_ns)
+        code = client_scheme(&place) == CONFIG_SCHEME_HTTP ? over_http(options, &place, &event.message, asks, timeout_ns)
                                                       : over_wire(options, &place, &event.message, asks, timeout_ns);
     memory_free(text);
     cli_event_done(&event);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 #include "platform/clock.h"
 #include "platform/loop.h"
 #include "platform/socket.h"
@@ -11,6 +12,19 @@
 
 #define BODY_MAX (16u << 20)
 #define HEAD_MAX (64u << 10)
+#define READ_SIZE 16384
+
+/* What stands between the socket and who uses the wire. */
+struct wire_sealed {
+    struct chain_pool pool;
+    struct chain out;
+    struct filter_sink sink;
+    struct protocol_worker worker;
+    struct protocol_setup setup;
+    const struct filter *filter;
+    void *state;
+    struct buffer in; /* read, not opened yet */
+};
 
 static void on_ready(void *user, unsigned events) {
     ((struct wire *)user)->events |= events;
@@ -61,8 +75,130 @@ static enum status resolve(struct wire *wire, const struct config_url *url, stru
     return fault_set(fault, STATUS_RESOLVE_FAILED, 0, "no host `%.*s`", SLICE_ARG(slice_head(url->host, 100)));
 }
 
-enum status wire_open(struct wire *wire, const struct config_url *url, const char *path, struct mono deadline,
-                      struct fault *fault) {
+/* -- bytes as they are on the socket -- */
+
+static enum status write_raw(struct wire *wire, struct slice bytes, struct mono deadline) {
+    while (bytes.size) {
+        struct iovec part = {(void *)(uintptr_t)bytes.data, bytes.size};
+        struct socket_io io = socket_write(wire->fd, &part, 1);
+        if (io.result == SOCKET_MOVED)
+            bytes = slice_skip(bytes, io.count);
+        else if (io.result != SOCKET_AGAIN)
+            return io.status == STATUS_OK ? STATUS_PEER_CLOSED : io.status;
+        else if (!wait_for(wire, LOOP_WRITABLE, deadline))
+            return STATUS_REPLY_TIMEOUT;
+    }
+    return STATUS_OK;
+}
+
+static enum status read_raw(struct wire *wire, struct buffer *out, struct mono deadline) {
+    for (;;) {
+        uint8_t *at = buffer_reserve(out, READ_SIZE);
+        if (!at)
+            return out->status;
+        struct socket_io io = socket_read(wire->fd, at, READ_SIZE);
+        if (io.result == SOCKET_MOVED) {
+            buffer_added(out, io.count);
+            return STATUS_OK;
+        }
+        if (io.result == SOCKET_END)
+            return STATUS_PEER_CLOSED;
+        if (io.result == SOCKET_FAILED)
+            return io.status;
+        if (!wait_for(wire, LOOP_READABLE, deadline))
+            return STATUS_REPLY_TIMEOUT;
+    }
+}
+
+/* -- sealed -- */
+
+static enum status write_sealed(struct wire *wire, struct mono deadline) {
+    struct chain *out = &wire->sealed->out;
+    struct iovec part;
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && chain_vectors(out, &part, 1) == 1) {
+        status = write_raw(wire, slice_make(part.iov_base, part.iov_len), deadline);
+        if (status == STATUS_OK)
+            chain_written(out, part.iov_len);
+    }
+    return status;
+}
+
+/* Opens what was read, and reads on until that gives something, or `until_ready`. */
+static enum status open_sealed(struct wire *wire, struct buffer *out, bool until_ready, struct mono deadline) {
+    struct wire_sealed *s = wire->sealed;
+    for (;;) {
+        struct slice rest = buffer_slice(&s->in);
+        size_t got = 0, before;
+        do {
+            uint8_t *at = buffer_reserve(out, FILTER_PLAIN_SIZE);
+            if (!at)
+                return out->status;
+            before = rest.size;
+            got = s->filter->feed(s->state, &rest, at, FILTER_PLAIN_SIZE, platform_now());
+            buffer_added(out, got);
+        } while (got == 0 && rest.size && rest.size < before && s->sink.status == STATUS_OK &&
+                 !(until_ready && s->sink.ready));
+        buffer_consume(&s->in, s->in.size - rest.size);
+        enum status status = write_sealed(wire, deadline);
+        if (got || (until_ready && s->sink.ready))
+            return STATUS_OK;
+        if (s->sink.status != STATUS_OK)
+            return s->sink.status;
+        if (status != STATUS_OK)
+            return status;
+        if (s->sink.ended)
+            return STATUS_PEER_CLOSED;
+        status = read_raw(wire, &s->in, deadline);
+        if (status == STATUS_PEER_CLOSED) /* without TLS's own goodbye it may have been cut */
+            return STATUS_RESET;
+        if (status != STATUS_OK)
+            return status;
+    }
+}
+
+static enum status seal(struct wire *wire, const struct cli_secure *secure, struct mono deadline, struct fault *fault) {
+    struct wire_sealed *s = wire->sealed = memory_new(sizeof *s);
+    void *state = s ? memory_new(secure->use.filter->state_size) : NULL;
+    struct buffer none;
+    if (!state)
+        return fault_set(fault, STATUS_NO_MEMORY, 0, "no memory");
+    chain_pool_init(&s->pool);
+    chain_init(&s->out, &s->pool, false);
+    buffer_init(&s->in, HEAD_MAX);
+    buffer_init(&none, HEAD_MAX);
+    s->sink = (struct filter_sink){.wire = &s->out, .due = MONO_NEVER};
+    s->worker.tls = secure->worker;
+    s->setup.role = PROTOCOL_DIALLED;
+    s->filter = secure->use.filter;
+    s->state = state;
+    s->filter->open(state, secure->use.profile, &s->setup, &s->worker, &s->sink, &wire->address, platform_now());
+    enum status status = s->sink.status;
+    if (status == STATUS_OK)
+        status = write_sealed(wire, deadline);
+    if (status == STATUS_OK)
+        status = open_sealed(wire, &none, true, deadline);
+    buffer_done(&none);
+    if (status == STATUS_OK)
+        return STATUS_OK;
+    return fault_set(fault, status, 0, "%s%s%s", status_row(status)->title, s->sink.words[0] ? ": " : "", s->sink.words);
+}
+
+static void sealed_free(struct wire_sealed *s) {
+    if (s && s->state) {
+        s->filter->done(s->state);
+        memory_free(s->state);
+        buffer_done(&s->in);
+        chain_done(&s->out);
+        chain_pool_done(&s->pool);
+    }
+    memory_free(s);
+}
+
+/* -- for who uses it -- */
+
+enum status wire_open(struct wire *wire, const struct config_url *url, const char *path, const struct cli_secure *secure,
+                      struct mono deadline, struct fault *fault) {
     *wire = (struct wire){.fd = -1};
     struct loop_owner owner = {.user = wire, .on_timer = on_timer, .on_wake = on_wake};
     wire->loop = loop_new(&owner);
@@ -80,12 +216,15 @@ enum status wire_open(struct wire *wire, const struct config_url *url, const cha
         if (status != STATUS_OK)
             fault_set(fault, status, 0, "%s", status_row(status)->title);
     }
+    if (status == STATUS_OK && secure && secure->worker)
+        status = seal(wire, secure, deadline, fault);
     if (status != STATUS_OK)
         wire_close(wire);
     return status;
 }
 
 void wire_close(struct wire *wire) {
+    sealed_free(wire->sealed);
     if (wire->watch.loop)
         loop_unwatch(&wire->watch);
     if (wire->fd >= 0)
@@ -96,36 +235,20 @@ void wire_close(struct wire *wire) {
 }
 
 enum status wire_write(struct wire *wire, struct slice bytes, struct mono deadline) {
-    while (bytes.size) {
-        struct iovec part = {(void *)(uintptr_t)bytes.data, bytes.size};
-        struct socket_io io = socket_write(wire->fd, &part, 1);
-        if (io.result == SOCKET_MOVED)
-            bytes = slice_skip(bytes, io.count);
-        else if (io.result != SOCKET_AGAIN)
-            return io.status == STATUS_OK ? STATUS_PEER_CLOSED : io.status;
-        else if (!wait_for(wire, LOOP_WRITABLE, deadline))
-            return STATUS_REPLY_TIMEOUT;
+    struct wire_sealed *s = wire->sealed;
+    enum status status = STATUS_OK;
+    if (!s)
+        return write_raw(wire, bytes, deadline);
+    while (status == STATUS_OK && bytes.size) {
+        size_t took = s->filter->seal(s->state, slice_head(bytes, FILTER_PLAIN_SIZE), platform_now());
+        bytes = slice_skip(bytes, took);
+        status = took == 0 ? s->sink.status : write_sealed(wire, deadline);
     }
-    return STATUS_OK;
+    return status;
 }
 
 enum status wire_read(struct wire *wire, struct buffer *out, struct mono deadline) {
-    for (;;) {
-        uint8_t *at = buffer_reserve(out, 16384);
-        if (!at)
-            return out->status;
-        struct socket_io io = socket_read(wire->fd, at, 16384);
-        if (io.result == SOCKET_MOVED) {
-            buffer_added(out, io.count);
-            return STATUS_OK;
-        }
-        if (io.result == SOCKET_END)
-            return STATUS_PEER_CLOSED;
-        if (io.result == SOCKET_FAILED)
-            return io.status;
-        if (!wait_for(wire, LOOP_READABLE, deadline))
-            return STATUS_REPLY_TIMEOUT;
-    }
+    return wire->sealed ? open_sealed(wire, out, false, deadline) : read_raw(wire, out, deadline);
 }
 
 /* -- HTTP -- */
@@ -198,15 +321,15 @@ static enum status read_reply(struct wire *wire, struct http_reply *ret, struct 
     return status == STATUS_OK ? status : fault_set(fault, status, 0, "the answer is not whole: %s", status_row(status)->title);
 }
 
-enum status http_request(const struct config_url *url, const char *unix_path, const char *method, const char *target,
-                         const char *lines, struct slice body, int64_t timeout_ns, struct http_reply *ret,
+enum status http_request(const struct config_url *url, const char *unix_path, const struct cli_secure *secure,
+                         const char *method, const char *target, const char *lines, struct slice body, int64_t timeout_ns, struct http_reply *ret,
                          struct fault *fault) {
     struct wire wire;
     struct mono deadline = mono_after(platform_now().mono, timeout_ns);
     *ret = (struct http_reply){0};
     buffer_init(&ret->head, HEAD_MAX + BODY_MAX);
     buffer_init(&ret->body, BODY_MAX);
-    enum status status = wire_open(&wire, url, unix_path, deadline, fault);
+    enum status status = wire_open(&wire, url, unix_path, secure, deadline, fault);
     if (status != STATUS_OK)
         return status;
     struct buffer out;
