@@ -153,9 +153,29 @@ static void warn_keys(struct work *work, const struct config *config) {
             warn(work, "listeners", config->listeners[i].name, "asks for a key, but no identity has one: nobody can come in", SLICE_OF(""));
 }
 
+static void warn_credentials(struct work *work, const struct config *config) {
+    bool *used = arena_array(work->arena, config->credential_count + 1, sizeof *used);
+    if (!used) {
+        work->report->status = STATUS_NO_MEMORY;
+        return;
+    }
+    for (size_t i = 0; i < config->listener_count; i++)
+        use(used, &config->listeners[i].envelope, config->listeners[i].envelope != CONFIG_NONE);
+    for (size_t i = 0; i < config->system_count; i++) {
+        const struct config_system *system = &config->systems[i];
+        use(used, &system->envelope, system->envelope != CONFIG_NONE);
+        for (size_t k = 0; k < system->endpoint_count; k++)
+            use(used, &system->endpoints[k].credential, system->endpoints[k].credential != CONFIG_NONE);
+    }
+    for (size_t i = 0; i < config->credential_count; i++)
+        if (!used[i])
+            warn(work, "security.credentials", config->credentials[i].name, "no `auth` or `envelope` names it", SLICE_OF(""));
+}
+
 void warn_all(struct work *work, const struct config *config) {
     warn_routes(work, config);
     warn_systems(work, config);
     warn_policies(work);
     warn_keys(work, config);
+    warn_credentials(work, config);
 }

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/assert.h"
 #include "base/memory.h"
 #include "config/diff.h"
 #include "source.h"
@@ -470,10 +471,12 @@ static void what_is_never_used_is_a_warning_or_strictly_an_error(void **state) {
     struct fixture fixture;
     (void)state;
     const char text[] = "systems: {a: {accept: true}, lone: {accept: true}}\nroutes:\n  r: {match: {type: a*}, to: a}\n  dead: {match: {type: [ab, abc*], subject: x}, to: a}\n"
-                        "  alive: {match: {type: [ab, b]}, to: a}\npolicies: {p: {}}\n";
+                        "  alive: {match: {type: [ab, b]}, to: a}\npolicies: {p: {}}\n"
+                        "security: {credentials: {spare: {hmac: {secret: '${KEY16}'}}}}\n";
     load_fine(&fixture, text);
     const char *said = text_of(&fixture);
-    assert_int_equal(fixture.report.warning_count, 3);
+    assert_int_equal(fixture.report.warning_count, 4);
+    assert_non_null(strstr(said, "warning: security.credentials.spare: no `auth` or `envelope` names it"));
     assert_non_null(strstr(said, ":4:3: warning: routes.dead: is never reached: all that it matches goes to the route `r`"));
     assert_non_null(strstr(said, ":1:30: warning: systems.lone: no route, listener or identity names it"));
     assert_non_null(strstr(said, ":6:12: warning: policies.p: no system or route names it"));
@@ -482,7 +485,7 @@ static void what_is_never_used_is_a_warning_or_strictly_an_error(void **state) {
     fixture.options.strict = true;
     load(&fixture);
     assert_int_equal(fixture.status, STATUS_BAD_CONFIG);
-    assert_int_equal(fixture.report.error_count, 3);
+    assert_int_equal(fixture.report.error_count, 4);
     fixture_done(&fixture);
 }
 
@@ -524,13 +527,41 @@ static void ten_thousand_routes_load(void **state) {
 
 /* -- diff -- */
 
+/* Of nobody; what it says is never looked at, but it must be one. */
+static void load_with_names(struct fixture *fixture, const char *text) {
+    static const char pem[] =
+        "-----BEGIN CERTIFICATE-----\n"
+        "MIIBdTCCARugAwIBAgIUTpSBOXWtnjZPBBl3Smq4hme2pH4wCgYIKoZIzj0EAwIw\n"
+        "DzENMAsGA1UEAwwEdGVzdDAgFw0yNjEyMDEwMDA0MTBaGA8yMTI2MTEwNzAwMDQx\n"
+        "MFowDzENMAsGA1UEAwwEdGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABJHr\n"
+        "9A4XV5unRP3S9nNM+OiBCt6bZ6HNLR99tfDd+ac+XYEJ7x9rM9IcOJX4waPZ3FPw\n"
+        "fDpFhLOXIzrFVQ/Se4ajUzBRMB0GA1UdDgQWBBR2JLb9MD1zRjlzlbR0RNaZtyBZ\n"
+        "djAfBgNVHSMEGDAWgBR2JLb9MD1zRjlzlbR0RNaZtyBZdjAPBgNVHRMBAf8EBTAD\n"
+        "AQH/MAoGCCqGSM49BAMCA0gAMEUCIBLWKPjxtOs/AVfC8TUKHyEBSOne/8hPLHoF\n"
+        "F8CRB6G7AiEAjstq2qWjsr9fE/AA+44ggDZCLlOq87/ZP3QKuw4xuSY=\n"
+        "-----END CERTIFICATE-----\n"
+        "-----BEGIN PRIVATE KEY-----\n"
+        "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgbQSZva04+T8NjIoh\n"
+        "MqX0zCjvMc6XqIowCc3ORwcD6WehRANCAASR6/QOF1ebp0T90vZzTPjogQrem2eh\n"
+        "zS0ffbXw3fmnPl2BCe8fazPSHDiV+MGj2dxT8Hw6RYSzlyM6xVUP0nuG\n"
+        "-----END PRIVATE KEY-----\n";
+    static const char *const names[] = {"dir/c.pem", "dir/c.key", "dir/d.pem", "dir/d.key", "dir/u.pem", "dir/v.pem"};
+    fixture_init(fixture, text);
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        fixture->files[i + 1] = (struct text_file){names[i], pem, false};
+    load(fixture);
+    if (fixture->status != STATUS_OK)
+        print_error("%s\n", text_of(fixture));
+    assert_int_equal(fixture->status, STATUS_OK);
+}
+
 static void diff_is(const char *before, const char *after, const char *said) {
     struct fixture a, b;
     struct config_diff diff;
     struct arena arena;
     arena_init(&arena, 1 << 20);
-    load_fine(&a, before);
-    load_fine(&b, after);
+    load_with_names(&a, before);
+    load_with_names(&b, after);
     assert_int_equal(config_diff(a.config, b.config, &arena, &diff), STATUS_OK);
     config_diff_print(a.config, b.config, &diff, &a.out);
     buffer_add_byte(&a.out, 0);
@@ -556,6 +587,37 @@ static void diff_names_what_changed_and_nothing_else(void **state) {
                   "routes: {s: {match: {type: y}, to: [a, b]}, r: {match: {type: x}, to: a}}\nlog: {level: debug}\nworkers: 2\n",
             "- listeners.t\n+ listeners.n\n~ listeners.w\n+ systems.c\n~ systems.a\n- systems.a.endpoints.main\n- systems.b.endpoints.y\n+ systems.a.endpoints.main\n"
             "~ routes.r\n~ process (takes a restart)\n~ log\n");
+}
+
+#define NAMES "security: {certificates: {c: {cert: c.pem, key: c.key}, d: {cert: d.pem, key: d.key}}, authorities: {u: u.pem, v: v.pem}}\n"
+
+static void diff_sees_each_limit_and_time_of_a_listener(void **state) {
+    static const char *const values[] = {"limits: {message: 2KiB}", "limits: {header: 2KiB}", "limits: {fields: 17}", "limits: {connections: 9}",
+                                         "limits: {per_peer: 9}", "limits: {min_rate: 9B/s}", "timeouts: {head: 9s}", "timeouts: {tls: 9s}",
+                                         "timeouts: {write: 9s}", "timeouts: {idle: 9s}"};
+    char after[600];
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(values); i++) {
+        snprintf(after, sizeof after, "listeners: {w: {url: https://127.0.0.1:1, tls: {certificates: c}, %s}}\n" NAMES, values[i]);
+        diff_is("listeners: {w: {url: https://127.0.0.1:1, tls: {certificates: c}}}\n" NAMES, after, "~ listeners.w\n");
+    }
+}
+
+static void diff_sees_tls(void **state) {
+    static const char *const listeners[] = {"certificates: d", "certificates: [c, d]", "certificates: c, client: optional, authorities: u",
+                                            "certificates: c, min_version: '1.3'", "certificates: c, ciphers: compatible"};
+    static const char *const endpoints[] = {"certificate: c", "authorities: u", "authorities: [v, u]", "server_name: x.example", "verify: false", "min_version: '1.3'"};
+    char after[600];
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(listeners); i++) {
+        snprintf(after, sizeof after, "listeners: {w: {url: https://127.0.0.1:1, tls: {%s}}}\n" NAMES, listeners[i]);
+        diff_is("listeners: {w: {url: https://127.0.0.1:1, tls: {certificates: c}}}\n" NAMES, after, "~ listeners.w\n");
+    }
+    for (size_t i = 0; i < COUNT_OF(endpoints); i++) {
+        snprintf(after, sizeof after, "systems: {a: {endpoints: {x: {url: https://127.0.0.1:1, tls: {%s}}}}}\n" NAMES, endpoints[i]);
+        diff_is("systems: {a: {endpoints: {x: https://127.0.0.1:1}}}\n" NAMES, after, "~ systems.a.endpoints.x\n");
+        diff_is(after, after, "");
+    }
 }
 
 /* -- memory -- */
@@ -648,6 +710,8 @@ int main(void) {
         cmocka_unit_test(ten_thousand_routes_load),
         cmocka_unit_test(secrets_are_taken_and_never_shown),
         cmocka_unit_test(diff_names_what_changed_and_nothing_else),
+        cmocka_unit_test(diff_sees_each_limit_and_time_of_a_listener),
+        cmocka_unit_test(diff_sees_tls),
         cmocka_unit_test(each_failed_allocation_is_survived),
         cmocka_unit_test(a_large_file_survives_failed_allocations),
     };
