@@ -2,7 +2,9 @@
 """The HTTP data API, answer by answer."""
 import json
 import re
+import shutil
 import socket
+import subprocess
 
 from kit import DatagramSystem, LineSystem, Router, case, event, main, reply_to, same, true, until
 
@@ -52,6 +54,25 @@ def problem(reply, status, reason):
     same(document["status"], status, "status member")
     same(document["type"], "/problems/" + reason, "type")
     return document
+
+
+@case
+def curl_asks_for_consent_to_send_webhooks():
+    """As a sender of CloudEvents webhooks does before its first event; who has no key yet, too."""
+    if not shutil.which("curl"):
+        return
+    with Router("listeners: {open: {url: http://127.0.0.1:0}, closed: {url: http://127.0.0.1:0, auth: key}}\nsystems: {desk: {accept: true}}\n"
+                "security: {identities: {desk: {system: desk, keys: {k: {hash: 'sha256:%s'}}}}}\n" % ("0" * 64)) as router:
+        for listener in ("open", "closed"):
+            for path in ("/v1/messages", "/v1/systems/desk/messages"):
+                got = subprocess.run(["curl", "-s", "-i", "-m", "10", "-X", "OPTIONS", f"http://127.0.0.1:{router.ports[listener]}{path}",
+                                      "-H", "WebHook-Request-Origin: eventemitter.example.com", "-H", "WebHook-Request-Rate: 120",
+                                      "-H", "WebHook-Request-Callback: http://127.0.0.1:1/consent"], capture_output=True, text=True, check=True).stdout
+                true(got.startswith("HTTP/1.1 204 "), got)
+                for line in ("WebHook-Allowed-Origin: eventemitter.example.com\n", "WebHook-Allowed-Rate: 120\n", "POST"):
+                    true(line in got.replace("\r", ""), line + " in " + got)
+        same(router.http("POST", "/v1/messages", "x", port=router.ports["closed"]).status, 401, "consent is no key")
+        same(router.http("OPTIONS", "/v1/messages", port=router.ports["closed"]).status, 401, "and nothing else goes without one")
 
 
 @case
@@ -146,9 +167,8 @@ def a_target_in_path_and_event_must_agree():
 
 
 @case
-def later_paths_say_not_supported():
+def other_paths_and_methods_are_refused():
     with Stage() as stage:
-        problem(stage.router.http("GET", "/v1/messages/019ab3d0-6c1e-7a44-9d0b-3f5be1a2c701/reply"), 501, "not-supported")
         problem(stage.router.http("GET", "/nowhere"), 404, "not-found")
         reply = stage.router.http("DELETE", "/v1/messages")
         problem(reply, 405, "method-not-allowed")

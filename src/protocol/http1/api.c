@@ -31,6 +31,7 @@ static void system_route(const struct http1_head *head, struct slice rest, struc
     if (slice_is(what, "/messages")) {
         route->place = posting(head, true);
         route->allow = "GET, " SYSTEM_POST;
+        route->is_messages = true;
     } else if (slice_is(what, "/acks")) {
         route->place = posting(head, false);
         route->place = route->place == API_MESSAGES ? API_ACKS : route->place;
@@ -63,14 +64,16 @@ void api_route(const struct http1_head *head, uint8_t *room, struct api_route *r
     }
     if (slice_is(head->path, "/v1/messages")) { /* nearly always */
         route->place = posting(head, false);
+        route->is_messages = true;
         return;
     }
     struct slice path = http1_normal_path(head->path, room, API_ROOM);
     if (!path.data || !eat(&path, SLICE_OF("/v1/")))
         return;
-    if (slice_is(path, "messages"))
+    if (slice_is(path, "messages")) {
         route->place = posting(head, false);
-    else if (eat(&path, SLICE_OF("systems/")))
+        route->is_messages = true;
+    } else if (eat(&path, SLICE_OF("systems/")))
         system_route(head, path, route);
     else if (slice_is(path, "ws"))
         websocket_route(head, route);

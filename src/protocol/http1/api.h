@@ -25,6 +25,7 @@ struct api_route {
     enum api_place place;
     struct slice target; /* of /v1/systems/NAME/messages; API_REPLY: the ID; else empty. Points into the head or into `room` */
     const char *allow;   /* methods of this path */
+    bool is_messages;    /* it takes events */
 };
 
 #define API_ROOM 512

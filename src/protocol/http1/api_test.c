@@ -255,6 +255,78 @@ static void paths_and_methods(void **state) {
     }
 }
 
+static void consent_is_given_where_events_are_taken(void **state) {
+    (void)state;
+    static const struct {
+        const char *request;
+        const char *origin, *rate; /* NULL: no consent */
+        unsigned code;
+        bool auth;
+    } rows[] = {
+        {"OPTIONS /v1/messages HTTP/1.1\r\nHost: a\r\nWebHook-Request-Origin: events.example.com\r\nWebHook-Request-Rate: 120\r\n\r\n",
+         "events.example.com", "120", 204, false},
+        {"OPTIONS /v1/systems/lamp/messages HTTP/1.1\r\nHost: a\r\nwebhook-request-origin: events.example.com:81\r\n\r\n",
+         "events.example.com:81", "*", 204, false},
+        {"OPTIONS /v1/./messages HTTP/1.1\r\nHost: a\r\nWebHook-Request-Origin: a.b\r\nWebHook-Request-Rate: 0\r\n\r\n", "a.b", "*", 204, false},
+        {"OPTIONS /v1/messages HTTP/1.1\r\nHost: a\r\nWebHook-Request-Origin: a.b\r\nWebHook-Request-Rate: 1234567890\r\n\r\n", "a.b", "*", 204, false},
+        {"OPTIONS /v1/messages HTTP/1.1\r\nHost: a\r\nWebHook-Request-Origin: a.b\r\nWebHook-Request-Rate: -1\r\n\r\n", "a.b", "*", 204, false},
+        {"OPTIONS /v1/messages HTTP/1.1\r\nHost: a\r\nWebHook-Request-Origin: a.b\r\nWebHook-Request-Callback: http://c.d/e\r\n\r\n", "a.b", "*", 204, false},
+        {"OPTIONS /v1/messages HTTP/1.1\r\nHost: a\r\nWebHook-Request-Origin: a.b\r\n\r\n", "a.b", "*", 204, true}, /* no key yet */
+        {"OPTIONS /v1/messages HTTP/1.1\r\nHost: a\r\n\r\n", NULL, NULL, 204, false},
+        {"OPTIONS /v1/messages HTTP/1.1\r\nHost: a\r\n\r\n", NULL, NULL, 401, true},
+        {"OPTIONS /v1/messages HTTP/1.1\r\nHost: a\r\nWebHook-Request-Origin: \r\n\r\n", NULL, NULL, 204, false},
+        {"OPTIONS /v1/messages HTTP/1.1\r\nHost: a\r\nWebHook-Request-Origin: a b\r\n\r\n", NULL, NULL, 204, false},
+        {"OPTIONS /v1/messages HTTP/1.1\r\nHost: a\r\nWebHook-Request-Origin: <b>\r\n\r\n", NULL, NULL, 204, false},
+        {"OPTIONS /v1/systems/lamp/acks HTTP/1.1\r\nHost: a\r\nWebHook-Request-Origin: a.b\r\n\r\n", NULL, NULL, 204, false},
+        {"OPTIONS /v1/systems/LAMP/messages HTTP/1.1\r\nHost: a\r\nWebHook-Request-Origin: a.b\r\n\r\n", NULL, NULL, 404, false},
+        {"OPTIONS * HTTP/1.1\r\nHost: a\r\nWebHook-Request-Origin: a.b\r\n\r\n", NULL, NULL, 204, false},
+        {"POST /v1/messages HTTP/1.1\r\nHost: a\r\nWebHook-Request-Origin: a.b\r\nContent-Length: 0\r\n\r\n", NULL, NULL, 202, false},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct world w;
+        char expected[256];
+        world_init(&w, PROTOCOL_ACCEPTED);
+        w.setup.auth = rows[i].auth;
+        w.hello_answer = rows[i].auth ? STATUS_UNAUTHENTICATED : STATUS_OK;
+        world_open(&w);
+        world_give(&w, slice_from(rows[i].request));
+        snprintf(expected, sizeof expected, "WebHook-Allowed-Origin: %s\r\nWebHook-Allowed-Rate: %s\r\n", rows[i].origin ? rows[i].origin : "",
+                 rows[i].rate ? rows[i].rate : "");
+        bool gives = strstr(world_text(&w), "WebHook-") != NULL;
+        if (world_code(&w, 0) != rows[i].code || gives != (rows[i].origin != NULL) || (gives && !strstr(world_text(&w), expected)))
+            fail_msg("%s: %s", rows[i].request, world_text(&w));
+        if (gives)
+            assert_non_null(strstr(world_text(&w), "POST"));
+        assert_false(w.sink.closing && rows[i].code != 401);
+        world_done(&w);
+    }
+}
+
+static void a_page_may_ask_for_consent_too(void **state) {
+    (void)state;
+    static const struct slice origins[] = {SLICE("https://app.example")};
+    struct world w;
+    world_init(&w, PROTOCOL_ACCEPTED);
+    w.setup.origins = origins;
+    w.setup.origin_count = 1;
+    world_open(&w);
+    world_give(&w, SLICE_OF("OPTIONS /v1/messages HTTP/1.1\r\nHost: a\r\nOrigin: https://app.example\r\nAccess-Control-Request-Method: OPTIONS\r\n"
+                            "Access-Control-Request-Headers: webhook-request-origin\r\n\r\n"));
+    CHECK_HAS(&w, "Access-Control-Allow-Headers: webhook-request-origin\r\n");
+    assert_null(strstr(world_text(&w), "WebHook-Allowed"));
+    world_forget(&w);
+    world_give(&w, SLICE_OF("OPTIONS /v1/messages HTTP/1.1\r\nHost: a\r\nOrigin: https://app.example\r\nAccess-Control-Request-Method: POST\r\n"
+                            "WebHook-Request-Origin: app.example\r\n\r\n"));
+    CHECK_HAS(&w, "Allow: POST, OPTIONS\r\nAccess-Control-Allow-Methods: GET, POST, OPTIONS\r\n");
+    CHECK_HAS(&w, "Access-Control-Allow-Origin: https://app.example\r\n");
+    CHECK_HAS(&w, "WebHook-Allowed-Origin: app.example\r\nWebHook-Allowed-Rate: *\r\n");
+    world_forget(&w);
+    world_give(&w, SLICE_OF("OPTIONS /v1/messages HTTP/1.1\r\nHost: a\r\nOrigin: https://evil.example\r\nWebHook-Request-Origin: a.b\r\n\r\n"));
+    world_check(&w, 403);
+    assert_null(strstr(world_text(&w), "WebHook-Allowed"));
+    world_done(&w);
+}
+
 static void the_path_names_the_target(void **state) {
     (void)state;
     struct world w;
@@ -590,6 +662,8 @@ int main(void) {
         cmocka_unit_test(a_plain_body_is_wrapped),
         cmocka_unit_test(an_unknown_target_is_told_with_the_nearest_name),
         cmocka_unit_test(paths_and_methods),
+        cmocka_unit_test(consent_is_given_where_events_are_taken),
+        cmocka_unit_test(a_page_may_ask_for_consent_too),
         cmocka_unit_test(the_path_names_the_target),
         cmocka_unit_test(content_modes),
         cmocka_unit_test(formats_of_a_listener),

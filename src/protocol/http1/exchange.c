@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "protocol/http1/coded.h"
+#include "protocol/http1/consent.h"
 #include "protocol/http1/handshake.h"
 #include "protocol/http1/prefer.h"
 #include "protocol/wrap.h"
@@ -26,12 +27,16 @@ bool exchange_refuse(struct http1 *h, const struct http1_head *head, enum status
 
 bool exchange_options(struct http1 *h, const struct http1_head *head, const char *allow, struct now now) {
     struct http1_server *s = &h->server;
-    char line[ORIGIN_PREFLIGHT_MAX];
-    int size = allow ? snprintf(line, sizeof line, "Allow: %s\r\n", allow) : origin_preflight(head, line);
+    char lines[64 + ORIGIN_PREFLIGHT_MAX + CONSENT_LINES_MAX];
+    int size = allow ? snprintf(lines, 64, "Allow: %s\r\n", allow) : 0;
+    if (!allow || (s->cors && origin_is_preflight(head)))
+        size += origin_preflight(head, lines + size);
+    if (consent_is_asked(h, head))
+        size += consent_lines(head, lines + size);
     s->after = head->framing == HTTP1_CHUNKED ? PHASE_SKIP_CHUNKS : head->length ? PHASE_SKIP : PHASE_HEAD;
     s->in.skip = head->length;
     chunked_init(&s->in.chunked);
-    answer_write(h, &(struct answer){.code = 204, .lines = slice_make(line, (size_t)size)}, now);
+    answer_write(h, &(struct answer){.code = 204, .lines = slice_make(lines, (size_t)size)}, now);
     answer_end(h, STATUS_OK, now);
     return false;
 }
@@ -227,8 +232,9 @@ bool exchange_check(struct http1 *h, const struct http1_head *head, struct now n
     if (expect.data && head->minor >= 1 && !slice_equal_nocase(expect, SLICE_OF("100-continue")))
         return exchange_refuse(h, head, STATUS_EXPECTATION_FAILED, "the only expectation that can be met is 100-continue", NULL,
                       now);
-    if (h->server.cors && origin_is_preflight(head) && !rest_streams(h, head))
-        return exchange_options(h, head, NULL, now);
+    const char *wanted = consent_is_asked(h, head); /* before a key can have been given to who asks */
+    if (wanted || (h->server.cors && origin_is_preflight(head) && !rest_streams(h, head)))
+        return exchange_options(h, head, wanted, now);
     if (!may_say_later(h, head) && !check_identity(h, head, now))
         return false;
     if (!h->setup->is_admin)
