@@ -28,7 +28,7 @@ static const struct config_row rows[] = {
     {"drain", ROW_GROUP, 0, NULL, "How stopping goes."},
     {"drain.announce", ROW_DURATION, 0, "0s", "`/readyz` says no for so long before accepting stops.", .most = 3600 * NS_PER_S,
      .field = ROW_FIELD(config, drain.announce_ns)},
-    {"drain.grace", ROW_DURATION, 0, "30s", "So long open work may end; the rest is cut and counted.", .most = 86400 * NS_PER_S,
+    {"drain.grace", ROW_DURATION, 0, "30s", "So long open work may end; the rest is cut and counted. Closes are spread over the first half at most.", .most = 86400 * NS_PER_S,
      .field = ROW_FIELD(config, drain.grace_ns)},
     {"storage", ROW_GROUP, 0, NULL, "What is kept; in memory, so it ends with the process."},
     {"storage.dead_letters", ROW_GROUP, 0, NULL, "What could not be delivered. The oldest goes when there is no room."},

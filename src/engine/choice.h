@@ -30,7 +30,8 @@ enum timer_kind {
     TIMER_CHOICE,
     TIMER_LATER,
     TIMER_FETCH,
-    TIMER_PROXY
+    TIMER_PROXY,
+    TIMER_LEAVE
 };
 struct timer {
     struct deadline deadline;

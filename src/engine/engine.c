@@ -61,6 +61,7 @@ struct engine *engine_new(const struct engine_options *options) {
         engine_free(engine);
         return NULL;
     }
+    engine->leave.timer = (struct timer){.deadline = {.at = MONO_NEVER}, .kind = TIMER_LEAVE};
     engine->net.worker.secret = options->seed;
     engine->net.worker.ids.node = options->worker % UUID_NODES;
     return engine;
@@ -179,17 +180,6 @@ static void take_datagrams(struct engine *engine, const struct engine_input *inp
 
 /* Those who take messages stay: what is held for them, by any worker, was accepted. Others may go when they have their
  * answers. */
-static void let_go(struct connection *c, bool all, int64_t grace) {
-    const struct session *s = c->owner;
-    if (all || !s || s->members.count == 0 || c->is_virtual) {
-        connection_shut(c, STATUS_GOING_AWAY, grace);
-        return;
-    }
-    c->until = mono_min(c->until, mono_after(c->net->now.mono, grace));
-    c->reason = STATUS_GOING_AWAY;
-    connection_touch(c);
-}
-
 static void drain(struct engine *engine) {
     bool again = engine->draining;
     if (!again)
@@ -197,13 +187,7 @@ static void drain(struct engine *engine) {
     engine->draining = engine->net.parks_none = true;
     net_unpark(&engine->net, NULL, STATUS_GOING_AWAY); /* nobody comes back to who leaves */
     replies_drain(engine);
-    int64_t grace = engine->plan ? engine->plan->config->drain.grace_ns : 0;
-    for (struct list_node *node = list_first(&engine->net.open); node;) {
-        struct connection *c = LIST_ENTRY(node, struct connection, node);
-        node = list_next(&engine->net.open, node);
-        if (c->listener != UINT32_MAX && c->listener != ENGINE_ADMIN_LISTENER)
-            let_go(c, again, grace);
-    }
+    leave_begin(engine, again);
 }
 
 static void datagram_refused(struct engine *engine, const struct engine_input *input) {
@@ -302,6 +286,9 @@ static void ring(struct engine *engine) {
             break;
         case TIMER_PROXY:
             proxy_late(engine, timer);
+            break;
+        case TIMER_LEAVE:
+            leave_ring(engine);
             break;
         }
     }

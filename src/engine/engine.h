@@ -260,6 +260,8 @@ const struct engine_totals *engine_totals(const struct engine *engine);
 uint64_t engine_memory(const struct engine *engine);
 /* Messages that came in by a listener (dialled connections: UINT32_MAX) since the plan in force is. */
 uint64_t engine_received_by(const struct engine *engine, uint32_t listener);
+/* While it drains: until when those who are connected are told to go one after the other. False: all were told. */
+bool engine_spreads_until(const struct engine *engine, struct mono *ret_until);
 /* Nothing accepted is left that could still be delivered. */
 bool engine_is_quiet(const struct engine *engine);
 /* Broken invariants, as words; NULL when all hold. Slow: for the simulation. */

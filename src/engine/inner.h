@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "engine/choice.h"
 #include "engine/engine.h"
+#include "engine/leave.h"
 #include "policy/lanes.h"
 #include "policy/result.h"
 #include "policy/retry.h"
@@ -292,6 +293,7 @@ struct session {
     uint32_t identity;           /* index, or SECURITY_NONE: anonymous */
     bool serving;
     bool is_there; /* dialled: it greeted, where that is due */
+    bool is_leaving; /* it was told to go: the worker drains */
     bool retiring; /* dialled: it has served long enough, takes nothing more, and closes when what it has is over */
     struct session_work *work; /* engine->no_work while it holds nothing */
     struct list members;
@@ -363,6 +365,7 @@ struct engine {
     } said;
     char detail[200];       /* words for the refusal that is being told */
     bool draining;
+    struct leave leave;
     const struct protocol *taker; /* of the connection whose flight or reply is being counted; else NULL */
     struct post *post; /* mail */
 };

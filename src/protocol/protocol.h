@@ -322,6 +322,7 @@ struct protocol_worker {
     } answer;
     uint64_t secret;       /* names of sessions are made of it and of their number */
     uint64_t sessions;
+    bool is_leaving;       /* the worker drains: http1 ends connections with their next answer */
     struct coder *coder;   /* contexts of content codings; NULL until they are needed, then coding_done() */
     void *tls;             /* struct tls_worker; NULL: none */
     int64_t date_second;   /* http1: of `date` */

@@ -10,7 +10,7 @@
 #define PUBLISH_NS (200 * NS_PER_MS)
 #define SWEEP_NS (500 * NS_PER_MS)
 #define MAIL_SLOTS 256
-#define LEAVE_NS NS_PER_S /* to hear that we go */
+#define LEAVE_NS NS_PER_S /* to hear that we go, after the last was told */
 
 static const struct engine_calls calls;
 
@@ -176,7 +176,9 @@ static bool is_anybody_there(struct worker *worker) {
 }
 
 static void look_whether_gone(struct worker *worker, bool quiet) {
-    bool is_late = mono_due(mono_after(worker->leave_at, LEAVE_NS), worker_now(worker).mono);
+    struct mono until = worker->leave_at;
+    engine_spreads_until(worker->engine, &until);
+    bool is_late = mono_due(mono_after(until, LEAVE_NS), worker_now(worker).mono);
     if (atomic_load_explicit(&worker->is_gone, memory_order_relaxed) || !quiet || (is_anybody_there(worker) && !is_late))
         return;
     atomic_store(&worker->is_gone, true);

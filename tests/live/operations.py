@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 
 from kit import Router, Skip, case, event, main, same, true, until
@@ -176,6 +177,27 @@ def drain_says_not_ready_and_takes_nothing_new():
         same(r.http("GET", "/livez", port=r.admin).status, 200, "alive")
         done = r.intertie("status")
         same(done.returncode, 1, "status while draining")
+
+
+@case
+def many_idle_connections_are_closed_and_none_is_cut():
+    with Router(OPEN, "--set", "workers=2") as r:
+        idle = []
+        for _ in range(400):
+            peer = socket.create_connection(("127.0.0.1", r.ports["web"]), 10)
+            peer.settimeout(30)
+            idle.append(peer)
+        for peer in idle[:50]:  # some were used, some never
+            peer.sendall(b"POST /v1/systems/desk/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi")
+            answer = b""
+            while b"\r\n\r\n" not in answer:
+                answer += peer.recv(65536)
+            true(b" 202 " in answer, answer)
+        r.child.send_signal(signal.SIGTERM)
+        for peer in idle:
+            same(peer.recv(100), b"", "the end, and nothing before it")
+            peer.close()
+        same(r.child.wait(30), 0, "exit code")
 
 
 @case

@@ -164,7 +164,7 @@ static void note_head(struct http1 *h, const struct http1_head *head) {
     s->coding = CODING_NONE;
     s->is_head = slice_is(head->method, "HEAD");
     /* RFC 9112 section 9.3 */
-    s->keep = !head->wants_close && (head->minor >= 1 || head->wants_keep);
+    s->keep = !head->wants_close && (head->minor >= 1 || head->wants_keep) && (!h->worker->is_leaving || h->setup->is_admin);
 }
 
 static size_t more_head(struct http1 *h, struct slice bytes, bool ended, struct now now) {
