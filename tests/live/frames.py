@@ -212,12 +212,12 @@ def a_late_answer_is_nobodys():
         for frame in len32_frames(peer):
             if frame == b"slow":
                 silent.set()
-                time.sleep(1.5)
+                time.sleep(3)
             peer.sendall(struct.pack(">I", len(frame)) + frame)
-    more = ", pool: {max: 1}, timeouts: {attempt: 500ms, request: 3s}"
+    more = ", pool: {max: 1}, timeouts: {request: 10s}"
     with System(slow) as system, Router(WMS.replace("WMS 4*", "WMS").format(port=system.port, more=more)) as r:
         replies = []
-        asks = threading.Thread(target=lambda: replies.append(query(r, "slow", kind="request")))
+        asks = threading.Thread(target=lambda: replies.append(query(r, "slow", kind="request", TTL="1")))
         asks.start()
         silent.wait(10)
         reply = query(r, "quick")
