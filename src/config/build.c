@@ -216,6 +216,7 @@ static void lay_all(struct build *build, struct config_policy *policy, const str
     lay(build, policy, map, marks);
     lay_switch(&policy->outlier.on, map, "outlier");
     lay_switch(&policy->breaker.on, map, "breaker");
+    lay_switch(&policy->health.on, map, "health");
 }
 
 static const struct node *section(const struct build *build, const char *name) {

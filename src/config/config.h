@@ -270,6 +270,18 @@ enum config_policy_key {
 };
 #define CONFIG_POLICY_BIT(key) (UINT64_C(1) << CONFIG_POLICY_##key)
 
+/* What a probe is. */
+enum config_health_type {
+    CONFIG_HEALTH_AUTO, /* as the scheme has it */
+    CONFIG_HEALTH_HTTP,
+    CONFIG_HEALTH_WEBSOCKET,
+    CONFIG_HEALTH_TCP,
+    CONFIG_HEALTH_STREAM,
+    CONFIG_HEALTH_UDP,
+};
+/* `204`, `2xx` or `200..299`; false: it is none of them. */
+bool config_codes(struct slice text, uint16_t *ret_low, uint16_t *ret_high);
+
 /* `retry`, `redeliver`. */
 struct config_retry {
     uint64_t attempts; /* in all */
@@ -329,6 +341,20 @@ struct config_policy {
         int64_t open_max_ns;
         uint64_t probes;
     } breaker;
+    struct config_health {
+        bool on;
+        enum config_health_type type;
+        struct slice path;   /* empty: `/`, on WebSocket that of the URL */
+        struct slice send;   /* empty: nothing */
+        struct slice expect; /* empty: nothing */
+        struct slice status; /* as config_codes() reads it; empty: 2xx */
+        struct slice body;   /* empty: any */
+        int64_t interval_ns;
+        int64_t timeout_ns;
+        uint64_t rise;
+        uint64_t fall;
+        uint32_t jitter;
+    } health;
     bool idempotent;
     struct config_retry retry;     /* request, query */
     struct config_retry redeliver; /* event, command */

@@ -158,6 +158,7 @@ static void check_backoff(struct work *work, const struct node *holder, const st
 static void check_attempts(struct work *work, const struct node *holder, const struct trail *trail) {
     check_backoff(work, holder, trail, "retry");
     check_backoff(work, holder, trail, "redeliver");
+    health_values(work, holder, trail);
 }
 
 static void check_route(struct work *work, const struct node *route, const struct trail *trail) {

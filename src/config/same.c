@@ -35,12 +35,20 @@ static bool same_breaker(const struct config_breaker *a, const struct config_bre
            a->open_ns == b->open_ns && a->open_max_ns == b->open_max_ns && a->probes == b->probes;
 }
 
+static bool same_health(const struct config_health *a, const struct config_health *b) {
+    return a->on == b->on && a->type == b->type && slice_equal(a->path, b->path) && slice_equal(a->send, b->send) &&
+           slice_equal(a->expect, b->expect) && slice_equal(a->status, b->status) && slice_equal(a->body, b->body) &&
+           a->interval_ns == b->interval_ns && a->timeout_ns == b->timeout_ns && a->rise == b->rise && a->fall == b->fall &&
+           a->jitter == b->jitter;
+}
+
 /* Who gets a message, of those that could. */
 static bool same_choice(const struct config_policy *a, const struct config_policy *b) {
     return a->balance.by == b->balance.by && slice_equal(a->balance.key, b->balance.key) && a->balance.sticky_ns == b->balance.sticky_ns &&
            a->zones.prefer == b->zones.prefer && a->zones.spill == b->zones.spill && a->panic == b->panic &&
            a->slow_start.over_ns == b->slow_start.over_ns && a->slow_start.from == b->slow_start.from &&
-           same_outlier(&a->outlier, &b->outlier) && same_breaker(&a->breaker, &b->breaker);
+           same_outlier(&a->outlier, &b->outlier) && same_breaker(&a->breaker, &b->breaker) &&
+           same_health(&a->health, &b->health);
 }
 
 static bool same_policy(const struct config_policy *a, const struct config_policy *b) {

@@ -273,6 +273,7 @@ void secure_all(struct work *work) {
         check_batch(work, child, &here);
         secure_system_tls(work, child, &here);
         frames_system(work, child, schemes_of(work, child), &here);
+        health_system(work, child, schemes_of(work, child), &here);
         check_casts(work, child, &here);
         check_compress(work, child, schemes_of(work, child), &here);
         check_wire(work, child, system_keys, COUNT_OF(system_keys), schemes_of(work, child), "the wires of this system", &here);

@@ -56,6 +56,9 @@ void refer_unknown(struct work *work, struct config_place at, const struct trail
 /* frames.c: how streams are cut and what is in their units. `scheme`, `schemes`: bits of enum config_scheme, 0 unknown. */
 void frames_listener(struct work *work, const struct node *listener, unsigned scheme, const struct trail *trail);
 void frames_system(struct work *work, const struct node *system, unsigned schemes, const struct trail *trail);
+/* health.c: probes, what doesn't fit the wires and what is no value; `holder`: a policy or a system. */
+void health_system(struct work *work, const struct node *system, unsigned schemes, const struct trail *trail);
+void health_values(struct work *work, const struct node *holder, const struct trail *trail);
 /* casts.c: groups and broadcast. */
 void casts_listener(struct work *work, const struct node *listener, const struct config_url *url, const struct trail *trail);
 void casts_system(struct work *work, const struct node *system, const struct config_url *url, const struct trail *trail);

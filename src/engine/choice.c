@@ -317,6 +317,7 @@ static bool is_wanted(const struct engine *engine, const struct system *system) 
         const struct config_endpoint *config = e->plan->config;
         wanted |=
             config->weight != 1 || config->tier || (engine->plan->config->zone.size && config->zone.size);
+        wanted |= e->plan->probe != NULL;
         wanted |= e->fitness.by_hand != BY_HAND_UP || e->fitness.has_weight;
     }
     return wanted;

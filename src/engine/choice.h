@@ -31,7 +31,8 @@ enum timer_kind {
     TIMER_LATER,
     TIMER_FETCH,
     TIMER_PROXY,
-    TIMER_LEAVE
+    TIMER_LEAVE,
+    TIMER_PROBE
 };
 struct timer {
     struct deadline deadline;

@@ -96,6 +96,7 @@ static void retire(struct engine *engine, struct endpoint *e) {
     choice_leave(engine, &e->outlet);
     deadlines_clear(&engine->deadlines, &e->redial.deadline);
     deadlines_clear(&engine->deadlines, &e->age.deadline);
+    probing_stop(engine, e);
     if (e->connections == 0) {
         endpoint_free(engine, e);
         return;
@@ -322,6 +323,7 @@ enum status configure(struct engine *engine, const struct plan *plan, struct eng
             endpoint_start(engine, e);
         }
         choice_configure(engine, engine->systems[i]);
+        probing_configure(engine, engine->systems[i]);
         recipient_wake(engine, &engine->systems[i]->recipient);
     }
     return STATUS_OK;

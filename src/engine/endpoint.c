@@ -15,6 +15,7 @@ struct endpoint *endpoint_new(struct system *system, const struct plan_endpoint 
     e->outlet.slot = BALANCE_NONE;
     list_init(&e->outlet.ready);
     e->redial = (struct timer){.deadline = {.at = MONO_NEVER}, .kind = TIMER_REDIAL};
+    probing_init(&e->probing);
     e->age = (struct timer){.deadline = {.at = MONO_NEVER}, .kind = TIMER_AGE};
     return e;
 }
@@ -37,10 +38,13 @@ static bool may_dial(struct engine *engine, const struct endpoint *e) {
            mono_due(e->next_dial, engine->now.mono);
 }
 
+uint64_t endpoint_place(const struct engine *engine, const struct endpoint *e) {
+    return (uint64_t)e->plan->system << 32 | (uint32_t)(e->plan - engine->plan->endpoints[e->plan->system]);
+}
+
 static void dial(struct engine *engine, struct endpoint *e) {
-    uint64_t place = (uint64_t)e->plan->system << 32 | (uint32_t)(e->plan - engine->plan->endpoints[e->plan->system]);
     e->connections++;
-    if (!net_dial(&engine->net, e->plan->protocol, &e->plan->setup, place,
+    if (!net_dial(&engine->net, e->plan->protocol, &e->plan->setup, endpoint_place(engine, e),
                   e->system->config->policy.timeouts.connect_ns, e, engine->now)) {
         e->connections--;
         e->next_dial = mono_after(engine->now.mono, BACKOFF_BASE_NS);
@@ -152,6 +156,7 @@ void endpoint_closed(struct engine *engine, struct endpoint *e, const struct con
 void endpoint_free(struct engine *engine, struct endpoint *e) {
     deadlines_clear(&engine->deadlines, &e->redial.deadline);
     deadlines_clear(&engine->deadlines, &e->age.deadline);
+    probing_stop(engine, e);
     memory_free(e);
 }
 

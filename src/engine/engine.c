@@ -44,6 +44,7 @@ struct engine *engine_new(const struct engine_options *options) {
     list_init(&engine->polls);
     list_init(&engine->proxies);
     list_init(&engine->asks);
+    list_init(&engine->probings);
     list_init(&engine->pumps);
     list_init(&engine->settles);
     list_init(&engine->memos);
@@ -70,6 +71,7 @@ struct engine *engine_new(const struct engine_options *options) {
 void engine_free(struct engine *engine) {
     if (!engine)
         return;
+    probing_pause(engine);
     engine->net.parks_none = true;
     net_unpark(&engine->net, NULL, STATUS_SHUTDOWN);
     while (engine->net.open.count) {
@@ -187,6 +189,7 @@ static void drain(struct engine *engine) {
     engine->draining = engine->net.parks_none = true;
     net_unpark(&engine->net, NULL, STATUS_GOING_AWAY); /* nobody comes back to who leaves */
     replies_drain(engine);
+    probing_pause(engine);
     leave_begin(engine, again);
 }
 
@@ -289,6 +292,9 @@ static void ring(struct engine *engine) {
             break;
         case TIMER_LEAVE:
             leave_ring(engine);
+            break;
+        case TIMER_PROBE:
+            probing_ring(engine, timer);
             break;
         }
     }

@@ -85,6 +85,7 @@ enum engine_endpoint_state {
     ENDPOINT_UP,
     ENDPOINT_HALF_OPEN, /* its breaker lets a few try */
     ENDPOINT_OPEN,      /* its breaker lets nothing pass */
+    ENDPOINT_UNHEALTHY, /* its checks say so */
     ENDPOINT_EJECTED,
     ENDPOINT_DOWN,     /* by hand, or disabled */
     ENDPOINT_DRAINING, /* by hand: it finishes what it has */
@@ -124,6 +125,8 @@ struct engine_calls {
     void (*request)(void *user, struct connection *connection, uint64_t token, const struct protocol_request *request);
     /* An endpoint is in another state than before. May be NULL. */
     void (*endpoint)(void *user, const struct engine_endpoint_view *endpoint);
+    /* An endpoint was asked whether it is well. May be NULL. */
+    void (*checked)(void *user, uint32_t system, bool is_good);
     /* A datagram was thrown away by that rule, one of a few words; `ended` is told of it, too. May be NULL. */
     void (*dropped)(void *user, const struct connection *connection, const char *rule);
     /* A connection opened or closed, for the log. May be NULL. */

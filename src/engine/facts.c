@@ -23,7 +23,7 @@ static struct breaker_config breaker_of(const struct endpoint *e) {
 }
 
 const char *engine_endpoint_state_name(enum engine_endpoint_state state) {
-    static const char *const names[ENDPOINT_STATE_COUNT] = {"up",      "half-open", "open",
+    static const char *const names[ENDPOINT_STATE_COUNT] = {"up",      "half-open", "open",    "unhealthy",
                                                             "ejected", "down",      "draining"};
     return names[state];
 }
@@ -36,13 +36,15 @@ enum engine_endpoint_state fitness_state(const struct endpoint *e) {
         return ENDPOINT_DRAINING;
     if (f->breaker.state == BREAKER_OPEN)
         return ENDPOINT_OPEN;
+    if (e->probing.health.is_down)
+        return ENDPOINT_UNHEALTHY;
     if (f->outlier.is_out)
         return ENDPOINT_EJECTED;
     return f->breaker.state == BREAKER_HALF_OPEN ? ENDPOINT_HALF_OPEN : ENDPOINT_UP;
 }
 
 bool fitness_is_healthy(const struct endpoint *e) {
-    return !e->fitness.outlier.is_out && e->fitness.breaker.state != BREAKER_OPEN;
+    return !e->probing.health.is_down && !e->fitness.outlier.is_out && e->fitness.breaker.state != BREAKER_OPEN;
 }
 
 /* Even in a panic: who set it wants it so. */
@@ -62,11 +64,13 @@ void fitness_look(struct engine *engine, struct endpoint *e) {
         choice_changed(engine, e->system->recipient.choice);
     if (state == f->told)
         return;
+    /* Of its checks one worker tells for all. */
+    bool is_told = (state != ENDPOINT_UNHEALTHY && f->told != ENDPOINT_UNHEALTHY) || probing_is_home(engine, e);
     f->told = state;
     f->changed = engine->now.wall;
     if (state == ENDPOINT_UP && f->by_hand == BY_HAND_UP)
         f->why[0] = '\0';
-    if (!engine->options.calls || !engine->options.calls->endpoint)
+    if (!is_told || !engine->options.calls || !engine->options.calls->endpoint)
         return;
     struct engine_endpoint_view view;
     const struct plan_endpoint *first = engine->plan->endpoints[e->plan->system];
@@ -145,6 +149,8 @@ static void tell_breaker(struct engine *engine, struct endpoint *e, enum attempt
 void endpoint_result(struct engine *engine, struct endpoint *e, enum attempt_result result,
                      int64_t latency_ns) {
     e->results[result]++;
+    if (e->probing.is_idle)
+        probing_busy(engine, e);
     if (e->outlet.slot == BALANCE_NONE) /* of one that was removed its system may be gone, too */
         return;
     const struct config_policy *policy = policy_of(e);

@@ -8,6 +8,7 @@
 #include "engine/choice.h"
 #include "engine/engine.h"
 #include "engine/leave.h"
+#include "engine/probing.h"
 #include "policy/lanes.h"
 #include "policy/result.h"
 #include "policy/retry.h"
@@ -183,6 +184,7 @@ struct endpoint {
     bool removed;
     uint64_t results[RESULT_COUNT]; /* what attempts at it came to */
     struct fitness fitness;
+    struct probing probing;
 };
 
 struct system {
@@ -333,6 +335,7 @@ struct engine {
         uint32_t waiting;    /* fetches that wait here for a reply that is due */
         uint64_t bytes;
     } replies;
+    struct list probings; /* endpoints that are being asked */
     struct list pumps;
     struct list settles;
     struct map moved;  /* announced handle -> session that isn't on that connection any more */
@@ -627,6 +630,8 @@ bool proxy_holds(const struct session *session);
 /* endpoint.c */
 struct endpoint *endpoint_new(struct system *system, const struct plan_endpoint *plan);
 uint64_t endpoint_takes(const struct endpoint *endpoint);
+/* What the world knows it by. */
+uint64_t endpoint_place(const struct engine *engine, const struct endpoint *endpoint);
 void endpoint_want(struct engine *engine, struct system *system);
 /* One more connection, if it may have one and none is under way. */
 bool endpoint_warm(struct engine *engine, struct endpoint *endpoint);

@@ -446,6 +446,9 @@ static void read_letter(struct engine *engine, uint32_t from, const struct lette
     case LETTER_ACKED:
         ask_answered(engine, letter, texts);
         break;
+    case LETTER_HEALTH:
+        probing_heard(engine, letter->sub, texts);
+        break;
     case LETTER_FETCH:
         replies_read(engine, from, letter, texts);
         break;

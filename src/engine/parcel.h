@@ -20,6 +20,7 @@ enum letter_kind {
                      * know, `request_due`: so long it may be waited for */
     LETTER_FETCHED, /* to `id`: `sub` is an enum fetched, `limit` the status, `count` the form; text: what completes it */
     LETTER_FORGET,  /* of system `text`, a request with the message id in the filter's place: `id` needs no reply any more */
+    LETTER_HEALTH,  /* text: system, endpoint, why it is so, url. `sub`: enum probing_news */
     LETTER_SEEK,    /* a reply from system `text`: whose request? */
 };
 

@@ -294,7 +294,8 @@ static enum status endpoint(struct plan *plan, struct plan_endpoint *out, uint32
         return no_memory(fault);
     if (owner->proxy_protocol != CONFIG_PROXY_NONE && !says_proxy(plan, setup, owner->proxy_protocol))
         return no_memory(fault);
-    return added_headers(plan, setup, owner, fault);
+    enum status status = added_headers(plan, setup, owner, fault);
+    return status == STATUS_OK && !plan_probe(plan, out, &owner->policy.health) ? no_memory(fault) : status;
 }
 
 /* Checked already, so that only memory may fail. */

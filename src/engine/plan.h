@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "config/config.h"
 #include "connection/net.h"
+#include "policy/health.h"
 #include "policy/match.h"
 #include "policy/rest.h"
 #include "security/identity.h"
@@ -23,8 +24,16 @@ struct plan_route {
     size_t target_count;
 };
 
+/* How an endpoint is asked whether it is well. */
+struct plan_probe {
+    const struct protocol *protocol;
+    struct protocol_setup setup;
+    struct health_config pace;
+};
+
 struct plan_endpoint {
     const struct config_endpoint *config;
+    const struct plan_probe *probe; /* NULL: it isn't asked */
     const struct protocol *protocol;
     struct protocol_setup setup;
     uint32_t system;
@@ -72,6 +81,10 @@ bool plan_tls(struct plan *plan, struct protocol_setup *setup, const struct conf
               int64_t timeout_ns);
 /* plan_present.c: what is shown to that endpoint. False when memory is out. */
 bool plan_presents(struct plan *plan, struct protocol_setup *setup, const struct config_endpoint *config);
+/* plan_probe.c: gives the endpoint its probe, where there is to be one. False when memory is out. */
+bool plan_probe(struct plan *plan, struct plan_endpoint *endpoint, const struct config_health *config);
+/* What is known by the one holds for the other. */
+bool plan_probe_same(const struct plan_probe *a, const struct plan_probe *b);
 /* CONFIG_NONE when nobody has that name. */
 uint32_t plan_system(const struct plan *plan, struct slice name);
 /* What message->route says of a route: of another plan it means nothing. */

@@ -16,6 +16,8 @@ static void session_is_there(struct engine *engine, struct session *s) {
 void session_opened(void *user, struct connection *c, struct now now) {
     struct engine *engine = user;
     engine->now = now;
+    if (probing_has(c))
+        return;
     struct session *s = memory_new(sizeof *s);
     if (!s) {
         if (c->owner)
@@ -150,6 +152,10 @@ void member_leave(struct engine *engine, struct member *m) {
 void session_closed(void *user, struct connection *c, struct now now) {
     struct engine *engine = user;
     engine->now = now;
+    if (probing_has(c)) {
+        probing_closed(engine, c);
+        return;
+    }
     struct session *s = c->owner;
     if (c->is_virtual && s)
         poll_closed(engine, s);

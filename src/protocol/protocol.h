@@ -274,6 +274,12 @@ struct protocol_setup {
     } websocket;
     struct slice system;   /* dialled: whom we dial. Accepted: all is from this system, or empty */
     bool answers;          /* datagram: this peer may be answered */
+    struct {
+        struct slice send;   /* empty: nothing is */
+        struct slice expect; /* what comes begins so, `*` is anything; empty: that it connects is enough */
+        struct slice body;   /* http: stands in the answer's body; empty: it isn't read */
+        uint16_t low, high;  /* http: statuses that are good */
+    } check; /* probes */
     const struct protocol_secret *secrets; /* datagram: of envelopes that are required, the first is the one to make them with; NULL: there are none */
     size_t secret_count;
     const struct slice *origins; /* http1: of pages that may use this listener, beside those of its own host */

@@ -254,6 +254,7 @@ void tally_bytes(struct tally *tally, const struct protocol *protocol, bool dial
 void tally_connection(struct tally *tally, const struct connection *connection, bool opened);
 void tally_datagram_lost(struct tally *tally, const struct connection *connection, enum status status);
 void tally_retried(struct tally *tally, uint32_t system, const struct engine_retry *retry);
+void tally_checked(struct tally *tally, uint32_t system, bool is_good);
 /* `rule`: one of a few words. */
 void tally_datagram_dropped(struct tally *tally, struct slice listener, const char *rule, uint64_t count);
 void tally_refused(struct tally *tally, struct slice listener, enum status status);

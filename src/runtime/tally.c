@@ -289,6 +289,12 @@ void tally_retried(struct tally *tally, uint32_t system, const struct engine_ret
     metrics_add(set, METRICS_SERIES(set, METRIC_REDELIVERIES, name, slice_from(status_reason(retry->status))), 1);
 }
 
+void tally_checked(struct tally *tally, uint32_t system, bool is_good) {
+    struct metrics *set = tally->set;
+    struct slice name = system < tally->system_count ? tally->systems[system].name : NOTHING;
+    metrics_add(set, METRICS_SERIES(set, METRIC_HEALTH_CHECKS, name, is_good ? SLICE_OF("good") : SLICE_OF("bad")), 1);
+}
+
 void tally_refused(struct tally *tally, struct slice listener, enum status status) {
     metrics_add(tally->set, METRICS_SERIES(tally->set, METRIC_CONNECTIONS_REFUSED, listener,
                                            slice_from(status_reason(status))), 1);

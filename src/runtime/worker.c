@@ -312,6 +312,11 @@ static void retried(void *user, uint32_t system, const struct engine_retry *retr
     tally_retried(&worker->tally, system, retry);
 }
 
+static void checked(void *user, uint32_t system, bool is_good) {
+    struct worker *worker = user;
+    tally_checked(&worker->tally, system, is_good);
+}
+
 static void endpoint_changed(void *user, const struct engine_endpoint_view *endpoint) {
     struct worker *worker = user;
     tell_endpoint(worker, endpoint);
@@ -367,7 +372,7 @@ static void dropped(void *user, const struct connection *connection, const char 
 
 static const struct engine_calls calls = {
     .counted = counted, .ended = ended, .retried = retried, .request = request, .connection = connection_changed,
-    .dropped = dropped, .endpoint = endpoint_changed,
+    .dropped = dropped, .endpoint = endpoint_changed, .checked = checked,
     .exchanged = exchanged};
 
 /* -- configuration and drain -- */

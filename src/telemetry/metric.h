@@ -56,6 +56,8 @@ enum metric_unit {
       "Attempts that failed and were followed by another, by what failed.") \
     X(RETRIES_REFUSED, COUNTER, "intertie_retries_refused", NONE, "system", "reason", NULL, \
       "Attempts that failed and were the last, by what forbade another.") \
+    X(HEALTH_CHECKS, COUNTER, "intertie_health_checks", NONE, "system", "result", NULL, \
+      "Endpoints that were asked whether they are well, by what came of it.") \
     X(RETRIES_WAITING, GAUGE, "intertie_retries_waiting", NONE, "system", NULL, NULL, \
       "Messages that wait for their next attempt.") \
     X(RETRY_BUDGET, GAUGE, "intertie_retry_budget_remaining", NONE, "system", NULL, NULL, \
