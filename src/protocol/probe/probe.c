@@ -96,7 +96,8 @@ static void bytes_open(void *state, const struct protocol_setup *setup, struct p
 
 static size_t bytes_feed(void *state, struct slice bytes, bool ended, struct now now) {
     struct probe *p = state;
-    enum probe_match match = bytes.size ? probe_matches(bytes, p->setup->check.expect) : PROBE_NOT_YET;
+    struct slice seen = slice_head(bytes, bytes.size < PROBE_ANSWER_MAX ? bytes.size : PROBE_ANSWER_MAX);
+    enum probe_match match = seen.size ? probe_matches(seen, p->setup->check.expect) : PROBE_NOT_YET;
     (void)now;
     if (match == PROBE_YES)
         probe_good(p);

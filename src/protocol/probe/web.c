@@ -64,12 +64,13 @@ static uint32_t match_more(struct slice text, uint32_t matched, uint8_t byte) {
 
 static void look_for(struct probe *p, struct slice body) {
     struct slice text = p->setup->check.body;
-    for (size_t i = 0; i < body.size && p->matched < text.size; i++)
+    size_t left = PROBE_BODY_MAX - p->seen, size = body.size < left ? body.size : left;
+    for (size_t i = 0; i < size && p->matched < text.size; i++)
         p->matched = match_more(text, p->matched, body.data[i]);
-    p->seen += body.size < PROBE_BODY_MAX ? (uint32_t)body.size : PROBE_BODY_MAX;
+    p->seen += (uint32_t)size;
     if (p->matched == text.size)
         probe_good(p);
-    else if (p->seen > PROBE_BODY_MAX)
+    else if (body.size > left)
         probe_bad(p, "GET %.*s: the text is not in the first 64 KiB", SLICE_ARG(probe_path(p)));
 }
 
