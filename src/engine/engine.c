@@ -15,6 +15,8 @@ static const struct net_calls calls = {
             .unsubscribe = session_unsubscribe,
             .request = session_request,
             .pull = poll_request,
+            .claim = once_claim,
+            .claimed = once_ended,
             .detail = session_detail,
             .way = rest_way,
             .stream_begin = proxy_begin,
@@ -50,6 +52,8 @@ struct engine *engine_new(const struct engine_options *options) {
     list_init(&engine->memos);
     map_init(&engine->moved, options->seed);
     replies_init(engine, options->seed);
+    idempotency_init(&engine->once, options->seed);
+    list_init(&engine->unsettled);
     session_work_init(&engine->no_work, NULL);
     deadlines_init(&engine->deadlines);
     engine->generation = 1;
@@ -111,6 +115,7 @@ void engine_free(struct engine *engine) {
     }
     memo_done(engine);
     replies_done(engine);
+    once_done(engine);
     map_done(&engine->moved);
     memory_free(engine->spare_work);
     while (engine->spare_flight_count)
@@ -319,6 +324,8 @@ void engine_finish(struct engine *engine, struct now now, struct engine_actions 
         net_settle(&engine->net, now);
     }
     *ret = (struct engine_actions){.due = MONO_NEVER};
+    if (!once_resend(engine))
+        ret->due = mono_after(now.mono, NS_PER_MS);
     post_collect(engine, ret);
     ret->net = net_finish(&engine->net, now, &ret->net_count);
     ret->due = mono_min(ret->due, mono_min(net_due(&engine->net), deadlines_next(&engine->deadlines)));

@@ -257,6 +257,7 @@ struct engine_totals {
     uint64_t connections;
     uint64_t replies_kept; /* gauge: to be fetched */
     uint64_t replies_evicted; /* that nobody can fetch any more, before their time */
+    uint64_t keys_evicted;    /* of requests that run once: forgotten before their time */
 };
 const struct engine_totals *engine_totals(const struct engine *engine);
 /* Bytes of messages, connections and their buffers: what `limits.memory` bounds. */

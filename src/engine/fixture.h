@@ -187,6 +187,11 @@ static inline void fx_row_stream(void *state, uint64_t token, struct slice bytes
         fx_note(&p->told, "end");
 }
 
+static inline void fx_row_once(void *state, const struct once_verdict *verdict, struct now now) {
+    (void)now;
+    fx_note(&((struct fixture_state *)state)->peer->told, "once%d:%u", (int)verdict->what, verdict->code);
+}
+
 static inline void fx_row_tick(void *state, struct now now) {
     (void)state, (void)now;
 }
@@ -222,6 +227,7 @@ static const struct protocol fixture_row = {.name = "fake",
                                             .cancel = fx_row_cancel,
                                             .answer = fx_row_answer,
                                             .stream = fx_row_stream,
+                                            .once = fx_row_once,
                                             .tick = fx_row_tick,
                                             .shut = fx_row_shut,
                                             .recover = fx_row_recover,

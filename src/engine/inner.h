@@ -9,6 +9,7 @@
 #include "engine/engine.h"
 #include "engine/leave.h"
 #include "engine/probing.h"
+#include "policy/idempotency.h"
 #include "policy/lanes.h"
 #include "policy/result.h"
 #include "policy/retry.h"
@@ -19,6 +20,7 @@ struct session;
 struct poll_wait;
 struct ask;
 struct later;
+struct claim;
 struct proxy;
 
 /* Takers that a delivery would rather not have (again): ids of outlets, 0: none. The oldest makes place for the next. */
@@ -277,6 +279,7 @@ struct session_work {
     struct list answers; /* replies that wait for room on it */
     struct list foreign; /* other workers' deliveries for it that wait for room */
     struct list waiters;
+    struct claim *claim; /* its open exchange runs once; NULL: it does not say */
     struct poll_wait *wait; /* its open exchange waits for messages; NULL: it does not */
     uint64_t announced;  /* handle by which other workers know it: that of the connection it had then */
     struct timer acks;   /* when the oldest flight has waited too long for its ack */
@@ -327,6 +330,9 @@ struct engine {
     struct list proxies; /* exchanges that are streamed: proxy.c */
     struct list asks;  /* acks that other workers look at */
     uint64_t asked;    /* so many */
+    struct idempotency once; /* keys whose home is here */
+    uint64_t claimed;        /* so many */
+    struct list unsettled;   /* claims that ended when no letter to their homes had room */
     struct replies {   /* that are fetched: replies.h */
         struct map by_receipt;
         struct list open, kept, gone; /* the oldest first */
@@ -585,6 +591,15 @@ bool poll_is_idle(const struct session *session); /* nobody waits at the moment 
 /* ask.c */
 void ask_ring(struct engine *engine, struct timer *timer);
 void ask_done(struct engine *engine);
+
+/* once.c */
+struct once_verdict once_claim(void *connection, const struct once_claim *claim);
+void once_ended(void *connection, unsigned code, struct slice answer);
+void once_closed(struct engine *engine, struct session *session);
+void once_accepted(struct session *session, bool repeats);
+/* What had no room. False: nor has it now. */
+bool once_resend(struct engine *engine);
+void once_done(struct engine *engine);
 
 /* replies.c */
 /* `d` was asked by a session whose peer fetches its replies: now or when its patience ends nobody waits any more. */

@@ -2,6 +2,7 @@
  * pick it like any taker and hand messages over (DELIVER), at most a window of them, and keep each until they are told
  * what became of it (NEWS, REPLY). Messages with a partition key go to the key's home worker first (HOME). A reply that
  * finds no request here is passed round (SEEK). One parcel per turn and destination; first in, first out. */
+#include "engine/once.h"
 #include "engine/poll.h"
 #include "engine/replies.h"
 
@@ -454,6 +455,15 @@ static void read_letter(struct engine *engine, uint32_t from, const struct lette
         break;
     case LETTER_FETCHED:
         replies_answered(engine, letter, texts, &message);
+        break;
+    case LETTER_CLAIM:
+        once_read(engine, from, letter, texts);
+        break;
+    case LETTER_CLAIMED:
+        once_told(engine, from, letter, texts, &message);
+        break;
+    case LETTER_SETTLE:
+        once_settled(engine, letter, texts, &message);
         break;
     case LETTER_SEEK:
         if (!reply_take(engine, NULL, &message, 0, plan_system(engine->plan, texts[0])) &&

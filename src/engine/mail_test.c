@@ -366,6 +366,173 @@ static void a_reply_is_fetched_from_the_worker_that_its_receipt_names(void **sta
     stop();
 }
 
+/* -- requests that run once -- */
+
+#define FULL (64u << 20) /* bytes that a turn has for one worker */
+
+static struct once_verdict claim(const struct fixture_peer *p, const char *key, uint8_t what) {
+    uint8_t print[ONCE_PRINT_SIZE] = {what};
+    struct once_claim wish = {slice_from(key), print};
+    return p->sink->calls->claim(p->sink->user, &wish);
+}
+
+static void ends(const struct fixture_peer *p, unsigned code, const char *answer) {
+    p->sink->calls->claimed(p->sink->user, code, slice_from(answer));
+}
+
+/* Of worker 1: the next key that worker 0 is the home of. */
+static void claim_away(const struct fixture_peer *p, char key[static 16]) {
+    static unsigned count;
+    at(1);
+    for (;;) {
+        snprintf(key, 16, "k%u", count++);
+        enum once_what what = claim(p, key, 1).what;
+        if (what == ONCE_PENDING)
+            return;
+        assert_int_equal(what, ONCE_NEW);
+        ends(p, 0, "");
+    }
+}
+
+static void takes(const struct fixture_peer *p) {
+    once_accepted(((struct connection *)p->sink->user)->owner, false);
+}
+
+static struct fixture_peer *two_that_claim(struct fixture_peer **ret_home) {
+    start();
+    at(0);
+    *ret_home = fx_accept(0);
+    at(1);
+    fx_accept(0); /* handles of the two aren't to be mixed up */
+    return fx_accept(0);
+}
+
+static void a_key_has_one_home(void **state) {
+    char key[16];
+    struct fixture_peer *home, *away = two_that_claim(&home);
+    (void)state;
+    claim_away(away, key);
+    turn(1);
+    post(1, false);
+    at(0);
+    assert_int_equal(claim(home, key, 1).what, ONCE_RUNNING);
+    assert_int_equal(claim(home, key, 2).what, ONCE_CONFLICT);
+    post(0, false);
+    fx_expect(&away->told, "once0:0");
+    takes(away);
+    ends(away, 202, "lines");
+    turn(1);
+    post(1, false);
+    at(0);
+    struct once_verdict verdict = claim(home, key, 1);
+    assert_int_equal(verdict.what, ONCE_AGAIN);
+    assert_int_equal(verdict.code, 202);
+    assert_true(slice_is(verdict.answer, "lines"));
+    at(1);
+    assert_int_equal(claim(away, key, 1).what, ONCE_PENDING);
+    turn(1);
+    post(1, false);
+    post(0, false);
+    fx_expect(&away->told, "once3:202");
+    stop();
+}
+
+static void an_end_that_finds_no_room_is_told_later(void **state) {
+    char key[16];
+    struct fixture_peer *home, *away = two_that_claim(&home);
+    (void)state;
+    claim_away(away, key);
+    turn(1);
+    post(1, false);
+    post(0, false);
+    at(1);
+    takes(away);
+    workers[1]->post->open[0].turn_bytes = FULL;
+    ends(away, 202, "lines");
+    assert_int_equal(workers[1]->unsettled.count, 1);
+    turn(1);
+    assert_int_equal(workers[1]->unsettled.count, 1);
+    at(0);
+    assert_int_equal(claim(home, key, 1).what, ONCE_RUNNING);
+    turn(1);
+    assert_int_equal(workers[1]->unsettled.count, 0);
+    post(1, false);
+    at(0);
+    struct once_verdict verdict = claim(home, key, 1);
+    assert_int_equal(verdict.what, ONCE_AGAIN);
+    assert_int_equal(verdict.code, 0); /* its answer was not kept that long */
+    stop();
+}
+
+static void an_end_that_found_no_room_goes_with_its_worker(void **state) {
+    char key[16];
+    struct fixture_peer *home, *away = two_that_claim(&home);
+    (void)state;
+    claim_away(away, key);
+    turn(1);
+    post(1, false);
+    post(0, false);
+    at(1);
+    workers[1]->post->open[0].turn_bytes = FULL;
+    ends(away, 202, "");
+    assert_int_equal(workers[1]->unsettled.count, 1);
+    stop(); /* the sanitizer counts */
+}
+
+static void a_verdict_that_finds_no_room_gives_the_key_back(void **state) {
+    char key[16];
+    struct fixture_peer *home, *away = two_that_claim(&home);
+    (void)state;
+    claim_away(away, key);
+    turn(1);
+    workers[0]->post->open[1].turn_bytes = FULL;
+    post(1, false);
+    at(0);
+    assert_int_equal(claim(home, key, 2).what, ONCE_NEW);
+    stop();
+}
+
+static void whoever_left_before_the_verdict_gives_the_key_back(void **state) {
+    char key[16];
+    struct fixture_peer *home, *away = two_that_claim(&home);
+    (void)state;
+    claim_away(away, key);
+    turn(1);
+    post(1, false);
+    at(1);
+    fx_lose(away);
+    turn(1);
+    post(0, false);
+    post(1, false);
+    at(0);
+    assert_int_equal(claim(home, key, 2).what, ONCE_NEW);
+    stop();
+}
+
+static void of_one_that_was_taken_and_ended_unanswered_nobody_knows(void **state) {
+    struct fixture_peer *home;
+    char key[16];
+    unsigned count = 0;
+    (void)state;
+    two_that_claim(&home);
+    at(0);
+    fx_accept(0); /* its handle is the other worker's second */
+    struct fixture_peer *other = fx_accept(0);
+    do {
+        snprintf(key, sizeof key, "h%u", count++);
+        if (claim(home, key, 1).what == ONCE_NEW)
+            break;
+        ends(home, 0, "");
+    } while (true);
+    takes(home);
+    fx_lose(home);
+    turn(0);
+    struct once_verdict verdict = claim(other, key, 1);
+    assert_int_equal(verdict.what, ONCE_AGAIN);
+    assert_int_equal(verdict.code, 0);
+    stop();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sessions_are_known_to_other_workers_until_they_go),
@@ -373,6 +540,12 @@ int main(void) {
         cmocka_unit_test(news_without_memory_leave_nobody_waiting),
         cmocka_unit_test(letters_count_as_memory_until_they_leave),
         cmocka_unit_test(a_reply_is_fetched_from_the_worker_that_its_receipt_names),
+        cmocka_unit_test(a_key_has_one_home),
+        cmocka_unit_test(an_end_that_finds_no_room_is_told_later),
+        cmocka_unit_test(an_end_that_found_no_room_goes_with_its_worker),
+        cmocka_unit_test(a_verdict_that_finds_no_room_gives_the_key_back),
+        cmocka_unit_test(whoever_left_before_the_verdict_gives_the_key_back),
+        cmocka_unit_test(of_one_that_was_taken_and_ended_unanswered_nobody_knows),
         cmocka_unit_test(an_ack_reaches_its_worker_by_mail),
         cmocka_unit_test(what_was_on_its_way_to_a_poll_that_ended_comes_back_and_waits),
         cmocka_unit_test(what_comes_back_from_a_session_that_is_gone_does_not_go_there_again),

@@ -120,6 +120,8 @@ static enum offer ask(struct engine *engine, struct session *s, uint64_t token, 
     struct member *m = home == engine->options.worker ? straight(engine, r, message) : NULL;
     timer_set(engine, &d->timer, m && m->session ? attempt_due(engine, d) : d->request_due);
     /* What it may fail with must reach an exchange whose message was already taken: accepted first. */
+    if (message->kind == KIND_QUERY)
+        once_accepted(s, true);
     session_accept(engine, s, token);
     if (home != engine->options.worker && mail_go_home(engine, d, home) == STATUS_OK)
         return OFFER_TAKEN;

@@ -109,7 +109,7 @@ bool session_work(struct session *s) {
 static bool works(const struct session *s) {
     const struct session_work *work = s->work;
     return s->members.count || work->asked.count || work->answers.count || work->foreign.count || work->waiters.count ||
-           s->flight_count || work->wait;
+           s->flight_count || work->wait || work->claim;
 }
 
 /* All was written: what was only for messages under way goes back, so that thousands of silent connections are cheap. */
@@ -170,6 +170,7 @@ void session_closed(void *user, struct connection *c, struct now now) {
         return;
     if (s->work->wait)
         poll_cancel(engine, s->work->wait);
+    once_closed(engine, s);
     if (s->proxy)
         proxy_closed(engine, s);
     engine->totals.connections -= !c->is_virtual && !c->was_parked;
@@ -412,6 +413,8 @@ void session_settle_all(struct engine *engine) {
 /* Taken: told at the end of the turn, runs of tokens in one call. An inline exchange that asks is told by its reply. */
 void session_accept(struct engine *engine, struct session *s, uint64_t token) {
     engine->totals.accepted++;
+    if (s->work->claim)
+        once_accepted(s, false);
     if (s->connection->sink.terms.inline_reply && s->work->asked.count &&
         LIST_ENTRY(s->work->asked.head.previous, struct delivery, asker_node)->asker_token == token)
         return;

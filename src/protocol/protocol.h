@@ -21,6 +21,7 @@
 #include "message/message.h"
 #include "message/uuid.h"
 #include "protocol/coding.h"
+#include "protocol/once.h"
 #include "protocol/pull.h"
 #include "protocol/relay.h"
 #include "protocol/rest.h"
@@ -128,6 +129,10 @@ struct protocol_calls {
     void (*request)(void *user, uint64_t token, const struct protocol_request *request);
     /* The peer fetches, or says what became of what it fetched: answered now or later by protocol->answer(token). */
     void (*pull)(void *user, uint64_t token, const struct pull *pull);
+    /* The request that is being read says who it is; who asks has said hello. NULL: nobody knows of others. */
+    struct once_verdict (*claim)(void *user, const struct once_claim *claim);
+    /* The answer of one that was ONCE_NEW, or that is no longer waited for; code 0: it has none. */
+    void (*claimed)(void *user, unsigned code, struct slice answer);
     /* Where a request outside of the API goes; NULL: nowhere. See rest.h. */
     void (*way)(void *user, const struct protocol_ask *ask, struct protocol_way *ret);
     /* accepted: a request that is streamed begins; the user answers it by the row's `streams`. */
@@ -398,6 +403,8 @@ struct protocol {
     /* Answers a calls->pull token, from within that call or later; tokens that aren't open are ignored. NULL where there
      * are none. Outside of a net call connection_touch() must follow, for stream() too. */
     void (*answer)(void *state, uint64_t token, const struct protocol_answer *answer, struct now now);
+    /* The verdict about a claim that was ONCE_PENDING. NULL where there are none. connection_touch() must follow. */
+    void (*once)(void *state, const struct once_verdict *verdict, struct now now);
     /* More of an answer that is a stream; `last`: it ends, and the connection with it. */
     void (*stream)(void *state, uint64_t token, struct slice bytes, bool last, struct now now);
     const struct protocol_streams *streams; /* NULL: exchanges are never streamed */

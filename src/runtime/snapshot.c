@@ -21,6 +21,7 @@ static void add_totals(struct engine_totals *sum, const struct engine_totals *on
     sum->connections += one->connections;
     sum->replies_kept += one->replies_kept;
     sum->replies_evicted += one->replies_evicted;
+    sum->keys_evicted += one->keys_evicted;
     for (int e = 0; e < ENDING_COUNT; e++)
         for (int s = 0; s < STATUS_COUNT; s++)
             sum->endings[e][s] += one->endings[e][s];

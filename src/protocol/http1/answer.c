@@ -76,6 +76,7 @@ void answer_write(struct http1 *h, const struct answer *answer, struct now now) 
     if (!begin(h, head_room(h) + answer->lines.size + answer->content_type.size + body.size, &out))
         return;
     add_start(h, answer->code, now, &out);
+    size_t start = out.size;
     buffer_add(&out, answer->lines);
     if (answer->content_type.size) {
         buffer_add(&out, SLICE_OF("Content-Type: "));
@@ -92,6 +93,7 @@ void answer_write(struct http1 *h, const struct answer *answer, struct now now) 
     }
     buffer_add(&out, SLICE_OF("\r\n"));
     buffer_add(&out, slice_head(body, s->is_head ? 0 : body.size));
+    once_note(h, answer->code, slice_skip(buffer_slice(&out), start));
     chain_commit(h->sink->out, out.size);
 }
 
@@ -156,7 +158,7 @@ static void accept_plainly(struct http1 *h, struct now now) {
 
 void answer_accepted(struct http1 *h, struct now now) {
     struct http1_server *s = &h->server;
-    if (goes_on(s) && !s->is_old && !s->cors && !s->wait_s && !s->later) {
+    if (goes_on(s) && !s->is_old && !s->cors && !s->wait_s && !s->once) {
         accept_plainly(h, now);
         return;
     }
@@ -165,6 +167,17 @@ void answer_accepted(struct http1 *h, struct now now) {
     uuid_text(s->receipt, line + size);
     memcpy(line + size + UUID_TEXT_SIZE, "\r\n", 2);
     answer_write(h, &(struct answer){.code = 202, .lines = slice_make(line, size + UUID_TEXT_SIZE + 2)}, now);
+}
+
+void answer_again(struct http1 *h, unsigned code, struct slice answer, struct now now) {
+    struct buffer out;
+    struct slice line = SLICE_OF("Intertie-Duplicate: true\r\n");
+    if (!begin(h, head_room(h) + line.size + answer.size, &out))
+        return;
+    add_start(h, code, now, &out);
+    buffer_add(&out, line);
+    buffer_add(&out, answer);
+    chain_commit(h->sink->out, out.size);
 }
 
 void answer_later(struct http1 *h, struct now now) {
@@ -195,7 +208,10 @@ enum status answer_reply(struct http1 *h, const struct message *message, const s
         return STATUS_NO_MEMORY;
     buffer_init_fixed(&out, at, size);
     add_start(h, 200, now, &out);
+    size_t start = out.size;
     leave_write(&leave, message, false, &out);
+    if (out.status == STATUS_OK)
+        once_note(h, 200, slice_skip(buffer_slice(&out), start));
     chain_commit(h->sink->out, out.status == STATUS_OK ? out.size : 0);
     return out.status;
 }
@@ -204,6 +220,7 @@ void answer_end(struct http1 *h, enum status status, struct now now) {
     struct http1_server *s = &h->server;
     bool keep = goes_on(s);
     batch_free(h);
+    once_end(h);
     s->token = 0;
     s->is_http = s->is_rest = s->has_receipt = s->watches = s->streams = s->later = s->fetches = false;
     s->wait_s = 0;

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "message/timestamp.h"
 #include "protocol/http1/api.h"
+#include "protocol/http1/once_key.h"
 #include "protocol/wrap.h"
 
 #define WRAPPED_TYPE "intertie.http.message.v1"
@@ -104,21 +105,15 @@ static enum status decode_binary(struct message *message, struct slice body, str
 
 /* -- plain -- */
 
-/* A structured-field string (RFC 9651 section 3.3.3), or, as many send it, without the quotes. */
-static struct slice unquoted(struct slice value) {
-    if (value.size >= 2 && value.data[0] == '"' && value.data[value.size - 1] == '"')
-        return slice_make(value.data + 1, value.size - 2);
-    return value;
-}
-
 static enum status wrap(struct message *message, struct slice body, struct buffer *extra, const struct api_hints *hints,
                         struct message_fault *fault) {
     struct wrap wrap = {.declared = hints->rules->declared, .defaults = hints->defaults, .default_count = hints->default_count,
                         .id = hints->id, .source = hints->source, .type = SLICE_OF(WRAPPED_TYPE),
                         .messagetype = hints->messagetype, .target = hints->target, .now = hints->now};
-    struct slice key = unquoted(http1_known(hints->head, HTTP1_IDEMPOTENCY_KEY));
+    uint8_t room[ONCE_KEY_MAX];
+    struct slice key, value = http1_known(hints->head, HTTP1_IDEMPOTENCY_KEY);
     enum status status = wrap_begin(message, body, extra, &wrap, fault);
-    if (status == STATUS_OK && key.size)
+    if (status == STATUS_OK && value.data && once_key(value, room, &key))
         status = add_absent(message, extra, ATTRIBUTE_IDEMPOTENCYKEY, key, fault);
     if (status == STATUS_OK)
         status = add_hints(message, extra, hints, fault);

@@ -336,7 +336,8 @@ void exchange_begin(struct http1 *h, const struct http1_head *head, struct slice
         return;
     }
     if (s->is_rest) {
-        rest_begin(h, head, body, now);
+        if (once_begin(h, head, body, now))
+            rest_begin(h, head, body, now);
         return;
     }
     api_route(head, room, &route);
@@ -344,6 +345,10 @@ void exchange_begin(struct http1 *h, const struct http1_head *head, struct slice
         pull_begin(h, head, &route, body, now);
         return;
     }
+    if (!once_begin(h, head, body, now))
+        return;
+    if (s->once)
+        s->coding = CODING_NONE; /* its answer is kept for others too */
     uuid_make(&h->worker->ids, now.wall, s->receipt);
     s->has_receipt = true;
     struct api_hints hints = {.head = head, .rules = &rules, .target = route.target, .now = now.wall,

@@ -169,6 +169,10 @@ static size_t http1_refusal(enum status status, char *out, size_t room) {
     return size > 0 && (size_t)size < room ? (size_t)size : 0;
 }
 
+static void http1_once(void *state, const struct once_verdict *verdict, struct now now) {
+    once_verdict(state, verdict, now);
+}
+
 static void http1_pull_answer(void *state, uint64_t token, const struct protocol_answer *answer, struct now now) {
     struct http1 *h = state;
     if (is_accepted(h))
@@ -213,6 +217,7 @@ const struct protocol protocol_http1 = {
     .refusal = http1_refusal,
     .shut = http1_shut,
     .answer = http1_pull_answer,
+    .once = http1_once,
     .stream = http1_stream,
     .streams = &http1_streams,
     .recover = http1_recover,

@@ -26,6 +26,7 @@ enum {
 };
 
 struct batch;
+struct once;
 
 /* What both roles need to take one message in. */
 struct http1_in {
@@ -90,6 +91,7 @@ struct http1_server {
     struct http1_held *held; /* NULL: nothing is */
     struct http1_key *key;   /* `said_hello` with it; NULL: without one */
     struct http1_relay *relay; /* NULL: none is open */
+    struct once *once;       /* the exchange runs once; NULL: it does not say */
     struct slice system;     /* as that hello was answered */
     enum status shut_status;
 };
@@ -165,6 +167,7 @@ void http1_tell_answer(struct http1 *h, const struct http1_head *head, struct sl
 struct mono http1_body_due(const struct http1 *h, uint64_t size, struct now now);
 
 /* server.c */
+void server_free_held(struct http1 *h);
 void server_open(struct http1 *h, struct now now);
 size_t server_feed(struct http1 *h, struct slice bytes, bool ended, struct now now);
 enum status server_send(struct http1 *h, const struct message *message, const struct overlay *overlay,
@@ -258,6 +261,8 @@ void answer_problem(struct http1 *h, enum status status, struct slice detail, ui
                     struct now now);
 void answer_accepted(struct http1 *h, struct now now);
 /* Accepted, and where its reply will be. */
+/* What once_note() was given, with a word that it is said again. */
+void answer_again(struct http1 *h, unsigned code, struct slice answer, struct now now);
 void answer_later(struct http1 *h, struct now now);
 /* The head of a body that the end of the connection ends. */
 void answer_open(struct http1 *h, const struct answer *answer, struct now now);
@@ -271,6 +276,18 @@ void pull_answer(struct http1 *h, uint64_t token, const struct protocol_answer *
 void pull_stream(struct http1 *h, uint64_t token, struct slice bytes, bool last, struct now now);
 /* The peer sent something, or ended, while its exchange is open. */
 void pull_disturb(struct http1 *h, bool ended);
+
+/* once.c: Idempotency-Key */
+/* Whether the exchange goes on; if not it was answered, or waits and begins by once_verdict(). */
+bool once_begin(struct http1 *h, const struct http1_head *head, struct slice body, struct now now);
+bool once_waits(const struct http1 *h);
+void once_verdict(struct http1 *h, const struct once_verdict *verdict, struct now now);
+bool once_tick(struct http1 *h, struct now now);
+/* What was answered, as it follows Date and Connection; a wait that was applied is added. */
+void once_note(struct http1 *h, unsigned code, struct slice answer);
+/* The answer is out. */
+void once_end(struct http1 *h);
+void once_free(struct http1 *h);
 
 /* batch.c */
 void batch_begin(struct http1 *h, enum api_mode mode, struct slice body, const struct api_hints *hints, struct now now);

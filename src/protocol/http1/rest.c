@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "message/uuid.h"
 #include "protocol/http1/fields.h"
+#include "protocol/http1/once_key.h"
 #include "protocol/wrap.h"
 
 #define REQUEST_TYPE "intertie.http.request.v1"
@@ -107,7 +108,8 @@ static bool asks_only(struct slice method) {
 static enum status add_request(struct http1 *h, const struct http1_head *head, struct message *message, struct slice path,
                                const struct address *peer, struct message_fault *fault) {
     struct buffer *extra = &h->worker->extra;
-    struct slice key = http1_known(head, HTTP1_IDEMPOTENCY_KEY), trace = http1_known(head, HTTP1_TRACEPARENT);
+    uint8_t room[ONCE_KEY_MAX];
+    struct slice key, said = http1_known(head, HTTP1_IDEMPOTENCY_KEY), trace = http1_known(head, HTTP1_TRACEPARENT);
     struct slice headers = add_headers(h, head, peer);
     if (!headers.data)
         return STATUS_TOO_LARGE;
@@ -122,7 +124,7 @@ static enum status add_request(struct http1 *h, const struct http1_head *head, s
         status = message_add(message, extra, ATTRIBUTE_HTTPSCHEME, h->setup->is_secure ? SLICE_OF("https") : SLICE_OF("http"), fault);
     if (status == STATUS_OK)
         status = message_add(message, extra, ATTRIBUTE_HTTPHEADERS, headers, fault);
-    if (status == STATUS_OK && key.size && text_is_ascii(key))
+    if (status == STATUS_OK && said.data && once_key(said, room, &key))
         status = message_add(message, extra, ATTRIBUTE_IDEMPOTENCYKEY, key, fault);
     if (status == STATUS_OK && trace.size == 55 && text_is_ascii(trace))
         status = message_add(message, extra, ATTRIBUTE_TRACEPARENT, trace, fault);

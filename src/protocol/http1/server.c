@@ -28,7 +28,7 @@ static size_t ended_early(struct http1 *h, struct now now) {
 
 /* -- bodies -- */
 
-static void free_held(struct http1 *h) {
+void server_free_held(struct http1 *h) {
     struct http1_held *held = h->server.held;
     h->server.held = NULL;
     h->sink->held = 0;
@@ -93,7 +93,8 @@ static void finish_chunks(struct http1 *h, struct now now) {
         give_up(h, STATUS_INTERNAL, "", now);
     else
         exchange_begin(h, &head, slice_skip(held, head_size), now);
-    free_held(h); /* what the message borrowed was its own only until here */
+    if (!once_waits(h))
+        server_free_held(h); /* what the message borrowed was its own only until here */
 }
 
 static size_t take_chunks(struct http1 *h, struct slice bytes, bool ended, struct now now) {
@@ -282,6 +283,8 @@ void http1_answer_problem(void *state, uint64_t token, enum status status, struc
 
 void server_tick(struct http1 *h, struct now now) {
     struct http1_in *in = &h->server.in;
+    if (once_tick(h, now))
+        return;
     if (in->phase == PHASE_OPEN || in->phase == PHASE_OVER || h->server.relay)
         return;
     if (in->phase == PHASE_HEAD && !in->timing)
@@ -315,7 +318,8 @@ void server_shut(struct http1 *h, enum status status, struct now now) {
 
 void server_done(struct http1 *h) {
     batch_free(h);
-    free_held(h);
+    once_free(h);
+    server_free_held(h);
     memory_free(h->server.key);
     memory_free(h->server.relay);
 }
