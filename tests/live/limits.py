@@ -15,7 +15,7 @@ from hostile_kit import *
 from kit import PROGRAM, Router, case, cases, main, same, until
 
 SOURCE = os.environ.get("INTERTIE_SOURCE", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-A_LIMIT = re.compile(r"(^|\.)(limits|timeouts)\.|^telemetry\.series$|\.accept\.sessions$|^drain\.grace$|\.ttl(_max)?$")
+A_LIMIT = re.compile(r"(^|\.)(limits|timeouts)\.|^telemetry\.series$|\.accept\.sessions$|^drain\.grace$|(?<!multicast)\.ttl(_max)?$")
 covered = set()
 
 
@@ -357,7 +357,34 @@ def who_takes_little_is_not_who_takes_nothing():
         peer.close()
 
 
+@limit("listeners.*.limits.per_source")
+def more_datagrams_than_a_network_may_send():
+    with World(more="workers: 1", listeners="\n  beacons: {url: udp://127.0.0.1:0, limits: {per_source: 10}, system: tested}",
+               systems="tested: {}") as w, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as source:
+        before = w.marks()
+        for number in range(60):
+            body = json.dumps(event("event", "com.example.tested", {"n": number}, target="desk", source="/systems/tested"))
+            source.sendto(body.encode(), ("127.0.0.1", w.ports["beacons"]))
+        until(lambda: w.metric("intertie_datagrams_dropped_total", listener="beacons", reason="per-source") >= 30, "the rest is counted")
+        w.served_meanwhile(before, "a flood of datagrams")
+
+
 # -- of systems, routes and policies --
+
+
+@limit("systems.*.limits.message")
+def a_message_that_is_larger_than_its_datagram_may_be():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far:
+        far.bind(("127.0.0.1", 0))
+        far.settimeout(20)
+        with World(more="workers: 1", systems="tested: {url: \"udp://127.0.0.1:%d\", limits: {message: 2KiB}}" % far.getsockname()[1]) as w:
+            before = w.marks()
+            for size, fits in ((1500, True), (2500, False)):
+                w.router.post(event("event", "com.example.tested", "x" * size, target="tested"))
+                if fits:
+                    true(len(far.recv(65536)) > 1500, "what fits goes out")
+            until(lambda: w.metric("intertie_messages_dead_lettered_total", system="tested", reason="too-large") == 1, "the other is dead")
+            w.served_meanwhile(before, "messages that are too large")
 
 
 @limit("systems.*.accept.sessions")
@@ -387,7 +414,7 @@ def a_connection_that_is_not_made(level):
         before = w.marks()
         same(told(ask(w, "query")), (503, "target-unavailable"), "answer")
         until(lambda: w.metric("intertie_dial_failures_total", system="tested", reason="connect-timeout") >= 1, "the metric tells")
-        true(w.logged("dial failed", reason="connect-timeout"), "the log tells")
+        until(lambda: w.logged("dial failed", reason="connect-timeout"), "the log tells")
         w.served_meanwhile(before, "dials that take long")
     close_all(waiting + [full])
 
