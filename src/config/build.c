@@ -51,6 +51,8 @@ static void store_number(struct build *build, void *object, const struct config_
         scalar_priority(text, &count, &build->why);
     else if (row->type == ROW_BYTE_RATE && !is_unlimited)
         scalar_byte_rate(text, &count, &build->why);
+    else if (row->type == ROW_RATE)
+        scalar_rate(text, &count, &build->why);
     else if (row->type == ROW_WORKERS && slice_is(text, "auto"))
         count = 0;
     else if (!is_unlimited)

@@ -417,6 +417,10 @@ struct config_system {
         uint64_t max; /* events */
         int64_t wait_ns;
     } batch; /* http: counts where `mode` is `batch` */
+    struct {
+        bool handshake; /* consent comes before the first event */
+        uint64_t rate;  /* that is asked for, in 1000 s; 0: none is named */
+    } webhook;
     enum config_proxy proxy_protocol;
     struct config_keepalive keepalive;
     struct config_multicast multicast;

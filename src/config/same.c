@@ -178,6 +178,7 @@ bool same_system(const struct config *before, uint32_t left, const struct config
            a->pool.idle_ns == b->pool.idle_ns && a->pool.pipeline == b->pool.pipeline &&
            same_multicast(&a->multicast, &b->multicast) && a->broadcast == b->broadcast && a->message == b->message &&
            same_envelope(before, a->envelope, after, b->envelope) &&
+           a->webhook.handshake == b->webhook.handshake && a->webhook.rate == b->webhook.rate &&
            a->proxy_protocol == b->proxy_protocol && a->batch.max == b->batch.max &&
            a->batch.wait_ns == b->batch.wait_ns && same_policy(&a->policy, &b->policy);
 }

@@ -95,6 +95,7 @@ static const struct wire_key system_keys[] = {
     {"reply", ON(TCP) | ON(TLS)},
     {"greet", ON(TCP) | ON(TLS)},
     {"batch", ON(HTTP) | ON(HTTPS)},
+    {"webhook", ON(HTTP) | ON(HTTPS)},
     {"compress", ON(HTTP) | ON(HTTPS) | ON(INTERTIE) | ON(INTERTIE_TLS)},
     {"keepalive", HTTPS_TOO | STREAMS},
     {"proxy_protocol", HTTPS_TOO | STREAMS},
@@ -224,6 +225,19 @@ static void check_batch(struct work *work, const struct node *system, const stru
         work_error(work, batch->key_at, &here, "means nothing with `mode: %.*s`", SCALAR_SHOWN(mode->text));
 }
 
+/* The handshake asks for one address, and its rate counts events: neither can be said of what else goes there. */
+static void check_webhook(struct work *work, const struct node *system, const struct trail *trail) {
+    const struct node *handshake = below(system, "webhook.handshake"), *rate = below(system, "webhook.rate"), *format = node_get(system, SLICE_OF("format"));
+    struct trail group = {trail, SLICE_OF("webhook")}, at_rate = {&group, SLICE_OF("rate")}, here = {&group, SLICE_OF("handshake")};
+    bool asks = handshake && handshake->kind == NODE_SCALAR && slice_is(handshake->text, "true");
+    if (rate && !asks)
+        work_error(work, rate->key_at, &at_rate, "means something with `handshake: true` only");
+    if (asks && format && format->kind == NODE_SCALAR && slice_is(format->text, "rest"))
+        work_error(work, handshake->key_at, &here, "asks for one address; `format: rest` (line %u) sends to many", format->key_at.line);
+    if (asks && refer_is_proxied(work, system->key))
+        work_error(work, handshake->key_at, &here, "is for events; a `proxy` route leads here, whose requests aren't asked for");
+}
+
 static unsigned schemes_of(const struct work *work, const struct node *system) {
     struct config_url url;
     if (url_of(work, system, URL_ENDPOINT, "systems.*.url", &url))
@@ -271,6 +285,7 @@ void secure_all(struct work *work) {
         if (child->kind != NODE_MAP)
             continue;
         check_batch(work, child, &here);
+        check_webhook(work, child, &here);
         secure_system_tls(work, child, &here);
         frames_system(work, child, schemes_of(work, child), &here);
         health_system(work, child, schemes_of(work, child), &here);

@@ -77,7 +77,7 @@ static struct tiers_view view_of(const struct outlet *outlet) {
     struct tiers_view view = {.is_healthy = true, .is_allowed = true};
     if (e) {
         view.tier = (uint32_t)e->plan->config->tier;
-        view.is_allowed = e->plan->config->enabled && e->fitness.by_hand == BY_HAND_UP;
+        view.is_allowed = e->plan->config->enabled && !e->fitness.is_gone && e->fitness.by_hand == BY_HAND_UP;
         view.is_healthy = view.is_allowed && fitness_is_healthy(e);
     }
     return view;

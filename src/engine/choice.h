@@ -32,7 +32,8 @@ enum timer_kind {
     TIMER_FETCH,
     TIMER_PROXY,
     TIMER_LEAVE,
-    TIMER_PROBE
+    TIMER_PROBE,
+    TIMER_PACE
 };
 struct timer {
     struct deadline deadline;
@@ -61,6 +62,7 @@ struct fitness {
     struct outlier outlier;
     struct breaker breaker;
     enum engine_by_hand by_hand;
+    bool is_gone;    /* it said that it takes nothing more: until a reload */
     bool has_weight; /* set by hand */
     uint32_t weight; /* then */
     struct mono since; /* it serves */

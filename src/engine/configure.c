@@ -97,6 +97,7 @@ static void retire(struct engine *engine, struct endpoint *e) {
     deadlines_clear(&engine->deadlines, &e->redial.deadline);
     deadlines_clear(&engine->deadlines, &e->age.deadline);
     probing_stop(engine, e);
+    deadlines_clear(&engine->deadlines, &e->paced.deadline);
     if (e->connections == 0) {
         endpoint_free(engine, e);
         return;
@@ -112,6 +113,7 @@ static void merge(struct engine *engine, struct system *system, struct system *f
         if (kept) {
             memory_free(fresh->endpoints[i]);
             fresh->endpoints[i] = kept;
+            endpoint_replan(kept, wanted);
         }
         kept = fresh->endpoints[i];
         kept->plan = wanted;
@@ -320,6 +322,7 @@ enum status configure(struct engine *engine, const struct plan *plan, struct eng
             struct endpoint *e = engine->systems[i]->endpoints[k];
             if (e->outlet.id == 0)
                 e->outlet.id = ++engine->outlet_ids;
+            endpoint_return(engine, e);
             endpoint_start(engine, e);
         }
         choice_configure(engine, engine->systems[i]);

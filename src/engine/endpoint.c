@@ -17,6 +17,7 @@ struct endpoint *endpoint_new(struct system *system, const struct plan_endpoint 
     e->redial = (struct timer){.deadline = {.at = MONO_NEVER}, .kind = TIMER_REDIAL};
     probing_init(&e->probing);
     e->age = (struct timer){.deadline = {.at = MONO_NEVER}, .kind = TIMER_AGE};
+    e->paced = (struct timer){.deadline = {.at = MONO_NEVER}, .kind = TIMER_PACE};
     return e;
 }
 
@@ -35,7 +36,7 @@ uint64_t endpoint_takes(const struct endpoint *e) {
 
 static bool may_dial(struct engine *engine, const struct endpoint *e) {
     return !e->removed && choice_serves(engine, e) && e->plan->config->enabled && e->connections - e->retiring < connections_max(e) &&
-           mono_due(e->next_dial, engine->now.mono);
+           mono_due(e->next_dial, engine->now.mono) && endpoint_wants_dial(e, engine->now.mono);
 }
 
 uint64_t endpoint_place(const struct engine *engine, const struct endpoint *e) {
@@ -44,12 +45,15 @@ uint64_t endpoint_place(const struct engine *engine, const struct endpoint *e) {
 
 static void dial(struct engine *engine, struct endpoint *e) {
     e->connections++;
-    if (!net_dial(&engine->net, e->plan->protocol, &e->plan->setup, endpoint_place(engine, e),
-                  e->system->config->policy.timeouts.connect_ns, e, engine->now)) {
-        e->connections--;
-        e->next_dial = mono_after(engine->now.mono, BACKOFF_BASE_NS);
-        timer_set(engine, &e->redial, e->next_dial);
+    struct connection *c = net_dial(&engine->net, e->plan->protocol, &e->plan->setup, endpoint_place(engine, e),
+                                    e->system->config->policy.timeouts.connect_ns, e, engine->now);
+    if (c) {
+        c->sink.consent = &e->consent;
+        return;
     }
+    e->connections--;
+    e->next_dial = mono_after(engine->now.mono, BACKOFF_BASE_NS);
+    timer_set(engine, &e->redial, e->next_dial);
 }
 
 bool endpoint_warm(struct engine *engine, struct endpoint *e) {
@@ -80,7 +84,7 @@ void endpoint_want(struct engine *engine, struct system *system) {
         struct endpoint *e = system->endpoints[(system->dial_cursor + i) % system->endpoint_count];
         if (!may_dial(engine, e)) {
             bool is_short = e->connections == 0 || (system->recipient.proxies.count && !mono_due(e->next_dial, engine->now.mono));
-            if (is_short && !e->removed && e->plan->config->enabled)
+            if (is_short && !e->removed && e->plan->config->enabled && !e->consent.gone)
                 timer_set(engine, &e->redial, e->next_dial);
             continue;
         }
@@ -118,16 +122,17 @@ void endpoint_start(struct engine *engine, struct endpoint *e) {
 }
 
 void endpoint_opened(struct engine *engine, struct endpoint *e) {
-    (void)engine;
     e->open++;
     e->failures = 0;
     e->next_dial = (struct mono){0};
+    endpoint_consented(engine, e);
 }
 
 void endpoint_closed(struct engine *engine, struct endpoint *e, const struct connection *c, bool was_open) {
     e->connections--;
     if (was_open)
         e->open--;
+    endpoint_leave(engine, e);
     if (!was_open) {
         int64_t delay = BACKOFF_BASE_NS << (e->failures < 7 ? e->failures : 7);
         if (delay > BACKOFF_MAX_NS)
@@ -157,6 +162,7 @@ void endpoint_free(struct engine *engine, struct endpoint *e) {
     deadlines_clear(&engine->deadlines, &e->redial.deadline);
     deadlines_clear(&engine->deadlines, &e->age.deadline);
     probing_stop(engine, e);
+    deadlines_clear(&engine->deadlines, &e->paced.deadline);
     memory_free(e);
 }
 

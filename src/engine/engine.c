@@ -271,6 +271,9 @@ static void ring(struct engine *engine) {
         case TIMER_REDIAL:
             endpoint_redial(engine, LIST_ENTRY(timer, struct endpoint, redial));
             break;
+        case TIMER_PACE:
+            endpoint_paced(engine, LIST_ENTRY(timer, struct endpoint, paced));
+            break;
         case TIMER_AGE:
             pool_look(engine, LIST_ENTRY(timer, struct endpoint, age));
             break;

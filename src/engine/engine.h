@@ -9,7 +9,7 @@
  *   reply.c      an asked-for reply meets its request and goes to the asker
  *   dead.c       what was accepted, can't be delivered and may not be dropped waits there for a person
  *   ending.c     one row of one table: delivered, replied, expired, rejected, dead, dropped, and the reason
- * choice.c which of several takers, facts.c what is thought of endpoints; endpoint.c dials for those who are not there; mail.c hands over between workers.
+ * choice.c which of several takers, facts.c what is thought of endpoints; consent.c who wants to be asked first; endpoint.c dials for those who are not there; mail.c hands over between workers.
  *
  * Each accepted message has one owner engine until its end. All calls come from the worker's thread. */
 #ifndef ENGINE_ENGINE_H

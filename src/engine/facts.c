@@ -30,7 +30,7 @@ const char *engine_endpoint_state_name(enum engine_endpoint_state state) {
 
 enum engine_endpoint_state fitness_state(const struct endpoint *e) {
     const struct fitness *f = &e->fitness;
-    if (!e->plan->config->enabled || f->by_hand == BY_HAND_DOWN)
+    if (!e->plan->config->enabled || f->is_gone || f->by_hand == BY_HAND_DOWN)
         return ENDPOINT_DOWN;
     if (f->by_hand == BY_HAND_DRAIN)
         return ENDPOINT_DRAINING;

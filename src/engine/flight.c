@@ -114,6 +114,8 @@ enum status flight_send(struct engine *engine, struct member *m, const struct me
     engine->totals.in_flight++;
     if (c->sink.terms.acks && !c->sink.terms.times_acks && s->work->acks.deadline.at.ns == INT64_MAX && system)
         timer_set(engine, &s->work->acks, mono_after(engine->now.mono, system->config->policy.timeouts.ack_ns));
+    if (s->endpoint)
+        endpoint_sent(engine, s->endpoint);
     pool_sent(engine, s);
     return STATUS_OK;
 }
@@ -317,6 +319,8 @@ static void refused(struct engine *engine, struct flight *f, struct recipient *r
     struct delivery *d = f->delivery;
     if (f->over)
         return;
+    if (outcome.verdict == VERDICT_RETRY && outcome.status == STATUS_RATE_LIMITED && outlet && outlet->endpoint)
+        endpoint_rest(engine, outlet->endpoint, outcome.retry_ms);
     if (outcome.verdict == VERDICT_RETRY) {
         failed(engine, f, recipient,
                &(struct attempt_failure){RETRY_REFUSED, outcome.status, outcome.retry_ms, true, outlet});

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/memory.h"
 #include "engine/choice.h"
+#include "engine/consent.h"
 #include "engine/engine.h"
 #include "engine/leave.h"
 #include "engine/probing.h"
@@ -187,6 +188,9 @@ struct endpoint {
     uint64_t results[RESULT_COUNT]; /* what attempts at it came to */
     struct fitness fitness;
     struct probing probing;
+    struct protocol_consent consent; /* what its connections share */
+    struct pace pace;                /* as that allows, this worker's share */
+    struct timer paced;              /* when the next may go */
 };
 
 struct system {

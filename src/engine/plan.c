@@ -255,6 +255,17 @@ static enum status added_headers(struct plan *plan, struct protocol_setup *setup
     return owner->format == CONFIG_FORMAT_REST ? rest_service(plan, setup, owner, fault) : STATUS_OK;
 }
 
+/* Who we say that we are: the host of `public_url`, else our name. */
+static struct slice origin_name(const struct config *config) {
+    struct slice rest = config->public_url;
+    size_t colon = slice_find(rest, ':');
+    if (colon + 3 >= rest.size)
+        return config->name;
+    rest = slice_skip(rest, colon + 3);
+    rest = slice_head(rest, slice_find(rest, '/'));
+    return rest.size && rest.data[0] == '[' ? slice_head(rest, slice_find(rest, ']') + 1) : slice_head(rest, slice_find(rest, ':'));
+}
+
 static enum status endpoint(struct plan *plan, struct plan_endpoint *out, uint32_t system,
                             const struct config_endpoint *config, struct fault *fault) {
     const struct config_system *owner = &plan->config->systems[system];
@@ -286,6 +297,11 @@ static enum status endpoint(struct plan *plan, struct plan_endpoint *out, uint32
     setup->pipeline = small(owner->pool.pipeline);
     setup->batch.max = owner->mode == CONFIG_MODE_BATCH ? small(owner->batch.max) : 0;
     setup->batch.wait_ns = owner->batch.wait_ns;
+    if (owner->webhook.handshake) {
+        setup->webhook.origin = origin_name(plan->config);
+        uint64_t rate = owner->webhook.rate < UINT32_MAX ? owner->webhook.rate : UINT32_MAX;
+        setup->webhook.rate = small((rate * 60 + 999) / 1000); /* a minute, as it was written */
+    }
     memcpy(setup->compress, owner->compress, sizeof setup->compress);
     setup->encoding = owner->encoding == CONFIG_ENCODING_PROTOBUF ? ENCODING_PROTO : ENCODING_JSON;
     if (!setup->name.data || !setup->host.data || !plan_presents(plan, setup, config) ||

@@ -38,6 +38,8 @@ bool member_can_take(const struct member *m) {
     const struct session *s = m->session;
     if (!s)
         return mail_has_room(m);
+    if (s->endpoint && !endpoint_takes_now(s->endpoint, s->engine->now.mono))
+        return false;
     return connection_has_room(s->connection) && !s->retiring && (!s->connection->sink.terms.acks || m->in_flight < m->limit);
 }
 

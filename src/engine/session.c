@@ -195,6 +195,8 @@ void session_closed(void *user, struct connection *c, struct now now) {
         engine_system(engine, s->system)->sessions--;
     while (s->members.count)
         member_leave(engine, LIST_ENTRY(list_first(&s->members), struct member, session_node));
+    if (s->endpoint && !s->is_there && !c->was_parked && !c->sink.greets && s->endpoint->consent.given)
+        session_is_there(engine, s); /* consent was the last that it said */
     if (s->retiring)
         s->endpoint->retiring--;
     if (s->endpoint && !c->was_parked)

@@ -149,6 +149,13 @@ struct protocol_calls {
     size_t (*detail)(void *user, uint64_t token, enum status status, char *out, size_t room);
 };
 
+/* What the peer at an endpoint has said once for all connections to it (http1). */
+struct protocol_consent {
+    bool given;    /* events are welcome there */
+    bool gone;     /* nothing is, for good (410) */
+    uint32_t rate; /* events a minute at most; 0: any number */
+};
+
 /* The protocol's side of a connection; lives in the connection. */
 struct protocol_sink {
     const struct protocol_calls *calls;
@@ -170,6 +177,7 @@ struct protocol_sink {
     bool reading_done; /* with `closing`: bytes that still come in are thrown away */
     bool aborts; /* with `closing`: what was said is not whole and nothing in it says so: the end must not look like one */
     enum status close_status;
+    struct protocol_consent *consent; /* dialled: set before open(), shared by the connections to one endpoint; NULL: each for itself */
     /* Set in feed() to be replaced: the bytes that feed() did not use go to the next row's feed(). */
     const struct protocol *become;
 };
@@ -299,6 +307,10 @@ struct protocol_setup {
     const struct protocol_rest *rest; /* http1: messages become requests of their own; NULL: they are posted as events */
     const struct protocol_header *headers; /* http1: fields to add to each request */
     size_t header_count;
+    struct {
+        struct slice origin; /* http1: consent is asked for in this name before the first event; empty: it isn't */
+        uint32_t rate;       /* for so many a minute; 0: it is not said */
+    } webhook;
     bool preserve_host;    /* http1: a request that came by HTTP keeps the Host that it was made for */
     enum protocol_content_mode mode;
     enum message_encoding encoding; /* of what we send where the peer does not choose */

@@ -4,14 +4,22 @@
 #include "base/memory.h"
 #include "message/uuid.h"
 #include "protocol/http1/coded.h"
+#include "protocol/http1/consent.h"
 #include "protocol/http1/date.h"
 #include "protocol/http1/gather.h"
+#include "protocol/http1/present.h"
 #include "protocol/wrap.h"
 
 void client_open(struct http1 *h, struct now now) {
     buffer_init(&h->client.held, (size_t)h->setup->limits.header + h->setup->limits.message);
     h->client.in.phase = PHASE_OPEN;
     h->sink->terms = (struct protocol_terms){.acks = true, .when_full = PROTOCOL_FULL_WAIT};
+    if (h->setup->webhook.origin.size && !(h->sink->consent && h->sink->consent->given)) {
+        h->sink->greets = h->client.told = true; /* no event waits for this answer */
+        enum status status = client_ask(h, now);
+        if (status != STATUS_OK)
+            http1_close(h, status);
+    }
     client_look(h, now);
 }
 
@@ -130,6 +138,31 @@ static void end_exchange(struct http1 *h, struct now now) {
 static void doubt(struct http1 *h, const char *words) {
     http1_close(h, STATUS_PROTOCOL_ERROR);
     http1_invalid(h, STATUS_PROTOCOL_ERROR, words);
+}
+
+/* False: the peer does not consent, and the connection ends as if it had not come about. */
+static bool take_consent(struct http1 *h, const struct http1_head *head) {
+    char words[CONSENT_WORDS_MAX];
+    uint32_t rate;
+    if (consent_objection(h->setup->webhook.origin, head, &rate, words)) {
+        http1_close(h, STATUS_BAD_GREETING);
+        http1_invalid(h, STATUS_BAD_GREETING, words);
+        return false;
+    }
+    h->sink->greets = false;
+    if (h->sink->consent) {
+        h->sink->consent->given = true;
+        h->sink->consent->rate = rate;
+    }
+    return true;
+}
+
+/* Who takes webhooks says so that there will never be another (410): nothing is sent there any more. */
+static void take_leave(struct http1 *h, unsigned code) {
+    if (code != 410 || !h->sink->consent || (h->setup->webhook.origin.size == 0 && !present_signs(h)))
+        return;
+    h->sink->consent->gone = true;
+    h->client.ends = true;
 }
 
 /* -- replies -- */
@@ -280,6 +313,12 @@ static size_t take_head(struct http1 *h, struct slice bytes, bool ended, struct 
     /* An answer that came before its request was written whole leaves the rest of that in the way. */
     c->is_left = head.wants_close || (head.minor == 0 && !head.wants_keep) || head.framing == HTTP1_UNTIL_CLOSE;
     c->ends = c->is_left || h->sink->out->written < current(h)->end;
+    if (current(h)->is_question) {
+        if (take_consent(h, &head))
+            start_skip(h, &head, now);
+        return head.size;
+    }
+    take_leave(h, head.code);
     if (has_reply(h, &head))
         return reply_head(h, &head, bytes, ended, now);
     uint32_t retry_ms = date_retry_after(http1_known(&head, HTTP1_RETRY_AFTER), now.wall);
@@ -411,7 +450,10 @@ void client_tick(struct http1 *h, struct now now) {
     const struct http1_client *c = &h->client;
     if (c->in.phase == PHASE_OVER || c->relay)
         return;
-    if (c->sent_count && mono_due(current(h)->due, now.mono))
+    if (h->sink->greets && c->sent_count && mono_due(current(h)->due, now.mono)) {
+        http1_close(h, STATUS_BAD_GREETING);
+        http1_invalid(h, STATUS_BAD_GREETING, "the answer to the webhook handshake did not come in time");
+    } else if (c->sent_count && mono_due(current(h)->due, now.mono))
         http1_close(h, c->told ? STATUS_IDLE_TIMEOUT : STATUS_REPLY_TIMEOUT);
     else if (c->sent_count == 0 && !c->line && h->sink->stays)
         h->sink->due = mono_after(now.mono, h->setup->timeouts.idle_ns);

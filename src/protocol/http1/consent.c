@@ -1,4 +1,4 @@
-/* The handshake before webhooks. Consent gives nobody a right: what is sent then is judged as any other request. It just
+/* The handshake before webhooks, both sides. Consent gives nobody a right: what is sent then is judged as any other request. It just
  * says that events are welcome at this path, so that others can't be made to send them to somebody who never asked. */
 #include "protocol/http1/consent.h"
 
@@ -39,4 +39,28 @@ int consent_lines(const struct http1_head *head, char out[static CONSENT_LINES_M
         rate = SLICE_OF("*");
     return snprintf(out, CONSENT_LINES_MAX, "WebHook-Allowed-Origin: %.*s\r\nWebHook-Allowed-Rate: %.*s\r\n",
                     SLICE_ARG(origin), SLICE_ARG(rate));
+}
+
+bool consent_objection(struct slice origin, const struct http1_head *head, uint32_t *ret_rate, char words[static CONSENT_WORDS_MAX]) {
+    struct slice allowed = http1_find(head, SLICE_OF("webhook-allowed-origin")), rate = http1_find(head, SLICE_OF("webhook-allowed-rate"));
+    uint64_t count = 0;
+    *ret_rate = 0;
+    if (!allowed.data || !rate.data) {
+        (void)snprintf(words, CONSENT_WORDS_MAX, "no consent to send webhooks: the answer (status %u) to OPTIONS has no `WebHook-Allowed-%s`", head->code,
+                       allowed.data ? "Rate" : "Origin");
+        return true;
+    }
+    if (!slice_is(allowed, "*") && !slice_equal_nocase(allowed, origin)) {
+        (void)snprintf(words, CONSENT_WORDS_MAX, "no consent to send webhooks: `WebHook-Allowed-Origin` names another than `%.*s`",
+                       SLICE_ARG(slice_head(origin, 60)));
+        return true;
+    }
+    if (slice_is(rate, "*"))
+        return false;
+    if (!text_to_u64(rate, &count) || count == 0) {
+        (void)snprintf(words, CONSENT_WORDS_MAX, "no consent to send webhooks: `WebHook-Allowed-Rate` is neither `*` nor a number above 0");
+        return true;
+    }
+    *ret_rate = count > UINT32_MAX ? UINT32_MAX : (uint32_t)count;
+    return false;
 }

@@ -11,4 +11,9 @@ const char *consent_is_asked(const struct http1 *h, const struct http1_head *hea
 /* The header lines that give it; returns their size. 0: who asks has no name that could be told back. */
 int consent_lines(const struct http1_head *head, char out[static CONSENT_LINES_MAX]);
 
+#define CONSENT_WORDS_MAX 160
+/* Dialled: false: that answer gives `origin` consent, for `ret_rate` events a minute (0: any number). True: it does not,
+ * `words` tell why. Its status means nothing. */
+bool consent_objection(struct slice origin, const struct http1_head *head, uint32_t *ret_rate, char words[static CONSENT_WORDS_MAX]);
+
 #endif

@@ -37,6 +37,7 @@ struct seen {
 };
 
 struct world {
+    struct protocol_consent *consent; /* of the endpoint that it belongs to; NULL: of none */
     struct protocol_setup setup;
     struct protocol_worker worker;
     struct protocol_sink sink;
@@ -181,7 +182,7 @@ static inline void world_open(struct world *w) {
     buffer_init(&w->out, 16 << 20);
     chain_pool_init(&w->pool);
     chain_init(&w->chain, &w->pool, false);
-    w->sink = (struct protocol_sink){.calls = &w->calls, .user = w, .out = &w->chain, .due = {INT64_MAX}};
+    w->sink = (struct protocol_sink){.calls = &w->calls, .user = w, .out = &w->chain, .due = {INT64_MAX}, .consent = w->consent};
     w->state = test_calloc(1, protocol_http1.state_size);
     protocol_http1.open(w->state, &w->setup, &w->worker, &w->sink, NULL, w->now);
 }

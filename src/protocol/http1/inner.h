@@ -105,6 +105,7 @@ struct http1_sent {
     bool asks;
     bool is_head; /* its answer has no body */
     bool is_packed;
+    bool is_question; /* for consent: no event is in it */
     uint64_t end;   /* out->added behind it */
     struct mono due;
     struct gather *gather; /* a batch: its events, until the answer says that they were understood; else NULL */
@@ -304,6 +305,8 @@ void client_done(struct http1 *h);
 /* request.c: requests out */
 enum status client_send(struct http1 *h, const struct message *message, const struct overlay *overlay,
                         const struct protocol_send *options, struct now now);
+/* Asks for consent to send events. */
+enum status client_ask(struct http1 *h, struct now now);
 void client_flush(struct http1 *h, struct now now);
 /* A refused batch: its events go again, each by itself, before all that waits. */
 void client_split(struct http1 *h, struct gather *gather);

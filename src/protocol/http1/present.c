@@ -16,6 +16,10 @@ size_t present_size(const struct http1 *h) {
     return p->lines.size + (p->secret_count ? SIGNED_ROOM + p->secret_count * SIGNATURE_ROOM : 0);
 }
 
+bool present_signs(const struct http1 *h) {
+    return shown(h)->secret_count > 0;
+}
+
 void present_add(const struct http1 *h, struct buffer *out) {
     buffer_add(out, shown(h)->lines);
 }

@@ -10,6 +10,8 @@ size_t present_size(const struct http1 *h);
 void present_add(const struct http1 *h, struct buffer *out);
 /* Whether a field of that name must not come from anywhere else. */
 bool present_owns(const struct http1 *h, struct slice name);
+/* Whether bodies are signed. */
+bool present_signs(const struct http1 *h);
 struct present_mark {
     size_t name, signatures; /* where they stand */
     int64_t time_s;

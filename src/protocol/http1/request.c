@@ -23,7 +23,7 @@ static bool gathers(const struct http1 *h) {
 static uint32_t messages_max(const struct http1 *h) {
     const struct http1_client *c = &h->client;
     uint32_t requests = free_requests(h);
-    if (c->shutting || c->ends || c->in.phase == PHASE_OVER)
+    if (c->shutting || c->ends || c->in.phase == PHASE_OVER || h->sink->greets)
         return 0;
     if (!c->line)
         return gathers(h) ? requests * h->setup->batch.max : requests;
@@ -104,13 +104,22 @@ static enum api_mode mode_for(const struct http1 *h, bool asks) {
     return structured_mode(h);
 }
 
-static void write_start(const struct http1 *h, bool asks, struct buffer *out) {
-    buffer_add(out, SLICE_OF("POST "));
+static void write_head(const struct http1 *h, struct slice method, struct buffer *out) {
+    buffer_add(out, method);
     buffer_add(out, h->setup->path.size ? h->setup->path : SLICE_OF("/"));
     buffer_add(out, SLICE_OF(" HTTP/1.1\r\nHost: "));
     buffer_add(out, h->setup->host);
     buffer_add(out, SLICE_OF("\r\nUser-Agent: intertie/" INTERTIE_VERSION "\r\n"));
     present_add(h, out);
+    if (h->setup->webhook.origin.size == 0)
+        return;
+    buffer_add(out, SLICE_OF("WebHook-Request-Origin: "));
+    buffer_add(out, h->setup->webhook.origin);
+    buffer_add(out, SLICE_OF("\r\n"));
+}
+
+static void write_start(const struct http1 *h, bool asks, struct buffer *out) {
+    write_head(h, SLICE_OF("POST "), out);
     if (asks)
         buffer_add(out, SLICE_OF("Prefer: reply\r\n"));
     if (asks && h->setup->compress[0])
@@ -123,11 +132,28 @@ static enum coding packing(const struct http1 *h) {
 }
 
 static uint8_t *begin(const struct http1 *h, size_t more, struct buffer *out) {
-    size_t size = FIXED_ROOM + h->setup->path.size + h->setup->host.size + present_size(h) + more;
+    size_t size = FIXED_ROOM + h->setup->path.size + h->setup->host.size + h->setup->webhook.origin.size + present_size(h) + more;
     uint8_t *at = chain_reserve(h->sink->out, size);
     if (at)
         buffer_init_fixed(out, at, size);
     return at;
+}
+
+enum status client_ask(struct http1 *h, struct now now) {
+    struct buffer out;
+    if (!reserve_sent(&h->client) || !begin(h, 0, &out))
+        return STATUS_NO_MEMORY;
+    write_head(h, SLICE_OF("OPTIONS "), &out);
+    if (h->setup->webhook.rate) {
+        buffer_add(&out, SLICE_OF("WebHook-Request-Rate: "));
+        buffer_add_u64(&out, h->setup->webhook.rate);
+        buffer_add(&out, SLICE_OF("\r\n"));
+    }
+    buffer_add(&out, SLICE_OF("\r\n"));
+    chain_commit(h->sink->out, out.status == STATUS_OK ? out.size : 0);
+    if (out.status == STATUS_OK)
+        push_sent(h, (struct http1_sent){.is_question = true}, 0, now);
+    return out.status;
 }
 
 static enum status send_one(struct http1 *h, const struct message *message, const struct overlay *overlay,
