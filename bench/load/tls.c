@@ -26,10 +26,11 @@ static int on_ticket(SSL *ssl, SSL_SESSION *session) {
 }
 
 static void make_context(bool resumes) {
+    char group[] = "X25519"; /* these macros of OpenSSL take no constants */
     context = SSL_CTX_new(TLS_client_method());
     if (!context || SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) != 1 ||
         SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256") != 1 ||
-        SSL_CTX_set1_groups_list(context, "X25519") != 1)
+        SSL_CTX_set1_groups_list(context, group) != 1)
         fail("context");
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -47,8 +48,9 @@ void stream_open(struct stream *stream, const struct options *options) {
         return;
     if (!context)
         make_context(options->tls == TLS_RESUMED);
+    char name[] = "localhost";
     SSL *ssl = SSL_new(context);
-    if (!ssl || SSL_set_fd(ssl, stream->fd) != 1 || SSL_set_tlsext_host_name(ssl, "localhost") != 1)
+    if (!ssl || SSL_set_fd(ssl, stream->fd) != 1 || SSL_set_tlsext_host_name(ssl, name) != 1)
         fail("connection");
     SSL_set_app_data(ssl, stream);
     SSL_set_connect_state(ssl);
