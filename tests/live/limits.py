@@ -389,7 +389,7 @@ def a_message_that_is_larger_than_its_datagram_may_be():
 
 @limit("systems.*.accept.sessions")
 def more_sessions_than_the_system_accepts():
-    with World(systems="tested: {accept: {sessions: 1}}") as w:
+    with World(more="workers: 1", systems="tested: {accept: {sessions: 1}}") as w:  # others hear of a session a moment later
         before = w.marks()
         first, second = w.router.lines(), w.router.lines()
         first.control("hello", system="tested")
