@@ -226,6 +226,35 @@ static const struct node *section(const struct build *build, const char *name) {
     return node && node->kind == NODE_MAP ? node : NULL;
 }
 
+/* Of a range in one word it is `base` and `max`, the rows behind it, that have a value. */
+static void mark_origins(uint8_t *origins, const struct node *map, enum config_origin origin) {
+    for (size_t i = 0; origins && map && i < rows_policy.count; i++) {
+        const struct config_row *row = &rows_policy.rows[i];
+        const struct node *node = find(map, row->path);
+        if (node)
+            origins[i] = (uint8_t)origin;
+        if (node && row->type == ROW_RANGE && node->kind == NODE_SCALAR) {
+            origins[i + 1] = (uint8_t)origin;
+            if (!slice_is(node->text, "webhook"))
+                origins[i + 2] = (uint8_t)origin;
+        }
+    }
+}
+
+/* The origins of all that build_policy() gives, and the name of the policy in `user`. */
+static const uint8_t *build_origins(struct build *build, struct slice *ret_name, const struct node *user) {
+    const struct node *name = node_get(user, SLICE_OF("policy")), *policies = section(build, "policies");
+    uint8_t *origins = take(build, rows_policy.count, sizeof *origins);
+    mark_origins(origins, node_get(policies, SLICE_OF("default")), CONFIG_ORIGIN_DEFAULT);
+    *ret_name = SLICE_OF("");
+    if (name && name->kind == NODE_SCALAR) {
+        *ret_name = keep(build, name->text);
+        mark_origins(origins, node_get(policies, name->text), CONFIG_ORIGIN_NAMED);
+    }
+    mark_origins(origins, user, CONFIG_ORIGIN_OWN);
+    return origins;
+}
+
 static void build_policy(struct build *build, struct config_policy *policy, const struct node *user) {
     const struct node *name = node_get(user, SLICE_OF("policy"));
     *policy = build->config->defaults;
@@ -454,6 +483,7 @@ static void build_system(struct build *build, struct config_system *system, cons
     }
     build_endpoints(build, system, node);
     build_policy(build, &system->policy, node);
+    system->origins = build_origins(build, &system->policy_name, node);
 }
 
 static void build_match(struct build *build, struct config_match *match, const struct node *node) {
@@ -518,6 +548,10 @@ static void build_route(struct build *build, struct config_route *route, const s
         route->to = build_indices(build, to, "systems", &route->to_count);
     route->except = build_indices(build, node_get(node, SLICE_OF("except")), "systems", &route->except_count);
     build_policy(build, &route->policy, node);
+    route->origins = build_origins(build, &route->policy_name, node);
+    const struct config_report *report = build->work->report;
+    route->file = keep(build, report->files[node->key_at.file < report->file_count ? node->key_at.file : 0].name);
+    route->line = node->key_at.line;
 }
 
 static struct config_rule *build_rules(struct build *build, const struct node *list, size_t *ret_count) {

@@ -270,6 +270,14 @@ enum config_policy_key {
 };
 #define CONFIG_POLICY_BIT(key) (UINT64_C(1) << CONFIG_POLICY_##key)
 
+/* Who brought a policy's value; the nearest is the highest. */
+enum config_origin {
+    CONFIG_ORIGIN_BUILT_IN,
+    CONFIG_ORIGIN_DEFAULT, /* policies.default */
+    CONFIG_ORIGIN_NAMED,   /* the policy that its holder names */
+    CONFIG_ORIGIN_OWN,     /* the holder, a system or a route, itself */
+};
+
 /* What a probe is. */
 enum config_health_type {
     CONFIG_HEALTH_AUTO, /* as the scheme has it */
@@ -428,6 +436,8 @@ struct config_system {
     uint64_t message; /* bytes that it takes in one; udp */
     uint32_t envelope; /* udp: what datagrams show; CONFIG_NONE */
     struct config_policy policy; /* nearest wins: system, its policy, policies.default, built in */
+    struct slice policy_name;    /* empty: none */
+    const uint8_t *origins;      /* enum config_origin, by row of rows_policy; see config/origin.h */
 };
 
 enum config_pattern_kind {
@@ -472,6 +482,10 @@ struct config_route {
     int64_t order;
     bool enabled;
     struct config_policy policy; /* route, its policy; elsewhere policies.default, built in. See config_policy_of(). */
+    struct slice policy_name;    /* as in struct config_system */
+    const uint8_t *origins;
+    struct slice file; /* where it is written */
+    uint32_t line;     /* 0: in no line of it */
 };
 
 enum config_verb { CONFIG_VERB_SEND, CONFIG_VERB_CALL, CONFIG_VERB_SUBSCRIBE };
