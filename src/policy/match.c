@@ -137,6 +137,42 @@ bool match_rule_holds(const struct match_rule *rule, const struct match_input *i
     return names_target == message_has(input->message, ATTRIBUTE_TARGET) && rest_holds(rule, input);
 }
 
+/* -- explaining -- */
+
+static void miss(struct match_miss *ret, size_t max, size_t *count, struct match_miss what) {
+    if (*count < max)
+        ret[*count] = what;
+    ++*count;
+}
+
+size_t match_why(const struct match_rule *rule, const struct match_input *input, struct match_miss *ret, size_t max) {
+    size_t count = 0;
+    bool names_target = false;
+    for (size_t i = 0; i < rule->predicate_count; i++) {
+        enum attribute attribute = attribute_find(rule->predicates[i].name);
+        names_target = names_target || attribute == ATTRIBUTE_TARGET;
+        if (!predicate_holds(&rule->predicates[i], (uint8_t)attribute, input->message))
+            miss(ret, max, &count, (struct match_miss){.kind = MATCH_MISS_ATTRIBUTE, .name = rule->predicates[i].name});
+    }
+    if (!names_target && message_has(input->message, ATTRIBUTE_TARGET))
+        miss(ret, max, &count, (struct match_miss){.kind = MATCH_MISS_TARGET});
+    if (!has_index(rule->from, rule->from_count, input->from))
+        miss(ret, max, &count, (struct match_miss){.kind = MATCH_MISS_FROM});
+    if (!has_index(rule->listeners, rule->listener_count, input->listener))
+        miss(ret, max, &count, (struct match_miss){.kind = MATCH_MISS_LISTENER});
+    if (rule->when && !cesql_matches(rule->when, input->message, input->now)) {
+        uint8_t scratch[CESQL_SCRATCH_MAX];
+        struct cesql_result result;
+        cesql_evaluate(rule->when, input->message, input->now, scratch, &result);
+        miss(ret, max, &count, (struct match_miss){.kind = MATCH_MISS_WHEN, .when_errors = result.errors});
+    }
+    return count;
+}
+
+const struct match_rule *match_rule_at(const struct match_table *table, size_t index) {
+    return table->rules[index].source;
+}
+
 /* -- finding -- */
 
 /* A run of candidates; the lowest of all runs is tried next. */

@@ -75,4 +75,24 @@ struct match_reads match_reads(const struct match_table *table);
 /* Whether one rule holds, without the table: for explanations and tests. */
 bool match_rule_holds(const struct match_rule *rule, const struct match_input *input);
 
+enum match_miss_kind {
+    MATCH_MISS_ATTRIBUTE, /* `name` has none of the values, or is absent */
+    MATCH_MISS_TARGET,    /* the message names a target, the rule does not */
+    MATCH_MISS_FROM,
+    MATCH_MISS_LISTENER,
+    MATCH_MISS_WHEN,
+};
+
+struct match_miss {
+    enum match_miss_kind kind;
+    struct slice name;    /* ATTRIBUTE; as in the rule */
+    unsigned when_errors; /* WHEN: bits 1u << enum cesql_error; 0: it is false */
+};
+
+/* All that keeps a rule from holding, in the order above; returns how many there are, of which `max` at most are
+ * stored. 0 means what match_rule_holds() means. */
+size_t match_why(const struct match_rule *rule, const struct match_input *input, struct match_miss *ret, size_t max);
+/* The rule of that index, as it was given to match_compile(). */
+const struct match_rule *match_rule_at(const struct match_table *table, size_t index);
+
 #endif

@@ -157,6 +157,79 @@ static void when_decides_last_and_is_read(void **state) {
     arena_done(&arena);
 }
 
+/* "type from when:missingAttribute", all that there are. */
+static void misses_text(const struct match_rule *rule, const struct match_input *input, char *out, size_t room) {
+    static const char *const words[] = {"", "(target)", "(from)", "(listener)", "(when)"};
+    struct match_miss misses[6];
+    struct buffer text;
+    size_t count = match_why(rule, input, misses, COUNT_OF(misses));
+    buffer_init_fixed(&text, out, room - 1);
+    for (size_t i = 0; i < count; i++) {
+        buffer_add_text(&text, i ? " " : "");
+        buffer_add(&text, misses[i].kind == MATCH_MISS_ATTRIBUTE ? misses[i].name : slice_from(words[misses[i].kind]));
+        for (unsigned e = 0; e < CESQL_ERROR_COUNT; e++)
+            if (misses[i].kind == MATCH_MISS_WHEN && misses[i].when_errors & 1u << e)
+                buffer_add_format(&text, ":%s", cesql_error_name((enum cesql_error)e));
+    }
+    out[text.size] = '\0';
+}
+
+static void all_that_keeps_a_rule_from_holding_is_named(void **state) {
+    static const uint32_t crm[] = {7}, web[] = {2};
+    struct arena arena;
+    struct cesql_fault fault;
+    const struct cesql *when;
+    (void)state;
+    arena_init(&arena, 1 << 20);
+    assert_int_equal(cesql_compile(SLICE_OF("tenant = 'acme'"), NULL, &arena, &when, &fault, NULL), STATUS_OK);
+    const struct match_rule by_type = RULE({.name = SLICE("type"), PATTERNS(PREFIX("com.a."))}, {.name = SLICE("subject"), PATTERNS(EXACT("x"))});
+    const struct match_rule by_target = RULE({.name = SLICE("target"), PATTERNS(EXACT("desk"))});
+    const struct match_rule by_place = {.from = crm, .from_count = 1, .listeners = web, .listener_count = 1};
+    const struct match_rule by_when = {.when = when};
+    const struct {
+        const struct match_rule *rule;
+        const char *type, *target, *subject, *tenant;
+        uint32_t from, listener;
+        const char *wanted;
+    } cases[] = {
+        {&by_type, "com.a.b", NULL, "x", NULL, 1, 1, ""},
+        {&by_type, "com.b", NULL, "x", NULL, 1, 1, "type"},
+        {&by_type, "com.a.b", NULL, NULL, NULL, 1, 1, "subject"},
+        {&by_type, "com.b", "desk", "y", NULL, 1, 1, "type subject (target)"},
+        {&by_target, "t", NULL, NULL, NULL, 1, 1, "target"},
+        {&by_target, "t", "lamp", NULL, NULL, 1, 1, "target"},
+        {&by_target, "t", "desk", NULL, NULL, 1, 1, ""},
+        {&by_place, "t", NULL, NULL, NULL, 7, 2, ""},
+        {&by_place, "t", NULL, NULL, NULL, MATCH_NONE, 2, "(from)"},
+        {&by_place, "t", "desk", NULL, NULL, 6, 1, "(target) (from) (listener)"},
+        {&by_when, "t", NULL, NULL, "acme", 1, 1, ""},
+        {&by_when, "t", NULL, NULL, "other", 1, 1, "(when)"},
+        {&by_when, "t", NULL, NULL, NULL, 1, 1, "(when):missingAttribute"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct event event;
+        char got[160];
+        const struct attribute_text attributes[] = {{"id", "1"}, {"source", "/s"}, {"type", cases[i].type}, {"target", cases[i].target},
+                                                    {"subject", cases[i].subject}, {"tenant", cases[i].tenant}};
+        event_make(&event, attributes, COUNT_OF(attributes));
+        struct match_input input = {&event.message, cases[i].from, cases[i].listener, {{0}, {0}}};
+        misses_text(cases[i].rule, &input, got, sizeof got);
+        if (strcmp(got, cases[i].wanted) != 0)
+            fail_msg("case %zu: got `%s`, wanted `%s`", i, got, cases[i].wanted);
+        assert_int_equal(got[0] == '\0', match_rule_holds(cases[i].rule, &input));
+    }
+    struct event event;
+    struct match_miss one;
+    event_simple(&event, "com.b", "desk", NULL);
+    struct match_input input = {&event.message, 1, 1, {{0}, {0}}};
+    assert_int_equal(match_why(&by_type, &input, &one, 1), 3); /* more than fit are counted */
+    assert_true(slice_is(one.name, "type"));
+    const struct match_table *table;
+    assert_int_equal(match_compile(&by_target, 1, &arena, &table), STATUS_OK);
+    assert_ptr_equal(match_rule_at(table, 0), &by_target);
+    arena_done(&arena);
+}
+
 /* -- random rules against the naive way -- */
 
 #define WORDS 12
@@ -227,6 +300,12 @@ static const char *random_text(struct world *world, bool often) {
     return often || below(world, 3) == 0 ? world->words[below(world, WORDS)] : NULL;
 }
 
+/* Why and whether are asked in two ways. */
+static void same_answer(const struct match_rule *rule, const struct match_input *input) {
+    struct match_miss misses[8];
+    assert_int_equal(match_why(rule, input, misses, COUNT_OF(misses)) == 0, match_rule_holds(rule, input));
+}
+
 static int naive_first(const struct world *world, size_t count, const struct match_input *input, int after) {
     for (int i = after + 1; i < (int)count; i++)
         if (match_rule_holds(&world->rules[i], input))
@@ -256,6 +335,8 @@ static void index_agrees_with_trying_each_rule(void **state) {
                 {"priority", priorities[below(&world, 4)]}};
             event_make(&event, attributes, COUNT_OF(attributes));
             struct match_input input = {&event.message, (uint32_t)below(&world, 4), (uint32_t)below(&world, 4), {{0}, {0}}};
+            for (size_t k = 0; k < count; k++)
+                same_answer(&world.rules[k], &input);
             for (int after = -1;;) { /* each rule that holds, one after the other */
                 int wanted = naive_first(&world, count, &input, after);
                 int got = match_first(table, &input, after);
@@ -326,6 +407,7 @@ int main(void) {
         cmocka_unit_test(lowest_rule_wins),
         cmocka_unit_test(absent_priority_and_kind_have_their_defaults),
         cmocka_unit_test(when_decides_last_and_is_read),
+        cmocka_unit_test(all_that_keeps_a_rule_from_holding_is_named),
         cmocka_unit_test(index_agrees_with_trying_each_rule),
         cmocka_unit_test(many_lengths_of_prefixes_are_found),
         cmocka_unit_test(each_failed_allocation_is_survived),
