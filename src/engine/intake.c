@@ -4,7 +4,6 @@
 #include "base/text.h"
 #include "engine/inner.h"
 
-#define HOPS_MAX 16
 
 /* -- checks -- */
 

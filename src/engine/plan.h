@@ -13,6 +13,8 @@
 #include "policy/rest.h"
 #include "security/identity.h"
 
+#define HOPS_MAX 16
+
 struct plan_target {
     uint32_t system;
     struct config_policy policy;
