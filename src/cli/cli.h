@@ -41,6 +41,8 @@ struct cli_options {
     const char *attributes[CLI_ATTRIBUTES_MAX];
     size_t attribute_count;
     int64_t timeout_ns, for_ns; /* -1: not said */
+    /* explain */
+    const char *from, *listener;
     /* dlq */
     const char *system, *route, *reason, *rate;
     int64_t since_ns; /* -1: not said */
@@ -101,6 +103,7 @@ int cmd_validate(const struct cli_command *command, const struct cli_options *op
 int cmd_send(const struct cli_command *command, const struct cli_options *options);
 int cmd_call(const struct cli_command *command, const struct cli_options *options);
 int cmd_listen(const struct cli_command *command, const struct cli_options *options);
+int cmd_explain(const struct cli_command *command, const struct cli_options *options);
 int cmd_dlq(const struct cli_command *command, const struct cli_options *options);
 int cmd_keys(const struct cli_command *command, const struct cli_options *options);
 int cmd_certs(const struct cli_command *command, const struct cli_options *options);

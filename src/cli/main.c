@@ -42,6 +42,12 @@ const struct cli_command cli_commands[] = {
      "Exit code 0: the engine does the same again, 1: it does not, or a log is damaged.\n\n"
      "  INTERTIE_INPUT_LOG=/var/tmp/inputs intertie run gw.yaml\n  intertie replay /var/tmp/inputs\n",
      cmd_replay},
+    {"explain", "tells what would become of a message, and why", "", 0,
+     "to type kind source subject priority ttl attr content-type data as from listener",
+     "Reads only the configuration; nothing is sent. Which route, why not those before it, where to, which values count and\n"
+     "who brought them. Exit code 4: it would be refused.\n\n"
+     "  intertie explain --type com.example.price.get --kind query --from crm\n  intertie explain --to lamp --type com.example.alarm.raised --json\n",
+     cmd_explain},
     {"dlq", "dead letters: what could not be delivered", "list|show|redrive|purge [ID..]", CLI_ARGUMENTS_MAX,
      "system route reason since limit dry-run rate to force yes",
      "list shows them, the newest first, show one with its event. redrive sends those that fit again, purge throws them\n"
@@ -60,7 +66,7 @@ const struct cli_command cli_commands[] = {
     {NULL, NULL, NULL, 0, NULL, NULL, NULL},
 };
 
-const char *const cli_planned[] = {"explain", "tap", "trace", "top", "endpoint", "test", "agent", "record",
+const char *const cli_planned[] = {"tap", "trace", "top", "endpoint", "test", "agent", "record",
                                    "audit", NULL};
 const char *const cli_planned_options[] = {"allow-faults", NULL};
 

@@ -52,6 +52,8 @@ static const struct row rows[] = {
     {"content-type", 0, TEXT, AT(content_type), "TYPE", "of the data (JSON when it is JSON, else text/plain)", false},
     {"data", 0, TEXT, AT(data), "TEXT|@FILE|-", "the data; - reads standard input", false},
     {"as", 0, TEXT, AT(as), "SYSTEM", "the system that this is", false},
+    {"from", 0, TEXT, AT(from), "SYSTEM", "the sending system; the same as --as", false},
+    {"listener", 0, TEXT, AT(listener), "NAME", "where it would come in (else that is left open)", false},
     {"url", 0, TEXT, AT(url), "URL", "speak to this instead of the running router", false},
     {"frame", 0, TEXT, AT(frame), "FRAME", "how a tcp:// stream is cut: line, crlf, len32be, {fixed: 8}...", false},
     {"format", 0, TEXT, AT(format), "FORMAT", "what is in its units: cloudevents, or raw: the data alone", false},
