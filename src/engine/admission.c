@@ -79,7 +79,7 @@ struct verdict security_verdict(const struct engine *engine, const struct sessio
     if (s->endpoint) { /* we dialled it: it is who it is, and sends as that system */
         return (struct verdict){.status = STATUS_OK, .from = s->system, .priority = message->priority};
     }
-    if (s->listener)
+    if (s->listener && s->identity == SECURITY_NONE) /* who says who it is has its own */
         peer.max_priority = (uint8_t)s->listener->config->max_priority;
     return verdict_message(engine->plan->security, &peer, message);
 }

@@ -35,8 +35,9 @@ static void admit(const struct plan *plan, const struct explain_ask *ask, struct
     out->identity = identity_of(plan->config, ask->system);
     *peer = (struct verdict_peer){.identity = out->identity,
                                   .system = ask->system == CONFIG_NONE ? fixed : ask->system,
-                                  .max_priority =
-                                      listener ? (uint8_t)listener->max_priority : PRIORITY_EMERGENCY};
+                                  .max_priority = listener && out->identity == SECURITY_NONE
+                                                      ? (uint8_t)listener->max_priority
+                                                      : PRIORITY_EMERGENCY};
     if (listener && listener->auth && out->identity == SECURITY_NONE)
         refuse(out, STATUS_UNAUTHENTICATED, "listener `%.*s` takes nobody without identity",
                SLICE_ARG(listener->name));

@@ -211,6 +211,28 @@ static void too_high_a_priority_is_lowered(void **state) {
     fx_stop();
 }
 
+static void a_listener_lowers_only_who_does_not_say_who_it_is(void **state) {
+    (void)state;
+    fx_start(
+        "listeners: {in: {url: intertie://127.0.0.1:7460, auth: key, max_priority: 2}, "
+        "open: {url: intertie://127.0.0.1:7461, max_priority: 2}}\n"
+        "systems: {crm: {}, web: {}, desk: {accept: true}}\n"
+        "security: {identities: {crm: {system: crm, allow: send system/desk, max_priority: 4, keys: {one: {hash: \"" HASH_A
+        "\"}}}}}\n");
+    struct fixture_peer *known = fx_accept(0), *other = fx_accept(1);
+    assert_int_equal(fx_hello(known, NULL, KEY_A, false), STATUS_OK);
+    assert_int_equal(fx_hello(other, "web", NULL, false), STATUS_OK);
+    for (int i = 0; i < 2; i++) { /* the second by the memo */
+        fx_say(known, "crm", "e1", "target=desk priority=5");
+        fx_say(other, "web", "e2", "target=desk priority=5");
+        fx_turn();
+    }
+    struct engine_system_view view;
+    engine_system_view(fx.engine, 2, &view);
+    assert_true(view.held[4] == 2 && view.held[2] == 2 && view.held[5] == 0);
+    fx_stop();
+}
+
 /* -- reload -- */
 
 static const char before[] = "listeners: {in: intertie://127.0.0.1:7460}\n"
@@ -436,6 +458,7 @@ int main(void) {
         cmocka_unit_test(a_key_says_who_it_is),
         cmocka_unit_test(an_identity_may_what_is_allowed_and_not_denied),
         cmocka_unit_test(too_high_a_priority_is_lowered),
+        cmocka_unit_test(a_listener_lowers_only_who_does_not_say_who_it_is),
         cmocka_unit_test(a_reload_keeps_what_systems_hold_by_name),
         cmocka_unit_test(a_reload_keeps_who_sent_what_is_held),
         cmocka_unit_test(a_reload_keeps_whose_rights_a_subscription_has),
