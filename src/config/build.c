@@ -216,6 +216,7 @@ static void lay_switch(bool *on, const struct node *map, const char *name) {
 
 static void lay_all(struct build *build, struct config_policy *policy, const struct node *map, bool marks) {
     lay(build, policy, map, marks);
+    rates_lay_lanes(policy, map);
     lay_switch(&policy->outlier.on, map, "outlier");
     lay_switch(&policy->breaker.on, map, "breaker");
     lay_switch(&policy->health.on, map, "health");
@@ -627,6 +628,8 @@ static void build_process(struct build *build) {
     fill(build, config, &rows_observe, build->work->root);
     fill(build, &config->defaults, &rows_policy, NULL);
     config->defaults.limits.session_in_flight = 256;
+    for (int i = 0; i < CONFIG_LANES; i++)
+        config->defaults.limits.lanes[i] = (struct config_lane){CONFIG_UNLIMITED, CONFIG_UNLIMITED};
     config->defaults.retry.outcomes = config->defaults.redeliver.outcomes = RETRY_ALL;
     lay_all(build, &config->defaults, defaults, false);
     if (!build_url(build, &config->admin.url, admin ? admin->text : SLICE_OF("http://127.0.0.1:7470"), URL_ADMIN))

@@ -127,6 +127,8 @@ static void entry_name(struct work *work, const struct node *node, const struct 
         attribute_name(work, node, trail, true);
     else if (slice_is(trail->up->key, "defaults"))
         attribute_name(work, node, trail, false);
+    else if (slice_is(trail->up->key, "lanes"))
+        rates_lane_name(work, node, trail);
     else if (slice_is(trail->up->key, "header") || slice_is(trail->up->key, "headers"))
         refer_field_name(work, node, trail);
     else if (!scalar_name(node->key, &why))

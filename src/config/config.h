@@ -299,6 +299,13 @@ struct config_retry {
     uint32_t outcomes; /* RETRY_BITs of policy/retry.h */
 };
 
+/* Of one priority of a recipient; CONFIG_UNLIMITED. */
+struct config_lane {
+    uint64_t messages;
+    uint64_t bytes;
+};
+#define CONFIG_LANES 5 /* by priority - 1 */
+
 struct config_policy {
     struct {
         int64_t connect_ns;
@@ -312,6 +319,7 @@ struct config_policy {
         uint64_t session_in_flight; /* per dialled-in session: 256 unless in_flight is set */
         uint64_t queue_messages;
         uint64_t queue_bytes;
+        struct config_lane lanes[CONFIG_LANES];
     } limits;
     int64_t ttl_ns;     /* CONFIG_FOREVER: none is given to a message without expiry */
     int64_t ttl_max_ns; /* CONFIG_FOREVER: no cap */

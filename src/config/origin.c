@@ -113,6 +113,26 @@ static bool show(const struct config *config, const struct config_policy *policy
     return true;
 }
 
+/* By number; empty where no lane has a limit. */
+static bool show_lanes(const struct config_policy *policy, struct buffer *out) {
+    bool any = false;
+    for (int i = 0; i < CONFIG_LANES; i++) {
+        const struct config_lane *lane = &policy->limits.lanes[i];
+        bool counts = lane->messages != CONFIG_UNLIMITED, sizes = lane->bytes != CONFIG_UNLIMITED;
+        if (!counts && !sizes)
+            continue;
+        buffer_add_format(out, any ? ", %d: {" : "%d: {", i + 1);
+        if (counts)
+            buffer_add_format(out, "messages: %llu%s", (unsigned long long)lane->messages, sizes ? ", " : "");
+        buffer_add_text(out, sizes ? "bytes: " : "");
+        if (sizes)
+            scalar_print_size(out, lane->bytes);
+        buffer_add_byte(out, '}');
+        any = true;
+    }
+    return any;
+}
+
 /* -- what counts -- */
 
 /* What is off until it is there. NULL: the row is no part of such. */
@@ -150,7 +170,9 @@ bool config_value(const struct config *config, const struct config_route *route,
     const bool *on = switch_of(&policy, row->path);
     if (row->type == ROW_GROUP && on && slice_find(slice_from(row->path), '.') == strlen(row->path))
         buffer_add_text(value, *on ? "true" : "false");
-    else if (row->flags & ROW_PLANNED || !row->field || (on && !*on) || !show(config, &policy, row, value))
+    else if (row->type == ROW_NAMED ? !show_lanes(&policy, value)
+                                    : row->flags & ROW_PLANNED || !row->field || (on && !*on) ||
+                                          !show(config, &policy, row, value))
         return false;
     ret->key = row->path;
     ret->by_route = route && row->flags & ROW_ROUTE &&

@@ -59,6 +59,9 @@ void frames_system(struct work *work, const struct node *system, unsigned scheme
 /* health.c: probes, what doesn't fit the wires and what is no value; `holder`: a policy or a system. */
 void health_system(struct work *work, const struct node *system, unsigned schemes, const struct trail *trail);
 void health_values(struct work *work, const struct node *holder, const struct trail *trail);
+/* rates.c: lanes by priority, laid over what was there. */
+void rates_lay_lanes(struct config_policy *policy, const struct node *map);
+void rates_lane_name(struct work *work, const struct node *node, const struct trail *trail);
 /* casts.c: groups and broadcast. */
 void casts_listener(struct work *work, const struct node *listener, const struct config_url *url, const struct trail *trail);
 void casts_system(struct work *work, const struct node *system, const struct config_url *url, const struct trail *trail);

@@ -76,6 +76,7 @@ static void wait_for(struct engine *engine, struct delivery *d, struct mono at) 
     d->step_due = at;
     list_add(&r->later, &d->node);
     r->later_bytes += message_kept_size(d->message);
+    room_add(r, d);
     timer_set(engine, &d->timer, mono_min(at, end));
 }
 
@@ -83,6 +84,7 @@ void attempt_unwait(struct delivery *d) {
     struct recipient *r = d->recipient;
     list_remove(&r->later, &d->node);
     r->later_bytes -= message_kept_size(d->message);
+    room_remove(r, d);
 }
 
 /* -- failing -- */

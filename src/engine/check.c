@@ -20,6 +20,13 @@ static const char *check_recipient(const struct recipient *r, uint64_t *held) {
     }
     if (queued != r->queued)
         return "a recipient's queue count is off";
+    uint64_t in_lanes = 0, waiting = 0;
+    for (int lane = 0; lane < PRIORITY_COUNT; lane++) {
+        in_lanes += r->room.held[lane].messages;
+        waiting += r->waiters[lane].count;
+    }
+    if (in_lanes != queued + r->later.count || waiting != r->waiting)
+        return "a recipient's lanes don't add up";
     if (r->queued > r->queue_messages_max + r->in_flight + 1024)
         return "a queue is over its limit";
     uint64_t retrying = 0;

@@ -165,8 +165,7 @@ static void remove_system(struct engine *engine, struct system *system) {
     end_all(engine, &r->later, STATUS_SYSTEM_REMOVED);
     for (int lane = 0; lane < PRIORITY_COUNT; lane++) /* last: what ended may have let the next of its key in */
         end_all(engine, &r->queue[lane], STATUS_SYSTEM_REMOVED);
-    while (r->waiters.count) {
-        struct waiter *w = LIST_ENTRY(list_first(&r->waiters), struct waiter, node);
+    for (struct waiter *w; (w = room_first(r));) {
         session_refuse(engine, w->session, w->token, STATUS_SYSTEM_REMOVED, 0);
         ending_tell(engine, w->message, r, w->from, ENDING_REJECTED, STATUS_SYSTEM_REMOVED, 1, 0);
         waiter_free(engine, w);
@@ -248,17 +247,18 @@ static void renumber_held(struct recipient *r, const struct plan *old, const str
     renumber_list(&r->sent, old, plan);
     renumber_list(&r->asked, old, plan);
     renumber_list(&r->later, old, plan);
-    for (struct list_node *node = list_first(&r->waiters); node; node = list_next(&r->waiters, node)) {
-        struct waiter *w = LIST_ENTRY(node, struct waiter, node);
-        w->from = new_index(old, plan, w->from);
-    }
+    for (int lane = 0; lane < PRIORITY_COUNT; lane++)
+        for (struct list_node *node = list_first(&r->waiters[lane]); node;
+             node = list_next(&r->waiters[lane], node)) {
+            struct waiter *w = LIST_ENTRY(node, struct waiter, node);
+            w->from = new_index(old, plan, w->from);
+        }
 }
 
 static void set_system(struct system *system, const struct config *config, uint32_t index) {
     system->config = &config->systems[index];
     system->index = system->recipient.system = index;
-    system->recipient.queue_messages_max = system->config->policy.limits.queue_messages;
-    system->recipient.queue_bytes_max = system->config->policy.limits.queue_bytes;
+    room_set(&system->recipient, &system->config->policy);
 }
 
 /* The old ones by their names, and what is new; nothing in here can fail. */

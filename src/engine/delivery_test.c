@@ -2,16 +2,17 @@
  * many recipients. */
 #include "engine/fixture.h"
 
-static const char yaml[] = "listeners: {in: intertie://127.0.0.1:7460}\n"
-                           "systems:\n"
-                           "  crm: {}\n"
-                           "  desk: {accept: true, limits: {queue: {messages: 100}}}\n"
-                           "  tiny: {accept: true, limits: {queue: {messages: 2, bytes: 1KiB}}, timeouts: {queue: 2s}}\n"
-                           "  shut: {accept: true, offline: refuse}\n"
-                           "routes:\n"
-                           "  both: {match: {type: com.example.both}, to: [desk, tiny]}\n"
-                           "  some: {match: {type: com.example.some}, to: all, except: shut}\n"
-                           "  wait: {match: {type: com.example.wait}, to: tiny, timeouts: {queue: 2s}}\n";
+static const char yaml[] =
+    "listeners: {in: intertie://127.0.0.1:7460}\n"
+    "systems:\n"
+    "  crm: {}\n"
+    "  desk: {accept: true, limits: {queue: {messages: 120}}}\n"
+    "  tiny: {accept: true, limits: {queue: {messages: 2, bytes: 1KiB}}, timeouts: {queue: 2s}}\n"
+    "  shut: {accept: true, offline: refuse}\n"
+    "routes:\n"
+    "  both: {match: {type: com.example.both}, to: [desk, tiny]}\n"
+    "  some: {match: {type: com.example.some}, to: all, except: shut}\n"
+    "  wait: {match: {type: com.example.wait}, to: tiny, timeouts: {queue: 2s}}\n";
 
 #define IN_TEN_SECONDS "expirytime=2026-09-21T14:13:30Z"
 

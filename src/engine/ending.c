@@ -159,7 +159,7 @@ void delivery_end(struct engine *engine, struct delivery *d, enum engine_ending 
         mail_outcome(engine, d, ending, status, d->state == DELIVERY_FOREIGN && status == STATUS_PEER_CLOSED);
     key_release(engine, d);
     delivery_free(engine, d);
-    if (recipient && recipient->waiters.count)
+    if (recipient && recipient->waiting)
         recipient_wake(engine, recipient);
 }
 

@@ -79,7 +79,7 @@ void endpoint_want(struct engine *engine, struct system *system) {
         const struct endpoint *e = system->endpoints[i];
         dialling += (e->connections - e->open) * endpoint_takes(e);
     }
-    uint64_t waiting = system->recipient.queued + system->recipient.waiters.count + system->recipient.proxies.count;
+    uint64_t waiting = system->recipient.queued + system->recipient.waiting + system->recipient.proxies.count;
     for (size_t i = 0; i < system->endpoint_count && dialling < waiting; i++) {
         struct endpoint *e = system->endpoints[(system->dial_cursor + i) % system->endpoint_count];
         if (!may_dial(engine, e)) {
@@ -183,7 +183,7 @@ void endpoint_redial(struct engine *engine, struct endpoint *e) {
     const struct recipient *r = &e->system->recipient;
     if (engine->draining && r->queued == 0 && r->proxies.count == 0)
         return;
-    if (r->queued || r->waiters.count || r->proxies.count)
+    if (r->queued || r->waiting || r->proxies.count)
         recipient_wake(engine, &e->system->recipient);
     else
         endpoint_start(engine, e);

@@ -10,6 +10,7 @@
 #include "engine/engine.h"
 #include "engine/leave.h"
 #include "engine/probing.h"
+#include "engine/room.h"
 #include "policy/idempotency.h"
 #include "policy/lanes.h"
 #include "policy/result.h"
@@ -136,13 +137,15 @@ struct recipient {
     /* what each message looks at */
     struct list outlets_ready;
     struct choice *choice; /* NULL: turns over `outlets_ready` */
-    struct list waiters;
+    uint64_t waiting; /* in `waiters` */
     uint64_t queued;
     uint64_t in_flight;
     uint64_t queued_bytes;
     uint64_t queue_messages_max;
     uint64_t queue_bytes_max;
     uint64_t later_bytes;
+    struct room room;
+    struct list waiters[PRIORITY_COUNT];
     struct list later; /* those that wait for their next attempt: no queue, for what comes after them needn't wait */
     uint64_t retrying; /* deliveries that count against the retry budget */
     uint32_t system; /* index in plan */
@@ -384,6 +387,7 @@ struct engine {
 };
 
 #include "engine/attempt.h"
+#include "engine/shed.h"
 
 /* router.c */
 void router_find(struct engine *engine, const struct session *session, const struct message *message, uint32_t from,
@@ -401,15 +405,6 @@ void memo_keep(struct engine *engine, struct session *session, const struct mess
 void memo_forget(struct session *session); /* what decided has changed */
 void memo_leave(struct engine *engine, struct session *session);
 void memo_done(struct engine *engine);
-
-/* shed.c */
-void shed_configure(struct engine *engine, const struct config *config);
-void shed_look(struct engine *engine); /* whether connections may keep more of what has begun */
-bool shed_refuses_now(const struct engine *engine, const struct message *message);
-/* Whether memory is too short for one more of this priority. */
-static inline bool shed_refuses(const struct engine *engine, const struct message *message) {
-    return engine->memory_max != UINT64_MAX && shed_refuses_now(engine, message);
-}
 
 /* offer.c */
 enum offer { OFFER_TAKEN, OFFER_LATER, OFFER_REFUSED };

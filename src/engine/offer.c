@@ -1,6 +1,8 @@
 /* Whether a message is taken: there is room with every recipient, or it waits, or it is refused. Accepted means kept. */
 #include "engine/inner.h"
 
+#include <stdio.h>
+
 #define SLOW_CONSUMER_NS (50 * NS_PER_MS)
 
 static struct recipient *recipient_of(const struct engine *engine, uint32_t system) {
@@ -10,7 +12,8 @@ static struct recipient *recipient_of(const struct engine *engine, uint32_t syst
 
 /* Straight through: nothing waits before it and somebody has room. */
 static struct member *straight(struct engine *engine, struct recipient *r, const struct message *message) {
-    if (!engine->options.cut_through || r->queued || r->waiters.count || message_has(message, ATTRIBUTE_PARTITIONKEY))
+    if (!engine->options.cut_through || r->queued || r->waiting ||
+        message_has(message, ATTRIBUTE_PARTITIONKEY))
         return NULL;
     struct member *m = recipient_pick(engine, r, message, NULL);
     return m && member_can_take(m) ? m : NULL;
@@ -144,8 +147,9 @@ static enum offer ask(struct engine *engine, struct session *s, uint64_t token, 
 }
 
 /* A message that would fit must not overtake a larger one that waits for room. */
-static bool others_wait(const struct engine *engine, const struct recipient *r) {
-    return r->waiters.count && !engine->again;
+static bool others_wait(const struct engine *engine, const struct recipient *r,
+                        const struct message *message) {
+    return r->waiting && !engine->again && room_has_others(r, message->priority);
 }
 
 /* Every recipient that the route names must have room; a subscription only slows the sender for a moment. */
@@ -160,15 +164,22 @@ static enum offer check_room(struct engine *engine, const struct message *messag
             *ret_status = STATUS_TARGET_UNAVAILABLE;
             return OFFER_REFUSED;
         }
-        if (others_wait(engine, r) || (!recipient_has_room(r, size) && !straight(engine, r, message))) {
-            *ret_full = r;
-            *ret_status = STATUS_OVERLOADED;
-            return size > r->queue_bytes_max ? OFFER_REFUSED : OFFER_LATER; /* it would wait for ever, and others behind it */
-        }
+        enum room_verdict room = room_look(r, message, size);
+        if (!others_wait(engine, r, message) && (room == ROOM_FREE || straight(engine, r, message)))
+            continue;
+        *ret_full = r;
+        *ret_status = STATUS_OVERLOADED;
+        (void)snprintf(engine->detail, sizeof engine->detail, "%s", room_words(room));
+        return room == ROOM_SHED || room == ROOM_NEVER
+                   ? OFFER_REFUSED
+                   : OFFER_LATER; /* it would wait for ever, and others behind it */
     }
     for (uint32_t i = 0; i < routing->subscription_count; i++) {
         struct recipient *r = routing->subscriptions[i];
-        if (!r->slow && (others_wait(engine, r) || (!recipient_has_room(r, size) && !straight(engine, r, message)))) {
+        enum room_verdict room = room_look(r, message, size);
+        if (r->slow || room == ROOM_SHED || room == ROOM_NEVER)
+            continue;
+        if (others_wait(engine, r, message) || (room != ROOM_FREE && !straight(engine, r, message))) {
             *ret_full = r;
             return OFFER_LATER;
         }
@@ -202,8 +213,10 @@ enum offer offer_message(struct engine *engine, struct session *s, uint64_t toke
         struct recipient *r = recipient_of(engine, routing->targets[i].system);
         if (router_skips(engine, routing, routing->targets[i].system, from))
             continue;
-        if (routing->to_all && ((!straight(engine, r, message) && !recipient_has_room(r, size)) || nobody_can(engine, r))) {
-            die(engine, message, r, from, nobody_can(engine, r) ? STATUS_TARGET_UNAVAILABLE : STATUS_OVERLOADED);
+        if (routing->to_all && ((!straight(engine, r, message) && room_look(r, message, size) != ROOM_FREE) ||
+                                nobody_can(engine, r))) {
+            die(engine, message, r, from,
+                nobody_can(engine, r) ? STATUS_TARGET_UNAVAILABLE : STATUS_OVERLOADED);
             continue;
         }
         enum status status = place(engine, r, message, &kept, from, received, routing->targets[i].policy.timeouts.attempt_ns);
@@ -218,8 +231,11 @@ enum offer offer_message(struct engine *engine, struct session *s, uint64_t toke
     }
     for (uint32_t i = 0; i < routing->subscription_count; i++) {
         struct recipient *r = routing->subscriptions[i];
-        if (r->slow && !recipient_has_room(r, size) && !straight(engine, r, message)) {
-            ending_tell(engine, message, r, from, ENDING_DROPPED, STATUS_SLOW_CONSUMER, 1, 0);
+        enum room_verdict verdict =
+            room_look(r, message, size); /* full, and not slow: check_room() found somebody who takes it */
+        if (verdict != ROOM_FREE && (r->slow || verdict != ROOM_FULL) && !straight(engine, r, message)) {
+            ending_tell(engine, message, r, from, ENDING_DROPPED,
+                        r->slow ? STATUS_SLOW_CONSUMER : STATUS_OVERLOADED, 1, 0);
             continue;
         }
         if (place(engine, r, message, &kept, from, received, 0) != STATUS_OK)
@@ -255,7 +271,7 @@ void offer_wait(struct engine *engine, struct session *s, uint64_t token, const 
     w->recipient = full;
     w->received = engine->now.mono;
     w->timer = (struct timer){.deadline = {.at = MONO_NEVER}, .kind = TIMER_WAITER};
-    list_add(&full->waiters, &w->node);
+    room_wait(full, w, false);
     list_add(&s->work->waiters, &w->session_node);
     engine->totals.waiting++;
     w->until = mono_after(engine->now.mono, limit_ns);
@@ -266,7 +282,7 @@ void offer_wait(struct engine *engine, struct session *s, uint64_t token, const 
 }
 
 void waiter_free(struct engine *engine, struct waiter *w) {
-    list_remove(&w->recipient->waiters, &w->node);
+    room_leave(w->recipient, w);
     list_remove(&w->session->work->waiters, &w->session_node);
     deadlines_clear(&engine->deadlines, &w->timer.deadline);
     engine->totals.waiting--;
@@ -292,17 +308,17 @@ static bool try_again(struct engine *engine, struct waiter *w) {
         status = routing.status;
     else {
         /* the waiters themselves would forbid the straight way: they are served in turn, and it is this one's */
-        list_remove(&w->recipient->waiters, &w->node);
+        room_leave(w->recipient, w);
         engine->again = true;
         offer = offer_message(engine, s, token, w->message, &routing, from, w->received, &full, &status);
         engine->again = false;
-        list_add_first(&w->recipient->waiters, &w->node);
+        room_wait(w->recipient, w, true);
     }
     if (offer == OFFER_LATER) {
         if (full != w->recipient) {
-            list_remove(&w->recipient->waiters, &w->node);
+            room_leave(w->recipient, w);
             w->recipient = full;
-            list_add(&full->waiters, &w->node);
+            room_wait(full, w, false);
             deadlines_clear(&engine->deadlines, &w->timer.deadline);
             arm(engine, w); /* each recipient has its own patience */
         }
@@ -311,16 +327,21 @@ static bool try_again(struct engine *engine, struct waiter *w) {
     if (offer == OFFER_REFUSED) {
         ending_tell(engine, w->message, w->recipient, from, ENDING_REJECTED, status, 1, 0);
         session_refuse(engine, s, token, status, 0);
+        engine->detail[0] = '\0';
     }
     waiter_free(engine, w);
     return true;
 }
 
 void offer_again(struct engine *engine, struct recipient *r) {
-    while (r->waiters.count) {
-        struct waiter *w = LIST_ENTRY(list_first(&r->waiters), struct waiter, node);
-        if (!try_again(engine, w) && list_first(&r->waiters) == &w->node)
-            return; /* else it went on to wait for another, and the next may fit here */
+    for (unsigned priority = PRIORITY_EMERGENCY; priority >= PRIORITY_LOW && r->waiting;) {
+        const struct list *list = &r->waiters[priority - 1];
+        struct waiter *w = list->count ? LIST_ENTRY(list_first(list), struct waiter, node) : NULL;
+        if (w && (try_again(engine, w) || list_first(list) != &w->node))
+            continue; /* it went on, if only to wait for another: the next may fit here */
+        if (w && !room_is_lane_full(r, priority))
+            return;
+        priority--;
     }
 }
 

@@ -13,7 +13,8 @@ void recipient_init(struct recipient *r, uint32_t system, struct slice name, uin
     list_init(&r->sent);
     list_init(&r->asked);
     list_init(&r->later);
-    list_init(&r->waiters);
+    for (int i = 0; i < PRIORITY_COUNT; i++)
+        list_init(&r->waiters[i]);
     list_init(&r->outlets_ready);
     list_init(&r->members);
     list_init(&r->proxies);
@@ -62,7 +63,7 @@ void member_look(struct engine *engine, struct member *m) {
             list_add(&r->outlets_ready, &outlet->node);
             choice_place(engine, outlet);
         }
-        if (r->queued || r->waiters.count || r->proxies.count)
+        if (r->queued || r->waiting || r->proxies.count)
             recipient_wake(engine, r);
     } else {
         list_remove(&outlet->ready, &m->ready_node);
@@ -328,6 +329,7 @@ void recipient_queue(struct engine *engine, struct delivery *d, bool first) {
     struct recipient *r = d->recipient;
     r->queued++;
     r->queued_bytes += message_kept_size(d->message);
+    room_add(r, d);
     if (r->members.count == 0 && r->holding_since.ns == 0)
         r->holding_since = engine->now.wall;
     sweep_at(engine, r, d);
@@ -353,6 +355,7 @@ void recipient_unqueue(struct delivery *d) {
     }
     r->queued--;
     r->queued_bytes -= message_kept_size(d->message);
+    room_remove(r, d);
     if (r->queued == 0)
         r->holding_since.ns = 0;
     if (r->slow && r->queued * 2 <= r->queue_messages_max && r->queued_bytes * 2 <= r->queue_bytes_max)
@@ -405,14 +408,15 @@ void recipient_pump(struct engine *engine, struct recipient *r) {
             d->session = NULL;
             r->queued++;
             r->queued_bytes += message_kept_size(d->message);
+            room_add(r, d);
             list_add_first(&r->queue[d->priority - 1], &d->node);
             d->state = DELIVERY_QUEUED;
             delivery_end(engine, d, ENDING_DEAD, status);
         }
     }
-    if (r->waiters.count)
+    if (r->waiting)
         offer_again(engine, r);
-    if ((r->queued || r->waiters.count || r->proxies.count) && !r->is_subscription) {
+    if ((r->queued || r->waiting || r->proxies.count) && !r->is_subscription) {
         struct system *system = engine_system(engine, r->system);
         if (system && &system->recipient == r)
             endpoint_want(engine, system);

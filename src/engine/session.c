@@ -302,12 +302,11 @@ void subscription_end(struct engine *engine, struct recipient *r) {
                          STATUS_PEER_CLOSED);
     list_remove(&engine->subscriptions, &r->node);
     subscription_reads(engine);
-    while (r->waiters.count) {
-        struct waiter *w = LIST_ENTRY(list_first(&r->waiters), struct waiter, node);
+    for (struct waiter *w; (w = room_first(r));) {
         /* what waited for it goes on to the others */
         r->slow = true;
         offer_again(engine, r);
-        if (r->waiters.count && LIST_ENTRY(list_first(&r->waiters), struct waiter, node) == w)
+        if (room_first(r) == w)
             waiter_late(engine, w);
     }
     recipient_done(engine, r);
@@ -323,7 +322,9 @@ struct recipient *subscription_new(struct engine *engine, const struct session *
         return NULL;
     struct slice name = system ? system->name : SLICE_OF("-");
     struct config_policy policy = system ? system->config->policy : engine->plan->config->defaults;
-    recipient_init(r, s->system, name, policy.limits.queue_messages, policy.limits.queue_bytes, rng_next(&engine->rng));
+    recipient_init(r, s->system, name, policy.limits.queue_messages, policy.limits.queue_bytes,
+                   rng_next(&engine->rng));
+    room_set(r, &policy);
     r->is_subscription = true;
     r->identity = s->identity;
     arena_init(&r->arena, 256u << 10);

@@ -79,7 +79,7 @@ static void a_small_message_does_not_overtake_a_larger_one(void **state) {
     start(small_queue);
     fx_say(crm, "crm", "e1", "target=desk");
     fx_turn();
-    fx_say(crm, "crm", "e2", with_subject("target=desk subject=", 700));
+    fx_say(crm, "crm", "e2", with_subject("target=desk subject=", 500));
     fx_turn();
     fx_say(crm, "crm", "e3", "target=desk");
     fx_turn();

@@ -17,7 +17,7 @@ static const char text[] =
     "policies:\n"
     "  default: {timeouts: {connect: 4s}, retry: {attempts: 5}, outlier: true}\n"
     "  fast: {timeouts: {attempt: 500ms}, retry: {backoff: 10ms..90ms}}\n"
-    "  calm: {timeouts: {attempt: 9s, ack: 20s}, limits: {queue: {bytes: 1MiB}}}\n"
+    "  calm: {timeouts: {attempt: 9s, ack: 20s}, limits: {queue: {bytes: 1MiB}, lanes: {5: {messages: 9}, low: {bytes: 1KiB}}}}\n"
     "systems:\n"
     "  a: {url: http://127.0.0.1:7001, policy: calm, timeouts: {request: 7s}, breaker: {failures: 3}, outlier: false}\n"
     "  b: http://127.0.0.1:7002\n"
@@ -92,6 +92,7 @@ static void nearest_wins_and_is_named(void **state) {
         {1, 0, "ttl_max", "unlimited (built in)"},
         {1, 0, "dead_letter", "b (routes.prices)"},
         {1, 0, "limits.queue.bytes", "1MiB (policies.calm)"},
+        {1, 0, "limits.lanes", "1: {bytes: 1KiB}, 5: {messages: 9} (policies.calm)"},
         {1, 0, "idempotent", "false (built in)"},
         {1, 0, "breaker", "true (systems.a)"},
         {1, 0, "breaker.failures", "3 (systems.a)"},

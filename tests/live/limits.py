@@ -525,6 +525,29 @@ def more_bytes_wait_than_may(level):
     fills_up(level, "timeouts: {queue: 300ms}, limits: {queue: {bytes: 10KiB}}", "x" * 4000)
 
 
+def fills_its_lane(level, lane, body):
+    value = "timeouts: {queue: 300ms}, limits: {lanes: {%s}}" % lane
+    fills_up(level, value, body)
+    with World(**at(level, value)) as w:
+        for _ in range(2):
+            same(ask(w, "event", body).status, 202, "there is room")
+        same(ask(w, "event", body, priority=3).status, 202, "another lane has room")
+        same(told(ask(w, "event", body)), (503, "target-unavailable"), "its own has none")
+
+
+covered |= {"policies.*.limits.lanes", "systems.*.limits.lanes"}
+
+
+@policy_limit("limits.lanes.*.messages", "policies systems")
+def more_of_a_priority_waits_than_may(level):
+    fills_its_lane(level, "2: {messages: 2}", "x")
+
+
+@policy_limit("limits.lanes.*.bytes", "policies systems")
+def more_bytes_of_a_priority_wait_than_may(level):
+    fills_its_lane(level, "normal: {bytes: 10KiB}", "x" * 4000)
+
+
 @policy_limit("ttl", "policies routes")
 def it_outlives_its_default_life(level):
     with World(**at(level.replace("policies", "policies.routes"), "ttl: 200ms")) as w:
