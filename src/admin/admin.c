@@ -33,6 +33,9 @@ static const struct command {
     {"POST", "/api/v1/dead-letters/redrive", WRITE, answer_dead_redrive},
     {"POST", "/api/v1/dead-letters/purge", WRITE, answer_dead_purge},
     {"GET", "/api/v1/dead-letters/*", READ, answer_dead_letter},
+    {"GET", "/api/v1/systems/*/endpoints/*", READ, answer_endpoint},
+    {"PUT", "/api/v1/systems/*/endpoints/*", WRITE, answer_endpoint_set},
+    {"DELETE", "/api/v1/systems/*/endpoints/*", WRITE, answer_endpoint_clear},
 };
 
 /* Known, and not there yet. */
@@ -51,22 +54,35 @@ static bool is_planned(struct slice path) {
     return false;
 }
 
-/* A path that ends in `*` has a name there. */
+/* Where the pattern has `*`, the path has a name. */
 static bool is_at(struct slice path, const char *pattern) {
     struct slice text = slice_from(pattern);
-    if (text.data[text.size - 1] != '*')
-        return slice_equal(path, text);
-    struct slice prefix = slice_head(text, text.size - 1);
-    return slice_starts(path, prefix) && path.size > prefix.size && slice_find(slice_skip(path, prefix.size), '/') == path.size - prefix.size;
+    for (;;) {
+        size_t star = slice_find(text, '*');
+        if (star == text.size)
+            return slice_equal(path, text);
+        if (!slice_starts(path, slice_head(text, star)))
+            return false;
+        path = slice_skip(path, star);
+        text = slice_skip(text, star + 1);
+        size_t size = slice_find(path, '/');
+        if (size == 0)
+            return false;
+        path = slice_skip(path, size);
+    }
 }
 
-static void refuse_method(struct ask *ask, const char *allowed) {
+static void refuse_method(struct ask *ask) {
     char line[64];
     struct buffer allow;
     buffer_init_fixed(&allow, line, sizeof line);
-    buffer_add_text(&allow, "Allow: ");
-    buffer_add_text(&allow, allowed);
-    buffer_add_text(&allow, strcmp(allowed, "GET") == 0 ? ", HEAD\r\n" : "\r\n");
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        if (!is_at(ask->request->path, commands[i].path))
+            continue;
+        buffer_add_text(&allow, allow.size ? ", " : "Allow: ");
+        buffer_add_text(&allow, strcmp(commands[i].method, "GET") == 0 ? "GET, HEAD" : commands[i].method);
+    }
+    buffer_add_text(&allow, "\r\n");
     const struct runtime_answer answer = {
         .code = 405, .type = SLICE_OF("application/problem+json"),
         .body = SLICE_OF("{\"type\":\"/problems/method-not-allowed\",\"title\":\"Method not allowed\",\"status\":405,"
@@ -78,20 +94,21 @@ static void refuse_method(struct ask *ask, const char *allowed) {
 static void on_request(void *user, struct runtime *runtime, struct connection *connection, uint64_t token,
                        const struct protocol_request *request) {
     struct ask ask = {.runtime = runtime, .connection = connection, .token = token, .request = request};
-    const char *allowed = NULL;
+    bool is_known = false;
     (void)user;
     bool head = slice_is(request->method, "HEAD");
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
         if (!is_at(request->path, commands[i].path))
             continue;
-        allowed = commands[i].method;
-        if (slice_is(request->method, allowed) || (head && strcmp(allowed, "GET") == 0)) {
+        is_known = true;
+        if (slice_is(request->method, commands[i].method) ||
+            (head && strcmp(commands[i].method, "GET") == 0)) {
             commands[i].answer(&ask);
             return;
         }
     }
-    if (allowed)
-        refuse_method(&ask, allowed);
+    if (is_known)
+        refuse_method(&ask);
     else if (is_planned(request->path))
         ask_problem(&ask, STATUS_NOT_SUPPORTED, "not supported yet in " INTERTIE_VERSION);
     else

@@ -22,6 +22,9 @@ void ask_body(struct ask *ask, unsigned code, const char *type, struct slice bod
 /* Sends and frees what a JSON answer has gathered. */
 void ask_json(struct ask *ask, struct buffer *body);
 
+void member_time(struct json_write *json, const char *name, struct wall at); /* 0: null */
+void write_endpoint(struct json_write *json, const struct runtime_endpoint_view *view);
+
 void answer_livez(struct ask *ask);
 void answer_readyz(struct ask *ask);
 void answer_healthz(struct ask *ask);
@@ -43,5 +46,8 @@ void answer_dead_letters(struct ask *ask);
 void answer_dead_letter(struct ask *ask);
 void answer_dead_redrive(struct ask *ask);
 void answer_dead_purge(struct ask *ask);
+void answer_endpoint(struct ask *ask);
+void answer_endpoint_set(struct ask *ask);
+void answer_endpoint_clear(struct ask *ask);
 
 #endif

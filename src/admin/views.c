@@ -24,7 +24,7 @@ void ask_json(struct ask *ask, struct buffer *body) {
     buffer_done(body);
 }
 
-static void member_time(struct json_write *json, const char *name, struct wall at) {
+void member_time(struct json_write *json, const char *name, struct wall at) {
     char text[TIMESTAMP_TEXT_MAX];
     if (at.ns == 0) {
         json_write_name(json, slice_from(name));
@@ -83,6 +83,7 @@ static void write_system(struct json_write *json, const struct runtime_system_vi
     json_write_member(json, "state", view->state);
     json_write_member_u64(json, "endpoints", sum->endpoints);
     json_write_member_u64(json, "endpoints_up", sum->endpoints_up);
+    json_write_member_u64(json, "endpoints_serving", view->endpoints_serving);
     json_write_member_u64(json, "connections", sum->connections);
     json_write_member_u64(json, "sessions", sum->sessions);
     json_write_member_u64(json, "sessions_max", view->sessions_max);
@@ -93,10 +94,17 @@ static void write_system(struct json_write *json, const struct runtime_system_vi
     json_write_member_u64(json, "received", sum->received);
     for (int i = 0; i < ENDING_COUNT; i++)
         json_write_member_u64(json, engine_ending_name((enum engine_ending)i), sum->endings[i]);
+    json_write_name(json, SLICE_OF("out_per_second"));
+    json_write_double(json, (double)(int64_t)(view->out_per_second * 10 + 0.5) / 10);
     json_write_member_u64(json, "p50_ns", view->p50_ns);
     json_write_member_u64(json, "p99_ns", view->p99_ns);
     member_time(json, "holding_since", sum->holding_since);
     member_time(json, "heartbeat", sum->heartbeat);
+    json_write_name(json, SLICE_OF("endpoint_list"));
+    json_write_array(json);
+    for (size_t i = 0; i < view->endpoint_count; i++)
+        write_endpoint(json, &view->endpoints[i]);
+    json_write_array_end(json);
     json_write_object_end(json);
 }
 
@@ -189,6 +197,11 @@ static void write_status(struct json_write *json, const struct runtime_snapshot 
     json_write_member_i64(json, "uptime_seconds", s->uptime_ns / NS_PER_S);
     member_time(json, "started", s->started);
     json_write_member_u64(json, "workers", s->workers);
+    json_write_name(json, SLICE_OF("cpu_seconds"));
+    if (s->cpu_ns < 0)
+        json_write_null(json);
+    else
+        json_write_double(json, (double)(s->cpu_ns / NS_PER_MS) / 1000);
     json_write_member(json, "config", s->digest);
     json_write_member(json, "config_path", s->path);
     json_write_member(json, "environment", s->environment);

@@ -1,5 +1,6 @@
 /* Which taker gets a message, where more is asked for than that each has its turn: keeps policy/balance.h up to date with
  * the outlets of one recipient and what is thought of them. */
+#include "engine/hand.h"
 #include "engine/inner.h"
 #include "policy/ramp.h"
 #include "policy/tiers.h"
@@ -8,6 +9,7 @@
 #define WARM_LOOKS 64 /* endpoints in one look: with thousands the next ones look further */
 #define WARM_DIALS 8
 #define RAMP_STEP_NS (100 * NS_PER_MS)
+#define REFRESH_AGAIN_NS (10 * NS_PER_MS)
 
 static const struct config_policy *policy_of(const struct engine *engine, const struct recipient *r) {
     return &engine_system(engine, r->system)->config->policy;
@@ -83,13 +85,15 @@ static struct tiers_view view_of(const struct outlet *outlet) {
     return view;
 }
 
-/* Without memory all stays as it is until the next change. */
+/* Without memory all stays as it is, until soon. */
 static void refresh(struct engine *engine, struct choice *c) {
     struct tiers_view *views = memory_array(c->capacity + 1, sizeof *views);
     uint32_t count = 0;
-    c->is_stale = false;
-    if (!views)
+    c->is_stale = !views;
+    if (!views) {
+        timer_set(engine, &c->look, mono_after(engine->now.mono, REFRESH_AGAIN_NS));
         return;
+    }
     for (uint32_t i = 0; i < c->capacity; i++)
         if (c->outlets[i])
             views[count++] = view_of(c->outlets[i]);
@@ -120,12 +124,25 @@ bool choice_is_ready(struct engine *engine, struct choice *c) {
     return balance_is_ready(&c->balance);
 }
 
-bool choice_serves(struct engine *engine, const struct endpoint *e) {
-    struct choice *c = e->system->recipient.choice;
-    if (!c || e->outlet.slot == BALANCE_NONE)
+static bool is_active(struct engine *engine, const struct outlet *outlet) {
+    struct choice *c = outlet->recipient->choice;
+    if (!c || outlet->slot == BALANCE_NONE)
         return true;
     freshen(engine, c);
-    return c->balance.slots[e->outlet.slot].place.is_active;
+    return c->balance.slots[outlet->slot].place.is_active;
+}
+
+bool choice_serves(struct engine *engine, const struct endpoint *e) {
+    return is_active(engine, &e->outlet);
+}
+
+bool choice_has_somebody(struct engine *engine, const struct recipient *r) {
+    for (struct list_node *node = list_first(&r->members); node; node = list_next(&r->members, node)) {
+        const struct outlet *outlet = LIST_ENTRY(node, struct member, recipient_node)->outlet;
+        if (is_active(engine, outlet) && (!outlet->endpoint || hand_allows(outlet->endpoint)))
+            return true;
+    }
+    return false;
 }
 
 /* -- members -- */
@@ -286,6 +303,8 @@ void choice_ring(struct engine *engine, struct choice *c) {
     const struct config_policy *policy = policy_of(engine, c->recipient);
     struct mono next = MONO_NEVER;
     bool interval = policy->outlier.on && mono_due(c->interval_at, engine->now.mono), ramping = false;
+    if (c->is_stale) /* there was no memory to look */
+        recipient_wake(engine, c->recipient);
     if (interval)
         c->interval_at = mono_after(engine->now.mono, policy->outlier.interval_ns);
     for (uint32_t i = 0; i < c->capacity; i++) {

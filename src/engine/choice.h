@@ -92,12 +92,16 @@ void choice_changed(struct engine *engine, struct choice *choice);
 void choice_ring(struct engine *engine, struct choice *choice);
 /* May it have connections: it isn't out of service. */
 bool choice_serves(struct engine *engine, const struct endpoint *endpoint);
+/* Somebody is connected that may be sent to, busy or not: one who is out of service doesn't count. */
+bool choice_has_somebody(struct engine *engine, const struct recipient *recipient);
 void choice_counts(struct outlet *outlet, int32_t change);
 /* facts.c: what is known of endpoints. */
 /* What it is now, by what weighs most. */
 enum engine_endpoint_state fitness_state(const struct endpoint *endpoint);
 /* Tells of it when it isn't what it was. */
 void fitness_look(struct engine *engine, struct endpoint *endpoint);
+/* Tells of it as it is. */
+void fitness_tell(struct engine *engine, struct endpoint *endpoint);
 /* The end of an outlier interval. */
 void fitness_interval(struct engine *engine, struct endpoint *endpoint);
 /* Ends what is over by now; returns the next time that something will be. */

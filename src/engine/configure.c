@@ -1,4 +1,5 @@
 /* Puts a plan in force: systems keep what they hold, by name; endpoints by system and url. */
+#include "engine/hand.h"
 #include "engine/inner.h"
 
 struct engine_change {
@@ -153,6 +154,8 @@ static void remove_system(struct engine *engine, struct system *system) {
     system->endpoint_count = 0; /* first: one that is freed must not be looked at when the next one ends */
     for (size_t i = 0; i < endpoint_count; i++)
         retire(engine, system->endpoints[i]);
+    endpoint_cut(engine, system, NULL,
+                 STATUS_SYSTEM_REMOVED); /* those of endpoints that went before it, too */
     while (r->members.count) {
         struct member *m = LIST_ENTRY(list_first(&r->members), struct member, recipient_node);
         if (m->session)
@@ -323,6 +326,7 @@ enum status configure(struct engine *engine, const struct plan *plan, struct eng
             if (e->outlet.id == 0)
                 e->outlet.id = ++engine->outlet_ids;
             endpoint_return(engine, e);
+            hand_kept(engine, e);
             endpoint_start(engine, e);
         }
         choice_configure(engine, engine->systems[i]);

@@ -1,5 +1,6 @@
 /* Endpoints that want to be asked before events come, and say how fast (webhooks): see protocol/http1/consent.h for how. Until
  * consent is there one connection at a time asks for it, and nothing is sent. */
+#include "engine/hand.h"
 #include "engine/inner.h"
 
 #include <stdio.h>
@@ -9,11 +10,11 @@ static bool lacks_consent(const struct endpoint *e) {
 }
 
 bool endpoint_takes_now(const struct endpoint *e, struct mono now) {
-    return !e->consent.gone && !lacks_consent(e) && pace_ready(&e->pace, now);
+    return hand_allows(e) && !e->consent.gone && !lacks_consent(e) && pace_ready(&e->pace, now);
 }
 
 bool endpoint_wants_dial(const struct endpoint *e, struct mono now) {
-    if (e->consent.gone || (lacks_consent(e) && e->connections > e->open))
+    if (!hand_allows(e) || e->consent.gone || (lacks_consent(e) && e->connections > e->open))
         return false;
     return lacks_consent(e) || e->open == 0 || pace_ready(&e->pace, now);
 }

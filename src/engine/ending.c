@@ -179,7 +179,7 @@ void delivery_late(struct engine *engine, struct delivery *d) {
         return;
     bool at_last = mono_due(d->request_due, engine->now.mono);
     if (d->state == DELIVERY_QUEUED || d->state == DELIVERY_BLOCKED) {
-        bool nobody = d->recipient->members.count == 0;
+        bool nobody = !choice_has_somebody(engine, d->recipient);
         delivery_end(engine, d, at_last ? ENDING_EXPIRED : ENDING_DEAD,
                      at_last  ? STATUS_REPLY_TIMEOUT
                      : nobody ? STATUS_TARGET_UNAVAILABLE

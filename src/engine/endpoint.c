@@ -1,8 +1,10 @@
 /* Endpoints that we dial: when, how many connections, and how long to stay away after a failure. */
+#include "engine/hand.h"
 #include "engine/inner.h"
 
 #define BACKOFF_BASE_NS (500 * NS_PER_MS)
 #define BACKOFF_MAX_NS (60 * NS_PER_S)
+#define CUTS_AT_ONCE 64
 
 struct endpoint *endpoint_new(struct system *system, const struct plan_endpoint *plan) {
     struct endpoint *e = memory_new(sizeof *e);
@@ -83,8 +85,12 @@ void endpoint_want(struct engine *engine, struct system *system) {
     for (size_t i = 0; i < system->endpoint_count && dialling < waiting; i++) {
         struct endpoint *e = system->endpoints[(system->dial_cursor + i) % system->endpoint_count];
         if (!may_dial(engine, e)) {
-            bool is_short = e->connections == 0 || (system->recipient.proxies.count && !mono_due(e->next_dial, engine->now.mono));
-            if (is_short && !e->removed && e->plan->config->enabled && !e->consent.gone)
+            bool is_short = e->connections == 0 ||
+                            (system->recipient.proxies.count && !mono_due(e->next_dial, engine->now.mono));
+            /* one that has no connection, and may have none for another reason than the time, isn't waited for here:
+             * it is looked at when that reason goes */
+            if (is_short && !e->removed && e->plan->config->enabled && !e->consent.gone && hand_allows(e) &&
+                !mono_due(e->next_dial, engine->now.mono))
                 timer_set(engine, &e->redial, e->next_dial);
             continue;
         }
@@ -132,8 +138,15 @@ void endpoint_closed(struct engine *engine, struct endpoint *e, const struct con
     e->connections--;
     if (was_open)
         e->open--;
+    if (e->removed) { /* its system may be gone, too */
+        if (e->connections == 0)
+            endpoint_free(engine, e);
+        return;
+    }
     endpoint_leave(engine, e);
-    if (!was_open) {
+    if (!was_open && c->reason == STATUS_GOING_AWAY) {
+        /* it was told to, and nothing was learnt */
+    } else if (!was_open) {
         int64_t delay = BACKOFF_BASE_NS << (e->failures < 7 ? e->failures : 7);
         if (delay > BACKOFF_MAX_NS)
             delay = BACKOFF_MAX_NS;
@@ -149,12 +162,12 @@ void endpoint_closed(struct engine *engine, struct endpoint *e, const struct con
         /* a peer that takes us in and drops us at once is no loop, and no reason to use attempts up */
         e->next_dial = mono_after(engine->now.mono, dropped ? BACKOFF_BASE_NS : 10 * NS_PER_MS);
     }
-    if (e->removed) {
-        if (e->connections == 0)
-            endpoint_free(engine, e);
+    hand_rests(engine, e);
+    if (!hand_allows(e))
         return;
-    }
-    if (pool_is_short(e) || (e->connections == 0 && (e->plan->protocol->keeps_open || e->system->recipient.queued || e->system->recipient.proxies.count)))
+    if (pool_is_short(e) ||
+        (e->connections == 0 && (e->plan->protocol->keeps_open || e->system->recipient.queued ||
+                                 e->system->recipient.proxies.count)))
         timer_set(engine, &e->redial, e->next_dial);
 }
 
@@ -179,6 +192,35 @@ void endpoint_empty(struct engine *engine, struct endpoint *e, bool now) {
     }
 }
 
+static const struct endpoint *endpoint_of(const struct connection *c) {
+    const struct session *s = c->was_open ? c->owner : NULL;
+    if (c->listener != UINT32_MAX || c->is_virtual)
+        return NULL;
+    return c->was_open ? s ? s->endpoint : NULL : c->owner;
+}
+
+/* By handle, a few at a time: one that ends may end others. */
+void endpoint_cut(struct engine *engine, const struct system *system, const struct endpoint *only,
+                  enum status status) {
+    uint64_t handles[CUTS_AT_ONCE];
+    unsigned count;
+    do {
+        count = 0;
+        for (struct list_node *node = list_first(&engine->net.open); node && count < CUTS_AT_ONCE;
+             node = list_next(&engine->net.open, node)) {
+            const struct connection *c = LIST_ENTRY(node, struct connection, node);
+            const struct endpoint *e = endpoint_of(c);
+            if (e && e->system == system && (!only || e == only))
+                handles[count++] = c->handle;
+        }
+        for (unsigned i = 0; i < count; i++) {
+            struct connection *c = net_find(&engine->net, handles[i]);
+            if (c)
+                connection_close(c, status);
+        }
+    } while (count == CUTS_AT_ONCE);
+}
+
 void endpoint_redial(struct engine *engine, struct endpoint *e) {
     const struct recipient *r = &e->system->recipient;
     if (engine->draining && r->queued == 0 && r->proxies.count == 0)
@@ -195,7 +237,7 @@ bool system_is_hopeless(const struct system *system, struct mono since) {
         return false;
     for (size_t i = 0; i < system->endpoint_count; i++) {
         const struct endpoint *e = system->endpoints[i];
-        if (e->plan->config->enabled && (e->failures == 0 || e->last_failed.ns < since.ns))
+        if (e->plan->config->enabled && hand_allows(e) && (e->failures == 0 || e->last_failed.ns < since.ns))
             return false;
     }
     return true;

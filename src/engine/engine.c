@@ -1,4 +1,5 @@
 /* The step: inputs are handed to whom they concern, the turn is ended, actions are listed. It decides nothing itself. */
+#include "engine/hand.h"
 #include "engine/inner.h"
 
 static const struct net_calls calls = {
@@ -243,6 +244,9 @@ void engine_input(struct engine *engine, struct engine_input *input, struct now 
     case INPUT_DEAD:
         dead_input(engine, input);
         break;
+    case INPUT_HAND:
+        hand_input(engine, input);
+        break;
     case INPUT_DRAIN:
         drain(engine);
         break;
@@ -387,7 +391,8 @@ void engine_system_view(const struct engine *engine, size_t index, struct engine
 /* An endpoint that isn't known to fail: a dial may still bring what is held there. */
 static bool may_be_there(const struct system *system) {
     for (size_t i = 0; i < system->endpoint_count; i++)
-        if (system->endpoints[i]->open > 0 || system->endpoints[i]->failures == 0)
+        if (system->endpoints[i]->open > 0 ||
+            (system->endpoints[i]->failures == 0 && hand_allows(system->endpoints[i])))
             return true;
     return false;
 }

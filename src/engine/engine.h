@@ -17,6 +17,7 @@
 
 #include "connection/net.h"
 #include "engine/plan.h"
+#include "policy/breaker.h"
 #include "policy/result.h"
 #include "policy/retry.h"
 
@@ -89,11 +90,16 @@ enum engine_endpoint_state {
     ENDPOINT_EJECTED,
     ENDPOINT_DOWN,     /* by hand, or disabled */
     ENDPOINT_DRAINING, /* by hand: it finishes what it has */
+    ENDPOINT_DRAINED, /* by hand: it has nothing any more */
     ENDPOINT_STATE_COUNT
 };
 const char *engine_endpoint_state_name(enum engine_endpoint_state state);
 
 enum engine_by_hand { BY_HAND_UP, BY_HAND_DRAIN, BY_HAND_DOWN };
+
+/* Webhooks: whether it has said that it wants events. */
+enum engine_consent { CONSENT_NONE, CONSENT_WANTED, CONSENT_GIVEN, CONSENT_GONE };
+const char *engine_consent_name(enum engine_consent consent);
 
 /* Borrowed. */
 struct engine_endpoint_view {
@@ -107,8 +113,14 @@ struct engine_endpoint_view {
     struct slice zone;
     uint32_t in_flight;
     uint32_t connections; /* open */
-    uint32_t failures;    /* dials in a row that failed */
-    bool is_by_hand;      /* something of it was set by hand */
+    uint32_t failures; /* dials in a row that failed */
+    bool is_by_hand; /* something of it was set by hand */
+    enum engine_by_hand by_hand;
+    bool has_weight; /* by hand */
+    bool is_ejected;
+    enum breaker_state circuit;
+    enum engine_consent consent; /* NONE: it needs no asking */
+    uint32_t rate; /* events a minute at most that it allows; 0: any number */
     uint64_t results[RESULT_COUNT];
 };
 
@@ -149,14 +161,15 @@ enum engine_input_kind {
     INPUT_CONNECTED, /* a dial succeeded: connection, peer */
     INPUT_BYTES,     /* connection, bytes */
     INPUT_DATAGRAMS, /* connection, datagrams, count */
-    INPUT_ENDED,     /* connection: the peer shut its side down */
-    INPUT_WRITTEN,   /* connection, size, pieces; status: why the kernel refused that one datagram, OK: it took them */
-    INPUT_CLOSED,    /* connection, status */
-    INPUT_MAIL,      /* from, bytes: a parcel of another worker */
-    INPUT_CONFIG,    /* plan, change -> status: OK, or NO_MEMORY and nothing has changed (never with `change`) */
-    INPUT_DRAIN,     /* no new work; finish. Given again: who stayed for what was held, here or elsewhere, goes too */
-    INPUT_DEAD,   /* bytes: a command about dead letters (dead.h) -> size, count */
-    INPUT_MEMORY,    /* size: bytes that the other workers hold, of `limits.memory` */
+    INPUT_ENDED, /* connection: the peer shut its side down */
+    INPUT_WRITTEN, /* connection, size, pieces; status: why the kernel refused that one datagram, OK: it took them */
+    INPUT_CLOSED, /* connection, status */
+    INPUT_MAIL, /* from, bytes: a parcel of another worker */
+    INPUT_CONFIG, /* plan, change -> status: OK, or NO_MEMORY and nothing has changed (never with `change`) */
+    INPUT_DRAIN, /* no new work; finish. Given again: who stayed for what was held, here or elsewhere, goes too */
+    INPUT_DEAD, /* bytes: a command about dead letters (dead.h) -> size, count */
+    INPUT_HAND, /* bytes: what a person sets of an endpoint (hand.h) -> count, status */
+    INPUT_MEMORY, /* size: bytes that the other workers hold, of `limits.memory` */
     INPUT_TIME,
 };
 

@@ -23,9 +23,14 @@ static struct breaker_config breaker_of(const struct endpoint *e) {
 }
 
 const char *engine_endpoint_state_name(enum engine_endpoint_state state) {
-    static const char *const names[ENDPOINT_STATE_COUNT] = {"up",      "half-open", "open",    "unhealthy",
-                                                            "ejected", "down",      "draining"};
+    static const char *const names[ENDPOINT_STATE_COUNT] = {"up",      "half-open", "open",     "unhealthy",
+                                                            "ejected", "down",      "draining", "drained"};
     return names[state];
+}
+
+const char *engine_consent_name(enum engine_consent consent) {
+    static const char *const names[] = {"none", "wanted", "given", "gone"};
+    return names[consent];
 }
 
 enum engine_endpoint_state fitness_state(const struct endpoint *e) {
@@ -33,7 +38,7 @@ enum engine_endpoint_state fitness_state(const struct endpoint *e) {
     if (!e->plan->config->enabled || f->is_gone || f->by_hand == BY_HAND_DOWN)
         return ENDPOINT_DOWN;
     if (f->by_hand == BY_HAND_DRAIN)
-        return ENDPOINT_DRAINING;
+        return e->connections || e->outlet.in_flight ? ENDPOINT_DRAINING : ENDPOINT_DRAINED;
     if (f->breaker.state == BREAKER_OPEN)
         return ENDPOINT_OPEN;
     if (e->probing.health.is_down)
@@ -57,6 +62,16 @@ uint32_t fitness_weight(const struct endpoint *e) {
     return e->fitness.has_weight ? e->fitness.weight : (uint32_t)e->plan->config->weight;
 }
 
+/* Of its checks, and of what is set by hand, one worker tells for all; of what comes to rest, each that had something. */
+static bool is_told(const struct engine *engine, const struct endpoint *e, enum engine_endpoint_state state) {
+    enum engine_endpoint_state before = e->fitness.told;
+    if (state == ENDPOINT_DRAINED && before == ENDPOINT_DRAINING)
+        return true;
+    if (state >= ENDPOINT_DOWN || before >= ENDPOINT_DOWN)
+        return e->fitness.is_gone || engine->options.worker == 0;
+    return (state != ENDPOINT_UNHEALTHY && before != ENDPOINT_UNHEALTHY) || probing_is_home(engine, e);
+}
+
 void fitness_look(struct engine *engine, struct endpoint *e) {
     struct fitness *f = &e->fitness;
     enum engine_endpoint_state state = fitness_state(e);
@@ -64,13 +79,20 @@ void fitness_look(struct engine *engine, struct endpoint *e) {
         choice_changed(engine, e->system->recipient.choice);
     if (state == f->told)
         return;
-    /* Of its checks one worker tells for all. */
-    bool is_told = (state != ENDPOINT_UNHEALTHY && f->told != ENDPOINT_UNHEALTHY) || probing_is_home(engine, e);
+    bool told = is_told(engine, e, state);
     f->told = state;
     f->changed = engine->now.wall;
     if (state == ENDPOINT_UP && f->by_hand == BY_HAND_UP)
         f->why[0] = '\0';
-    if (!is_told || !engine->options.calls || !engine->options.calls->endpoint)
+    if (state <= ENDPOINT_HALF_OPEN) /* what is to stay open, or a minimum of it, may be dialled again */
+        timer_set(engine, &e->redial,
+                  mono_due(e->next_dial, engine->now.mono) ? engine->now.mono : e->next_dial);
+    if (told)
+        fitness_tell(engine, e);
+}
+
+void fitness_tell(struct engine *engine, struct endpoint *e) {
+    if (!engine->options.calls || !engine->options.calls->endpoint)
         return;
     struct engine_endpoint_view view;
     const struct plan_endpoint *first = engine->plan->endpoints[e->plan->system];
@@ -172,6 +194,21 @@ size_t engine_endpoint_count(const struct engine *engine, size_t system) {
     return engine->systems[system]->endpoint_count;
 }
 
+static enum engine_consent consent_of(const struct endpoint *e) {
+    if (e->consent.gone)
+        return CONSENT_GONE;
+    if (e->plan->setup.webhook.origin.size == 0)
+        return CONSENT_NONE;
+    return e->consent.given ? CONSENT_GIVEN : CONSENT_WANTED;
+}
+
+/* What weighs most, as fitness_state() has it. */
+static const char *why_of(const struct endpoint *e) {
+    if (!e->plan->config->enabled)
+        return "disabled in the configuration";
+    return e->fitness.by_hand == BY_HAND_UP || e->fitness.is_gone ? e->fitness.why : "set by hand";
+}
+
 void engine_endpoint_view(const struct engine *engine, size_t system, size_t index,
                           struct engine_endpoint_view *ret) {
     const struct endpoint *e = engine->systems[system]->endpoints[index];
@@ -179,7 +216,7 @@ void engine_endpoint_view(const struct engine *engine, size_t system, size_t ind
     *ret = (struct engine_endpoint_view){.name = e->plan->setup.name,
                                          .url = e->plan->config->url.text,
                                          .state = fitness_state(e),
-                                         .why = f->why,
+                                         .why = why_of(e),
                                          .since = f->changed,
                                          .weight = fitness_weight(e),
                                          .tier = (uint32_t)e->plan->config->tier,
@@ -187,6 +224,12 @@ void engine_endpoint_view(const struct engine *engine, size_t system, size_t ind
                                          .in_flight = e->outlet.in_flight,
                                          .connections = e->open,
                                          .failures = e->failures,
-                                         .is_by_hand = f->by_hand != BY_HAND_UP || f->has_weight};
+                                         .is_by_hand = f->by_hand != BY_HAND_UP || f->has_weight,
+                                         .by_hand = f->by_hand,
+                                         .has_weight = f->has_weight,
+                                         .is_ejected = f->outlier.is_out,
+                                         .circuit = f->breaker.state,
+                                         .consent = consent_of(e),
+                                         .rate = e->consent.given ? e->consent.rate : 0};
     memcpy(ret->results, e->results, sizeof ret->results);
 }

@@ -52,8 +52,9 @@ static struct fixture {
     unsigned dial_count;
     struct buffer ended; /* "e1:dead:overloaded" */
     struct protocol_terms terms; /* of the next peers */
-    uint32_t room;               /* of the next peers; UINT32_MAX: no end */
-    int64_t failing;             /* which allocation fails, to be told */
+    bool greets; /* the next dialled peers have a greeting to wait for */
+    uint32_t room; /* of the next peers; UINT32_MAX: no end */
+    int64_t failing; /* which allocation fails, to be told */
 } fx;
 
 static inline void fx_note(struct buffer *log, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -91,6 +92,7 @@ static inline void fx_row_open(void *state, const struct protocol_setup *setup, 
     p->worker = worker;
     p->setup = setup;
     sink->terms = fx.terms;
+    sink->greets = fx.greets;
     sink->due = mono_after(now.mono, 365 * 24 * 3600 * NS_PER_S); /* no connection may be without */
     sink->room = (struct protocol_room){fx.room, UINT64_MAX};
 }

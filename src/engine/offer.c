@@ -1,4 +1,5 @@
 /* Whether a message is taken: there is room with every recipient, or it waits, or it is refused. Accepted means kept. */
+#include "engine/hand.h"
 #include "engine/inner.h"
 
 #include <stdio.h>
@@ -76,7 +77,8 @@ static bool nobody_can(const struct engine *engine, const struct recipient *r) {
         return false;
     for (size_t i = 0; i < system->endpoint_count; i++) { /* most are dialled only when there is something for them */
         const struct endpoint *e = system->endpoints[i];
-        if (e->plan->config->enabled && (e->failures == 0 || mono_due(e->next_dial, engine->now.mono)))
+        if (e->plan->config->enabled && hand_allows(e) &&
+            (e->failures == 0 || mono_due(e->next_dial, engine->now.mono)))
             return false;
     }
     return true;
@@ -352,7 +354,7 @@ void waiter_late(struct engine *engine, struct waiter *w) {
         offer_again(engine, r);
         return;
     }
-    bool nobody = r->members.count == 0;
+    bool nobody = !choice_has_somebody(engine, r);
     enum status status = nobody ? STATUS_TARGET_UNAVAILABLE : STATUS_OVERLOADED;
     ending_tell(engine, w->message, r, w->from, ENDING_REJECTED, status, 1, 0);
     session_refuse(engine, w->session, w->token, status, 1000);

@@ -201,7 +201,7 @@ void proxy_late(struct engine *engine, struct timer *timer) {
     if (p->has_answer) {
         proxy_abort(p, STATUS_IDLE_TIMEOUT, 0);
     } else if (!p->up) {
-        bool are_busy = p->system->recipient.members.count > 0;
+        bool are_busy = choice_has_somebody(engine, &p->system->recipient);
         proxy_abort(p, are_busy ? STATUS_OVERLOADED : STATUS_TARGET_UNAVAILABLE, 0);
     } else if (!all) {
         try_other(p);

@@ -84,7 +84,7 @@ static int64_t count_descriptors(void) {
     return count - 3; /* ".", "..", and the directory itself */
 }
 
-static int64_t cpu_ns(void) {
+int64_t process_cpu_ns(void) {
     struct rusage usage;
     if (getrusage(RUSAGE_SELF, &usage) != 0)
         return -1;
@@ -95,7 +95,7 @@ static int64_t cpu_ns(void) {
 bool process_usage(struct process_usage *ret_usage) {
     struct rlimit limit;
     struct process_usage usage = {0};
-    usage.cpu_ns = cpu_ns();
+    usage.cpu_ns = process_cpu_ns();
     read_memory(&usage);
     usage.open_fds = count_descriptors();
     usage.max_fds = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (int64_t)(limit.rlim_cur & INT64_MAX) : -1;

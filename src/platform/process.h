@@ -14,6 +14,8 @@ struct process_usage {
     int64_t start_ns; /* since the epoch */
 };
 
+/* User and system, of this process so far; -1: not known. */
+int64_t process_cpu_ns(void);
 /* Reads /proc: for a scrape, not for a turn. Fields that can't be read are -1; false when that is so for any. */
 bool process_usage(struct process_usage *ret_usage);
 

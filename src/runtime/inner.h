@@ -220,6 +220,11 @@ struct tally_system {
     uint32_t exchange_bytes[2], exchange_duration, exchanges_open; /* made with the first */
 };
 
+struct tally_endpoint {
+    uint64_t name; /* a hash of it */
+    uint32_t up, ejected, in_flight, circuit;
+};
+
 struct tally_bytes {
     const struct protocol *protocol;
     bool dialled;
@@ -230,6 +235,8 @@ struct tally {
     struct metrics *set;
     struct tally_system *systems; /* by plan index */
     size_t system_count;
+    struct tally_endpoint *endpoints; /* in the engine's order */
+    size_t endpoint_count;
     struct tally_bytes bytes[12];
     uint32_t accepted;
     struct {
@@ -262,6 +269,9 @@ void tally_limit(struct tally *tally, const char *limit);
 /* The key whose limit an accepted connection ended by; NULL: none. */
 const char *tally_limit_of(const struct connection *connection);
 /* Copies the engine's totals into the cells. */
+/* tally_endpoints.c */
+void tally_endpoints(struct tally *tally, const struct engine *engine);
+void tally_endpoints_forget(struct tally *tally);
 void tally_publish(struct tally *tally, const struct engine *engine, struct mono now);
 
 /* -- views -- */
@@ -269,6 +279,17 @@ void tally_publish(struct tally *tally, const struct engine *engine, struct mono
 struct view_system {
     struct engine_system_view view; /* its name is valid by its size only */
     char name[64];
+    uint64_t out; /* delivered and replied at `out_at` */
+    struct mono out_at;
+    double out_per_second; /* in the second before, or since it was last looked at */
+};
+
+struct view_endpoint {
+    struct engine_endpoint_view view; /* texts are valid by their size only, but for `why` */
+    char name[130]; /* SYSTEM/ENDPOINT */
+    char why[96];
+    char place[128]; /* its URL without path and secrets */
+    char zone[64];
 };
 
 struct view_connection {
@@ -283,11 +304,27 @@ struct view {
     struct view_system *systems;
     size_t system_count;
     size_t system_capacity;
+    struct view_endpoint *endpoints; /* of all systems; as many as the configuration has */
+    size_t endpoint_count;
+    size_t endpoint_capacity;
     struct view_connection *connections;
     size_t connection_count;
     size_t connection_capacity;
     bool is_inited;
 };
+
+/* endpoint_view.c: of all workers, in a snapshot's arena. False when memory is out. */
+struct endpoint_views {
+    struct runtime_endpoint_view *list;
+    size_t count;
+};
+/* Under view->lock. */
+bool endpoint_views_add(struct endpoint_views *views, struct arena *arena, const struct view *view);
+bool endpoint_views_give(const struct endpoint_views *views, struct arena *arena,
+                         struct runtime_system_view *system);
+
+/* As far as one worker knows. */
+bool endpoint_view_serves(const struct engine_endpoint_view *view);
 
 bool view_init(struct view *view);
 void view_done(struct view *view);

@@ -126,11 +126,29 @@ struct runtime_listener_view {
     bool is_admin;
 };
 
+/* Workers dial, eject and break for themselves: what one of them thinks needn't be what the next one does. */
+struct runtime_endpoint_view {
+    /* Its name without the system; the worst state; sums of all workers, but `failures` and `circuit`: the worst. */
+    struct engine_endpoint_view sum;
+    struct slice system;
+    struct slice why;
+    const char *state; /* engine_endpoint_state_name(), or `unreachable`: dials fail */
+    uint32_t severity; /* of that state; 0: up */
+    uint32_t serving; /* workers that would send to it */
+    uint32_t ejected; /* workers that have ejected it */
+    uint32_t workers; /* that have told of it; 0: none yet */
+};
+
 struct runtime_system_view {
     struct engine_system_view sum; /* over all workers; `endpoints` and `sessions_max` as configured */
-    uint64_t sessions_max;         /* 0: doesn't accept */
-    uint64_t p50_ns, p99_ns;       /* of deliveries since start; 0: none yet */
-    struct slice state;            /* up, degraded, down, idle, offline */
+    uint64_t sessions_max; /* 0: doesn't accept */
+    uint64_t p50_ns, p99_ns; /* of deliveries since start; 0: none yet */
+    double out_per_second; /* delivered and replied */
+    uint32_t endpoints_serving; /* that some worker would send to */
+    uint32_t endpoints_fine; /* that every worker would */
+    const struct runtime_endpoint_view *endpoints;
+    size_t endpoint_count;
+    struct slice state; /* up, degraded, down, offline, sender */
 };
 
 struct runtime_connection_view {
@@ -159,6 +177,7 @@ struct runtime_snapshot {
     int64_t uptime_ns;
     struct wall started;
     uint32_t workers;
+    int64_t cpu_ns; /* of the process, since it began; -1: not known */
     struct slice digest; /* of the configuration */
     struct slice path;
     struct slice environment;

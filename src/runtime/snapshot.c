@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "platform/clock.h"
+#include "platform/process.h"
 #include "runtime/inner.h"
 
 #define SNAPSHOT_MAX (64u << 20)
@@ -55,11 +56,11 @@ static struct slice state_of(const struct runtime_system_view *system) {
     const struct engine_system_view *sum = &system->sum;
     if (sum->sessions > 0)
         return SLICE_OF("up");
-    if (sum->endpoints == 0)
+    if (sum->endpoints == 0 && system->endpoint_count == 0)
         return system->sessions_max ? SLICE_OF("offline") : SLICE_OF("sender");
-    if (sum->endpoints_failing == 0)
+    if (system->endpoints_fine == system->endpoint_count)
         return SLICE_OF("up");
-    return sum->endpoints_failing < sum->endpoints ? SLICE_OF("degraded") : SLICE_OF("down");
+    return system->endpoints_serving ? SLICE_OF("degraded") : SLICE_OF("down");
 }
 
 static struct runtime_system_view *find_system(struct runtime_system_view *systems, size_t count, struct slice name) {
@@ -126,7 +127,8 @@ static bool add_connections(struct runtime_snapshot *out, const struct view *vie
     return true;
 }
 
-static bool add_worker(struct runtime_snapshot *out, struct runtime_system_view *systems, struct view *view) {
+static bool add_worker(struct runtime_snapshot *out, struct runtime_system_view *systems,
+                       struct endpoint_views *endpoints, struct view *view) {
     pthread_mutex_lock(&view->lock);
     add_totals(&out->totals, &view->totals);
     for (size_t i = 0; i < view->system_count; i++) {
@@ -135,8 +137,10 @@ static bool add_worker(struct runtime_snapshot *out, struct runtime_system_view 
             find_system(systems, out->system_count, slice_make(one->name, one->view.name.size));
         if (sum)
             add_system(&sum->sum, &one->view);
+        if (sum)
+            sum->out_per_second += one->out_per_second;
     }
-    bool ok = add_connections(out, view);
+    bool ok = add_connections(out, view) && endpoint_views_add(endpoints, &out->arena, view);
     pthread_mutex_unlock(&view->lock);
     return ok;
 }
@@ -168,6 +172,7 @@ struct runtime_snapshot *runtime_snapshot(struct runtime *runtime) {
     if (!out)
         return NULL;
     struct now now = platform_now();
+    struct endpoint_views endpoints = {0};
     arena_init(&out->arena, SNAPSHOT_MAX);
     out->state = runtime_state(runtime);
     out->is_ready = runtime_is_ready(runtime);
@@ -176,6 +181,7 @@ struct runtime_snapshot *runtime_snapshot(struct runtime *runtime) {
     out->uptime_ns = now.mono.ns - runtime->started.mono.ns;
     out->started = runtime->started.wall;
     out->workers = runtime->worker_count;
+    out->cpu_ns = process_cpu_ns();
     pthread_mutex_lock(&runtime->lock);
     const struct generation *generation = runtime->generation;
     out->name = copy(out, generation->config->name);
@@ -187,7 +193,9 @@ struct runtime_snapshot *runtime_snapshot(struct runtime *runtime) {
     bool ok = systems && add_listeners(out, generation);
     pthread_mutex_unlock(&runtime->lock);
     for (uint32_t i = 0; ok && i < runtime->worker_count; i++)
-        ok = add_worker(out, systems, &runtime->workers[i].view);
+        ok = add_worker(out, systems, &endpoints, &runtime->workers[i].view);
+    for (size_t i = 0; ok && i < out->system_count; i++)
+        ok = endpoint_views_give(&endpoints, &out->arena, &systems[i]);
     if (!ok) {
         runtime_snapshot_free(out);
         return NULL;

@@ -30,6 +30,7 @@ static void forget_plan(struct tally *tally) {
 }
 
 void tally_done(struct tally *tally) {
+    tally_endpoints_forget(tally);
     forget_plan(tally);
     metrics_free(tally->set);
     tally->set = NULL;
@@ -94,6 +95,7 @@ void tally_configure(struct tally *tally, const struct plan *plan) {
     static const struct engine_system_view nothing;
     for (size_t i = 0; i < tally->system_count; i++)
         set_gauges(tally, &tally->systems[i], &nothing, (struct mono){0});
+    tally_endpoints_forget(tally);
     forget_plan(tally);
     metrics_bound(tally->set, (uint32_t)config->telemetry.series);
     make_listeners(tally, plan);
@@ -355,4 +357,5 @@ void tally_publish(struct tally *tally, const struct engine *engine, struct mono
         engine_system_view(engine, i, &view);
         set_gauges(tally, &tally->systems[i], &view, now);
     }
+    tally_endpoints(tally, engine);
 }

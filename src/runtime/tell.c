@@ -170,7 +170,8 @@ void tell_exchange(struct worker *worker, const struct engine_exchange *exchange
 
 void tell_endpoint(struct worker *worker, const struct engine_endpoint_view *endpoint) {
     struct log_record record;
-    enum log_level level = endpoint->state == ENDPOINT_UP ? LOG_LEVEL_INFO : LOG_LEVEL_WARN;
+    bool is_fine = endpoint->state == ENDPOINT_UP || endpoint->by_hand != BY_HAND_UP;
+    enum log_level level = is_fine ? LOG_LEVEL_INFO : LOG_LEVEL_WARN;
     if (!pen_wants(&worker->pen, LOG_ROOM_ENGINE, level))
         return;
     log_record_init(&record, level, LOG_ROOM_ENGINE, worker_now(worker).wall, "endpoint changed");
@@ -178,5 +179,8 @@ void tell_endpoint(struct worker *worker, const struct engine_endpoint_view *end
     log_add_text(&record, "state", slice_from(engine_endpoint_state_name(endpoint->state)));
     if (endpoint->why[0])
         log_add_text(&record, "detail", slice_from(endpoint->why));
+    if (endpoint->has_weight)
+        log_add_u64(&record, "weight", endpoint->weight);
+    log_add_u64(&record, "worker", worker->index);
     pen_write(&worker->pen, &record);
 }

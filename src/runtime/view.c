@@ -1,4 +1,6 @@
 /* What a worker shows of itself: copied under a short lock a few times a second, read by whoever asks. */
+#include <stdio.h>
+
 #include "runtime/inner.h"
 
 bool view_init(struct view *view) {
@@ -11,13 +13,15 @@ void view_done(struct view *view) {
     if (!view->is_inited)
         return;
     memory_free(view->systems);
+    memory_free(view->endpoints);
     memory_free(view->connections);
     pthread_mutex_destroy(&view->lock);
 }
 
 static void copy_name(char *out, size_t room, struct slice name, struct slice *ret) {
     size_t size = name.size < room ? name.size : room;
-    memcpy(out, name.data, size);
+    if (size)
+        memcpy(out, name.data, size);
     *ret = slice_make(out, size);
 }
 
@@ -27,8 +31,20 @@ static bool reserve_systems(struct view *view, size_t count) {
     struct view_system *systems = memory_resize(view->systems, count * sizeof *systems);
     if (!systems)
         return false;
+    memset(systems + view->system_capacity, 0, (count - view->system_capacity) * sizeof *systems);
     view->systems = systems;
     view->system_capacity = count;
+    return true;
+}
+
+static bool reserve_endpoints(struct view *view, size_t count) {
+    if (count <= view->endpoint_capacity)
+        return true;
+    struct view_endpoint *endpoints = memory_resize(view->endpoints, count * sizeof *endpoints);
+    if (!endpoints)
+        return false;
+    view->endpoints = endpoints;
+    view->endpoint_capacity = count;
     return true;
 }
 
@@ -63,6 +79,61 @@ static void show_connection(const struct worker *worker, struct view_connection 
     copy_name(out->name, sizeof out->name, c->setup->name, &out->view.name);
 }
 
+/* Path and query may hold secrets, and so may what stands before the host. */
+static struct slice place_of(struct slice url) {
+    size_t scheme = 0;
+    while (scheme + 3 <= url.size && memcmp(url.data + scheme, "://", 3) != 0)
+        scheme++;
+    struct slice rest = slice_skip(url, scheme + 3);
+    rest = slice_head(rest, slice_find(rest, '/'));
+    rest = slice_head(rest, slice_find(rest, '?'));
+    if (slice_find(rest, '@') < rest.size)
+        return slice_make("", 0);
+    return slice_make(url.data, (size_t)(rest.data + rest.size - url.data));
+}
+
+static void show_endpoint(struct view_endpoint *out) {
+    (void)snprintf(out->why, sizeof out->why, "%s", out->view.why);
+    copy_name(out->name, sizeof out->name, out->view.name, &out->view.name);
+    copy_name(out->place, sizeof out->place, place_of(out->view.url), &out->view.url);
+    copy_name(out->zone, sizeof out->zone, out->view.zone, &out->view.zone);
+}
+
+static void publish_endpoints(struct view *view, const struct engine *engine) {
+    size_t systems = engine_system_count(engine), count = 0;
+    for (size_t i = 0; i < systems; i++)
+        count += engine_endpoint_count(engine, i);
+    view->endpoint_count = 0;
+    if (!reserve_endpoints(view, count))
+        return;
+    for (size_t i = 0; i < systems; i++)
+        for (size_t k = 0; k < engine_endpoint_count(engine, i); k++) {
+            struct view_endpoint *out = &view->endpoints[view->endpoint_count++];
+            engine_endpoint_view(engine, i, k, &out->view);
+            show_endpoint(out);
+        }
+}
+
+static void set_rate(struct view_system *out, bool is_same, struct mono now) {
+    uint64_t total = out->view.endings[ENDING_DELIVERED] + out->view.endings[ENDING_REPLIED];
+    int64_t passed = now.ns - out->out_at.ns;
+    if (is_same && out->out_at.ns && passed < NS_PER_S)
+        return;
+    bool is_known = is_same && out->out_at.ns && total >= out->out;
+    out->out_per_second = is_known ? (double)(total - out->out) * 1e9 / (double)passed : 0;
+    out->out = total;
+    out->out_at = now;
+}
+
+static void publish_system(struct view_system *out, const struct engine *engine, size_t index,
+                           struct mono now) {
+    struct slice before = slice_make(out->name, out->view.name.size);
+    engine_system_view(engine, index, &out->view);
+    bool is_same = slice_equal(before, out->view.name);
+    copy_name(out->name, sizeof out->name, out->view.name, &out->view.name);
+    set_rate(out, is_same, now);
+}
+
 void view_publish(struct worker *worker) {
     struct view *view = &worker->view;
     struct net *net = engine_net(worker->engine);
@@ -74,11 +145,9 @@ void view_publish(struct worker *worker) {
     view->totals = *engine_totals(worker->engine);
     view->totals.connections = net->open.count;
     view->system_count = reserve_systems(view, systems) ? systems : 0;
-    for (size_t i = 0; i < view->system_count; i++) {
-        struct view_system *out = &view->systems[i];
-        engine_system_view(worker->engine, i, &out->view);
-        copy_name(out->name, sizeof out->name, out->view.name, &out->view.name);
-    }
+    for (size_t i = 0; i < view->system_count; i++)
+        publish_system(&view->systems[i], worker->engine, i, now);
+    publish_endpoints(view, worker->engine);
     view->connection_count = reserve_connections(view, connections) ? connections : 0;
     struct list_node *node = list_first(&net->open);
     for (size_t i = 0; i < view->connection_count && node; i++, node = list_next(&net->open, node))

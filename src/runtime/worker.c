@@ -464,6 +464,7 @@ void worker_configure(struct worker *worker, struct generation *generation, stru
     change->tls = NULL;
     worker_input(worker, &input);
     tally_configure(&worker->tally, generation->plan);
+    tally_endpoints(&worker->tally, worker->engine);
     loop_busy_poll(worker->loop, generation->config->busy_poll_ns);
     struct generation *old = worker->generation;
     worker->generation = generation;

@@ -101,6 +101,8 @@ static const char *type_name(const struct metric_row *row, enum exposition_forma
     case METRIC_TYPE_GAUGE:
     case METRIC_TYPE_GAUGE_MAX:
     case METRIC_TYPE_TIME:
+    case METRIC_TYPE_STATE_MIN:
+    case METRIC_TYPE_STATE_MAX:
         return "gauge";
     case METRIC_TYPE_HISTOGRAM:
         return "histogram";

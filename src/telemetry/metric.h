@@ -12,7 +12,10 @@ enum metric_type {
     METRIC_TYPE_COUNTER,   /* workers are summed */
     METRIC_TYPE_GAUGE,     /* workers are summed */
     METRIC_TYPE_GAUGE_MAX, /* the greatest of all workers */
-    METRIC_TYPE_TIME,      /* a gauge that is a point in time: the latest of all workers; 0 is none, and not shown */
+    METRIC_TYPE_TIME, /* a gauge that is a point in time: the latest of all workers; 0 is none, and not shown */
+    /* Gauges that are kept one higher than they are: 0 is none, and not shown. */
+    METRIC_TYPE_STATE_MIN, /* the least of the workers that have one */
+    METRIC_TYPE_STATE_MAX, /* the greatest */
     METRIC_TYPE_HISTOGRAM, /* workers are merged */
     METRIC_TYPE_INFO,      /* always 1: says something by its labels */
 };
@@ -58,6 +61,14 @@ enum metric_unit {
       "Attempts that failed and were the last, by what forbade another.") \
     X(HEALTH_CHECKS, COUNTER, "intertie_health_checks", NONE, "system", "result", NULL, \
       "Endpoints that were asked whether they are well, by what came of it.") \
+    X(ENDPOINT_UP, STATE_MIN, "intertie_endpoint_up", NONE, "system", "endpoint", NULL, \
+      "1: every worker would send to it, 0: some would not, for whatever reason.") \
+    X(ENDPOINT_EJECTED, STATE_MAX, "intertie_endpoint_ejected", NONE, "system", "endpoint", NULL, \
+      "1: some worker has ejected it.") \
+    X(ENDPOINT_IN_FLIGHT, GAUGE, "intertie_endpoint_in_flight", NONE, "system", "endpoint", NULL, \
+      "Messages that are on their way to it.") \
+    X(CIRCUIT_STATE, STATE_MAX, "intertie_circuit_state", NONE, "system", "endpoint", NULL, \
+      "Its breaker, the worst of all workers: 0 closed, 1 half open, 2 open.") \
     X(RETRIES_WAITING, GAUGE, "intertie_retries_waiting", NONE, "system", NULL, NULL, \
       "Messages that wait for their next attempt.") \
     X(RETRY_BUDGET, GAUGE, "intertie_retry_budget_remaining", NONE, "system", NULL, NULL, \

@@ -190,8 +190,11 @@ static size_t collect(struct metrics_point *points, const struct metrics *set, u
         point->metric = (enum metric)info->key.data[0];
         point->key = info->key;
         point->value = (int64_t)atomic_load_explicit(&chunk->values[i % METRICS_CHUNK], memory_order_relaxed);
-        if (point->value == 0 && metric_row(point->metric)->type == METRIC_TYPE_TIME)
+        enum metric_type type = metric_row(point->metric)->type;
+        bool is_state = type == METRIC_TYPE_STATE_MIN || type == METRIC_TYPE_STATE_MAX;
+        if (point->value == 0 && (is_state || type == METRIC_TYPE_TIME))
             continue;
+        point->value -= is_state;
         filled++;
         point->hdr = chunk->hdrs[i % METRICS_CHUNK];
         read_labels(point);
@@ -212,7 +215,9 @@ static bool fold(struct metrics_point *into, const struct metrics_point *run, si
         if (i == 0)
             continue;
         enum metric_type type = metric_row(run->metric)->type;
-        if (type == METRIC_TYPE_GAUGE_MAX || type == METRIC_TYPE_TIME)
+        if (type == METRIC_TYPE_STATE_MIN)
+            total.value = total.value < run[i].value ? total.value : run[i].value;
+        else if (type == METRIC_TYPE_GAUGE_MAX || type == METRIC_TYPE_STATE_MAX || type == METRIC_TYPE_TIME)
             total.value = total.value > run[i].value ? total.value : run[i].value;
         else
             total.value = (int64_t)((uint64_t)total.value + (uint64_t)run[i].value);
