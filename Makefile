@@ -2,7 +2,7 @@
 # Variables: JOBS, PREFIX and DESTDIR (install), SEEDS, FUZZ_SECONDS, ROOM (check), ONLY, ROUNDS, SECONDS (bench).
 export JOBS PREFIX SEEDS FUZZ_SECONDS
 .DEFAULT_GOAL := help
-.PHONY: help deps build debug release tsan demo run test check fuzz bench bench-step profile bench-deps lint format coverage install clean
+.PHONY: help deps build debug release tsan demo run test check scenarios fuzz bench bench-step profile bench-deps lint format coverage install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-][a-z -]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "  %-22s %s\n", $$1, $$2}'
@@ -30,6 +30,10 @@ test: ## everything: all variants, live tests, seeds, fuzzing, lint
 check: ## the quick part, debug only; ROOM=base for one room
 	@tools/deps.sh build test
 	@tools/test.py check $(ROOM)
+
+scenarios: debug ## write the narratives of tests/scenarios anew, where a change of them is meant
+	@INTERTIE_SOURCE=$(CURDIR) INTERTIE_SCENARIOS_WRITE=1 setarch -R build/debug/src/test-simulation_scenario
+	@git diff --stat tests/scenarios
 
 fuzz: ## fuzz every target for FUZZ_SECONDS (60)
 	@tools/deps.sh build test

@@ -37,6 +37,8 @@ uint64_t endpoint_takes(const struct endpoint *e) {
 }
 
 static bool may_dial(struct engine *engine, const struct endpoint *e) {
+    if (e->failures && e->connections > e->open) /* one finds out for all */
+        return false;
     return !e->removed && choice_serves(engine, e) && e->plan->config->enabled && e->connections - e->retiring < connections_max(e) &&
            mono_due(e->next_dial, engine->now.mono) && endpoint_wants_dial(e, engine->now.mono);
 }
@@ -127,11 +129,38 @@ void endpoint_start(struct engine *engine, struct endpoint *e) {
     }
 }
 
+/* Whether turns go among those of its system that are connected, and it isn't: with little to do nobody would dial it. */
+static bool is_left_out(const struct endpoint *e) {
+    return e->connections == 0 && !e->removed && !e->system->recipient.choice && !e->plan->protocol->keeps_open &&
+           !e->plan->protocol->is_datagram;
+}
+
+/* One of several was dialled: the next one is. So all are in the end, one after the other. */
+static void dial_next(struct engine *engine, const struct endpoint *e) {
+    const struct system *system = e->system;
+    for (size_t i = 0; i < system->endpoint_count; i++) {
+        struct endpoint *other = system->endpoints[i];
+        if (other == e || !is_left_out(other) || !may_dial(engine, other))
+            continue;
+        timer_set(engine, &other->redial, engine->now.mono);
+        return;
+    }
+}
+
+static bool is_in_use(const struct system *system) {
+    for (size_t i = 0; i < system->endpoint_count; i++)
+        if (system->endpoints[i]->open)
+            return true;
+    return false;
+}
+
 void endpoint_opened(struct engine *engine, struct endpoint *e) {
     e->open++;
     e->failures = 0;
     e->next_dial = (struct mono){0};
     endpoint_consented(engine, e);
+    if (e->system->endpoint_count > 1)
+        dial_next(engine, e);
 }
 
 void endpoint_closed(struct engine *engine, struct endpoint *e, const struct connection *c, bool was_open) {
@@ -144,8 +173,14 @@ void endpoint_closed(struct engine *engine, struct endpoint *e, const struct con
         return;
     }
     endpoint_leave(engine, e);
+    /* It was dialled along with one that has failed already, which says how long to stay away. */
+    bool is_same = !mono_due(e->next_dial, engine->now.mono);
     if (!was_open && c->reason == STATUS_GOING_AWAY) {
         /* it was told to, and nothing was learnt */
+    } else if (!was_open && is_same) {
+        endpoint_result(engine, e, RESULT_UNREACHABLE, -1);
+        e->last_failed = engine->now.mono;
+        fail_askers(engine, e->system);
     } else if (!was_open) {
         int64_t delay = BACKOFF_BASE_NS << (e->failures < 7 ? e->failures : 7);
         if (delay > BACKOFF_MAX_NS)
@@ -165,7 +200,10 @@ void endpoint_closed(struct engine *engine, struct endpoint *e, const struct con
     hand_rests(engine, e);
     if (!hand_allows(e))
         return;
-    if (pool_is_short(e) ||
+    if (e->system->endpoint_count > 1 && !was_open)
+        dial_next(engine, e);
+    bool is_lost = c->reason != STATUS_IDLE_TIMEOUT && is_left_out(e) && is_in_use(e->system);
+    if (is_lost || pool_is_short(e) ||
         (e->connections == 0 && (e->plan->protocol->keeps_open || e->system->recipient.queued ||
                                  e->system->recipient.proxies.count)))
         timer_set(engine, &e->redial, e->next_dial);
@@ -227,6 +265,8 @@ void endpoint_redial(struct engine *engine, struct endpoint *e) {
         return;
     if (r->queued || r->waiting || r->proxies.count)
         recipient_wake(engine, &e->system->recipient);
+    else if (is_left_out(e) && may_dial(engine, e) && is_in_use(e->system))
+        dial(engine, e);
     else
         endpoint_start(engine, e);
 }

@@ -2,6 +2,7 @@
 #include "simulation/actor.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/memory.h"
@@ -32,7 +33,8 @@ static void push_out(struct actor *a) {
     while (a->connection && a->outbox_count && connection_has_room(a->connection)) {
         struct message *message = a->outbox[a->outbox_first];
         uint64_t token = next_token(a->connection);
-        struct protocol_send options = {.token = token, .attempt = 1, .asks = message_kind_asks(message->kind)};
+        struct protocol_send options = {
+            .token = token, .attempt = 1, .asks = message_kind_asks(message->kind)};
         enum status status = connection_send(a->connection, message, NULL, &options);
         ASSERT(status == STATUS_OK);
         a->outbox_first++;
@@ -62,8 +64,8 @@ void actor_send(struct actor *a, const struct message *message) {
     push_out(a);
 }
 
-void actor_send_new(struct actor *a, const char *kind, const char *type, const char *target, const char *id, int priority,
-                    const char *key, const char *data) {
+void actor_send_new(struct actor *a, const char *kind, const char *type, const char *target, const char *id,
+                    int priority, const char *key, const char *data) {
     uint8_t bytes[2048];
     char source[80], digit[2] = {(char)('0' + priority), 0};
     struct buffer extra;
@@ -143,20 +145,61 @@ static void answer(struct actor *a, struct connection *c, uint64_t token, const 
     actor_send(a, &reply);
 }
 
-static void on_message(void *connection, uint64_t token, struct message *message, uint64_t reply_to) {
-    struct connection *c = connection;
-    struct actor *a = actor_of(c);
-    (void)reply_to;
-    world_tell(a->party.world, "%s gets %.*s %.*s %.*s", a->script.name,
-               SLICE_ARG(message_kind_name((enum message_kind)message->kind)), SLICE_ARG(message_text(message, ATTRIBUTE_TYPE)),
-               SLICE_ARG(message_text(message, ATTRIBUTE_ID)));
-    if (a->script.mute)
-        return;
-    if (a->script.retry_percent && rng_below(world_rng(a->party.world), 100) < a->script.retry_percent) {
-        connection_settle(c, token, token, STATUS_OVERLOADED, 10);
-        return;
+/* -- work -- */
+
+static bool work_is_earlier(const struct actor_work *x, const struct actor_work *y) {
+    return x->until.ns != y->until.ns ? x->until.ns < y->until.ns : x->order < y->order;
+}
+
+static void work_put(struct actor *a, const struct actor_work *work) {
+    if (a->work_count == a->work_capacity) {
+        a->work_capacity = a->work_capacity ? a->work_capacity * 2 : 64;
+        a->works = memory_resize(a->works, a->work_capacity * sizeof *a->works);
+        ASSERT(a->works);
     }
+    size_t i = a->work_count++;
+    for (; i > 0 && work_is_earlier(work, &a->works[(i - 1) / 2]); i = (i - 1) / 2)
+        a->works[i] = a->works[(i - 1) / 2];
+    a->works[i] = *work;
+}
+
+static struct actor_work work_take(struct actor *a) {
+    struct actor_work first = a->works[0], last = a->works[--a->work_count];
+    size_t i = 0, child;
+    while ((child = i * 2 + 1) < a->work_count) {
+        if (child + 1 < a->work_count && work_is_earlier(&a->works[child + 1], &a->works[child]))
+            child++;
+        if (!work_is_earlier(&a->works[child], &last))
+            break;
+        a->works[i] = a->works[child];
+        i = child;
+    }
+    if (a->work_count)
+        a->works[i] = last;
+    return first;
+}
+
+/* When a message that comes now is done: those that work take them one after the other. */
+static struct mono work_until(struct actor *a, struct mono now) {
+    const struct actor_script *s = &a->script;
+    int64_t takes = s->takes_min_ns + (int64_t)rng_below(world_rng(a->party.world),
+                                                         (uint64_t)(s->takes_max_ns - s->takes_min_ns) + 1);
+    if (s->at_once == 0)
+        return mono_after(now, takes);
+    uint32_t first = 0;
+    for (uint32_t i = 1; i < s->at_once; i++)
+        if (a->free_at[i].ns < a->free_at[first].ns)
+            first = i;
+    struct mono from = a->free_at[first].ns > now.ns ? a->free_at[first] : now;
+    return a->free_at[first] = mono_after(from, takes);
+}
+
+static void work_done(struct actor *a, struct connection *c, uint64_t token, struct message *message) {
     remember(a, message);
+    if (a->script.calls && a->script.calls->heard)
+        a->script.calls->heard(a->script.user, a, message, true, true);
+    if (!c)
+        return; /* it was done, and nobody is there to be told */
     if (a->script.answers && message_kind_asks(message->kind)) {
         if (!c->sink.terms.inline_reply)
             connection_settle(c, token, token, STATUS_OK, 0);
@@ -164,6 +207,46 @@ static void on_message(void *connection, uint64_t token, struct message *message
         return;
     }
     connection_settle(c, token, token, STATUS_OK, 0);
+}
+
+static void works_done(struct actor *a, struct mono now) {
+    while (a->work_count && mono_due(a->works[0].until, now)) {
+        struct actor_work work = work_take(a);
+        struct connection *c = net_find(&a->net, work.connection);
+        work_done(a, c && c->status == CONNECTION_OPEN ? c : NULL, work.token, work.message);
+        message_unref(work.message);
+    }
+}
+
+static void on_message(void *connection, uint64_t token, struct message *message, uint64_t reply_to) {
+    struct connection *c = connection;
+    struct actor *a = actor_of(c);
+    (void)reply_to;
+    if (!a->script.quiet)
+        world_tell(a->party.world, "%s gets %.*s %.*s %.*s", a->script.name,
+                   SLICE_ARG(message_kind_name((enum message_kind)message->kind)),
+                   SLICE_ARG(message_text(message, ATTRIBUTE_TYPE)),
+                   SLICE_ARG(message_text(message, ATTRIBUTE_ID)));
+    bool refused = !a->script.mute && a->script.retry_percent &&
+                   rng_below(world_rng(a->party.world), 100) < a->script.retry_percent;
+    if (a->script.calls && a->script.calls->heard)
+        a->script.calls->heard(a->script.user, a, message, !refused, false);
+    uint32_t retry_ms = a->script.retry_ms ? a->script.retry_ms : 10;
+    if (refused)
+        connection_settle(c, token, token, STATUS_OVERLOADED, retry_ms == ACTOR_RETRY_UNSAID ? 0 : retry_ms);
+    if (refused || a->script.mute)
+        return;
+    if (a->script.takes_max_ns == 0) {
+        work_done(a, c, token, message);
+        return;
+    }
+    struct actor_work work = {.until = work_until(a, a->net.now.mono),
+                              .order = ++a->arrivals,
+                              .connection = c->handle,
+                              .token = token,
+                              .message = message_keep(message, NULL)};
+    ASSERT(work.message);
+    work_put(a, &work);
 }
 
 static void on_outcome(void *connection, uint64_t first, uint64_t last, struct protocol_outcome outcome) {
@@ -174,14 +257,18 @@ static void on_outcome(void *connection, uint64_t first, uint64_t last, struct p
             i++;
             continue;
         }
-        if (outcome.verdict == VERDICT_ACCEPTED) {
+        bool accepted = outcome.verdict == VERDICT_ACCEPTED;
+        if (a->script.calls && a->script.calls->settled)
+            a->script.calls->settled(a->script.user, a, f->message, accepted ? STATUS_OK : outcome.status);
+        if (accepted) {
             a->accepted++;
             bool put = map_put(&a->accepted_ids, message_text(f->message, ATTRIBUTE_ID), f->message);
             ASSERT(put);
         } else {
             a->refused++;
-            world_tell(a->party.world, "%s is refused %.*s: %s", a->script.name,
-                       SLICE_ARG(message_text(f->message, ATTRIBUTE_ID)), status_reason(outcome.status));
+            if (!a->script.quiet)
+                world_tell(a->party.world, "%s is refused %.*s: %s", a->script.name,
+                           SLICE_ARG(message_text(f->message, ATTRIBUTE_ID)), status_reason(outcome.status));
             message_unref(f->message);
         }
         a->flights[i] = a->flights[--a->flight_count];
@@ -198,7 +285,8 @@ static enum status on_hello(void *connection, const struct protocol_hello *hello
     return STATUS_OK;
 }
 
-static enum status on_subscribe(void *connection, const struct protocol_subscription *sub, struct message_fault *fault) {
+static enum status on_subscribe(void *connection, const struct protocol_subscription *sub,
+                                struct message_fault *fault) {
     (void)connection;
     (void)sub;
     *fault = (struct message_fault){.status = STATUS_NOT_SUPPORTED};
@@ -282,6 +370,9 @@ static void input(struct party *party, struct engine_input *in, struct now now) 
     a->net.now = now;
     switch (in->kind) {
     case INPUT_OPENED:
+        in->ret_connection = 0;
+        if (a->dead)
+            break;
         c = net_accept(&a->net, a->script.protocol, &a->script.setup, 0, in->peer, now);
         in->ret_connection = c ? c->handle : 0;
         break;
@@ -319,16 +410,21 @@ static void finish(struct party *party, struct now now, struct engine_actions *r
     struct actor *a = (struct actor *)(void *)party;
     a->net.now = now;
     net_tick(&a->net, now);
+    if (a->work_count)
+        works_done(a, now.mono);
     for (int i = 0; i < 16 && a->net.dirty.count; i++)
         net_settle(&a->net, now);
-    bool dials = a->script.keeps_dialled && a->net.count == 0 && a->script.setup.role == PROTOCOL_DIALLED;
+    bool dials =
+        !a->dead && a->script.keeps_dialled && a->net.count == 0 && a->script.setup.role == PROTOCOL_DIALLED;
     if (dials && mono_due(a->party.due, now.mono))
         actor_dial(a);
     *ret = (struct engine_actions){0};
     ret->net = net_finish(&a->net, now, &ret->net_count);
     ret->due = net_due(&a->net);
-    if (a->script.keeps_dialled && a->net.count == 0)
+    if (!a->dead && a->script.keeps_dialled && a->net.count == 0)
         ret->due = mono_after(now.mono, REDIAL_NS);
+    if (a->work_count && a->works[0].until.ns < ret->due.ns)
+        ret->due = a->works[0].until;
 }
 
 static struct slice address(struct party *party, uint64_t place, const struct protocol **ret_protocol) {
@@ -356,12 +452,16 @@ static void free_actor(struct party *party) {
         message_unref(a->newest);
     map_done(&a->accepted_ids);
     map_done(&a->got);
+    while (a->work_count)
+        message_unref(work_take(a).message);
+    memory_free(a->works);
     memory_free(a->outbox);
     memory_free(a->flights);
     memory_free(a);
 }
 
-static const struct party_calls party_calls = {.input = input, .finish = finish, .address = address, .free = free_actor};
+static const struct party_calls party_calls = {
+    .input = input, .finish = finish, .address = address, .free = free_actor};
 
 struct actor *actor_new(struct world *world, const struct actor_script *script) {
     struct actor *a = memory_new(sizeof *a);
@@ -382,6 +482,26 @@ struct actor *actor_new(struct world *world, const struct actor_script *script) 
         world_poke(world, &a->party);
     }
     return a;
+}
+
+void actor_kill(struct actor *a) {
+    a->dead = true;
+    while (a->work_count)
+        message_unref(work_take(a).message);
+    memset(a->free_at, 0, sizeof a->free_at);
+    world_unlisten(a->party.world, &a->party);
+    world_cut(a->party.world, &a->party);
+}
+
+void actor_start(struct actor *a) {
+    a->dead = false;
+    if (a->script.setup.role == PROTOCOL_ACCEPTED) {
+        world_listen(a->party.world, &a->party, a->script.address, 0, a->script.protocol->is_datagram);
+        return;
+    }
+    a->net.now = world_now(a->party.world);
+    actor_dial(a);
+    world_poke(a->party.world, &a->party);
 }
 
 const struct actor_got *actor_got(const struct actor *a, struct slice id) {

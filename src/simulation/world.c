@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "simulation/events.h"
 
 #define PARTIES_MAX 64
 #define LISTENS_MAX 128
@@ -27,23 +28,8 @@ struct link {
     bool open; /* both sides know each other */
     bool cut;
     bool datagrams;
+    uint32_t pending; /* events that name it */
     struct address address;
-};
-
-enum event_kind { EVENT_WAKE, EVENT_CONNECT, EVENT_REFUSE, EVENT_DATA, EVENT_CLOSE, EVENT_MAIL };
-
-struct event {
-    struct mono at;
-    uint64_t order; /* among equal times: drawn, then counted */
-    enum event_kind kind;
-    struct party *party;
-    struct link *link;
-    int side; /* who receives */
-    uint32_t listener;
-    uint32_t from;
-    enum status status;
-    uint8_t *bytes;
-    uint32_t size;
 };
 
 struct listen {
@@ -64,10 +50,12 @@ struct world {
     uint32_t party_count;
     struct listen listens[LISTENS_MAX];
     uint32_t listen_count;
-    struct event *events; /* binary heap */
-    size_t event_count, event_capacity;
+    struct events events;
+    struct event *parked; /* what a hold keeps, in order */
+    size_t parked_count, parked_capacity;
     struct link **links;
-    size_t link_count, link_capacity;
+    size_t link_count, link_capacity, sweep_at;
+    const struct party *acting;
     uint16_t next_port;
     struct mono mail_last[PARTIES_MAX][PARTIES_MAX];
     const char *(*check)(void *, struct party *);
@@ -131,42 +119,87 @@ void world_tell(struct world *world, const char *format, ...) {
 
 /* -- events -- */
 
-static bool earlier(const struct event *a, const struct event *b) {
-    return a->at.ns != b->at.ns ? a->at.ns < b->at.ns : a->order < b->order;
+static void push(struct world *world, struct event event) {
+    if (event.link)
+        event.link->pending++;
+    events_push(&world->events, &event);
 }
 
 static void schedule(struct world *world, struct event event) {
-    if (world->event_count == world->event_capacity) {
-        world->event_capacity = world->event_capacity ? world->event_capacity * 2 : 256;
-        world->events = memory_resize(world->events, world->event_capacity * sizeof *world->events);
-        ASSERT(world->events);
-    }
     event.order = (rng_next(&world->rng) & ~UINT64_C(0xffffffff)) | (world->counter++ & 0xffffffff);
-    size_t i = world->event_count++;
-    while (i > 0 && earlier(&event, &world->events[(i - 1) / 2])) {
-        world->events[i] = world->events[(i - 1) / 2];
-        i = (i - 1) / 2;
-    }
-    world->events[i] = event;
+    push(world, event);
 }
 
-static struct event take(struct world *world) {
-    struct event first = world->events[0], last = world->events[--world->event_count];
-    size_t i = 0;
-    for (;;) {
-        size_t child = i * 2 + 1;
-        if (child >= world->event_count)
-            break;
-        if (child + 1 < world->event_count && earlier(&world->events[child + 1], &world->events[child]))
-            child++;
-        if (!earlier(&world->events[child], &last))
-            break;
-        world->events[i] = world->events[child];
-        i = child;
+/* -- what is kept from a party -- */
+
+static bool is_held(const struct party *party, unsigned holds) {
+    return party && (party->held & holds);
+}
+
+static bool must_park(const struct event *event) {
+    const struct link *link = event->link;
+    if (!link)
+        return is_held(event->party, HOLD_FROZEN);
+    if (!link->datagrams && (is_held(link->ends[0].party, HOLD_AWAY) || is_held(link->ends[1].party, HOLD_AWAY)))
+        return true;
+    const struct party *to = link->ends[event->side].party;
+    switch (event->kind) {
+    case EVENT_DATA:
+        return is_held(to, HOLD_FROZEN | HOLD_DEAF) ||
+               (!link->datagrams && !link->ends[event->side].reading && link->ends[event->side].connection);
+    case EVENT_CLOSE:
+        return is_held(to, HOLD_FROZEN | HOLD_DEAF);
+    case EVENT_ACCEPT:
+        return is_held(to, HOLD_FROZEN);
+    case EVENT_CONNECT:
+    case EVENT_REFUSE:
+    case EVENT_WAKE:
+    case EVENT_MAIL:
+        break;
     }
-    if (world->event_count)
-        world->events[i] = last;
-    return first;
+    return false;
+}
+
+static void park(struct world *world, const struct event *event) {
+    if (world->parked_count == world->parked_capacity) {
+        world->parked_capacity = world->parked_capacity ? world->parked_capacity * 2 : 64;
+        world->parked = memory_resize(world->parked, world->parked_capacity * sizeof *world->parked);
+        ASSERT(world->parked);
+    }
+    if (event->link)
+        event->link->pending++;
+    world->parked[world->parked_count++] = *event;
+}
+
+/* What nothing keeps any more comes now, in the order in which it was kept and before all else of this moment. */
+static void unpark(struct world *world) {
+    size_t kept = 0;
+    for (size_t i = 0; i < world->parked_count; i++) {
+        struct event event = world->parked[i];
+        if (must_park(&event)) {
+            world->parked[kept++] = event;
+            continue;
+        }
+        event.at = world->now.mono;
+        event.order = world->counter++ & 0xffffffff;
+        push(world, event);
+        if (event.link)
+            event.link->pending--; /* it was counted twice */
+    }
+    world->parked_count = kept;
+}
+
+void world_hold(struct world *world, struct party *party, enum world_hold hold, bool on) {
+    party->held = on ? party->held | hold : party->held & ~(unsigned)hold;
+    if (on)
+        return;
+    unpark(world);
+    if (hold == HOLD_FROZEN)
+        schedule(world, (struct event){.at = world->now.mono, .kind = EVENT_WAKE, .party = party});
+}
+
+const struct party *world_acting(const struct world *world) {
+    return world->acting;
 }
 
 static int64_t delay(struct world *world) {
@@ -191,8 +224,12 @@ uint32_t world_add(struct world *world, struct party *party) {
 }
 
 void world_listen(struct world *world, struct party *party, struct slice address, uint32_t listener, bool datagrams) {
-    ASSERT(world->listen_count < LISTENS_MAX);
-    struct listen *listen = &world->listens[world->listen_count++];
+    uint32_t place = 0;
+    while (place < world->listen_count && world->listens[place].address.size)
+        place++;
+    world->listen_count += place == world->listen_count;
+    ASSERT(place < LISTENS_MAX);
+    struct listen *listen = &world->listens[place];
     ASSERT(address.size <= sizeof listen->text);
     *listen = (struct listen){.party = party, .listener = listener, .datagrams = datagrams};
     memcpy(listen->text, address.data, address.size);
@@ -228,7 +265,23 @@ static struct end *find_end(struct world *world, const struct party *party, uint
     return NULL;
 }
 
+/* Links that nobody knows any more. */
+static void sweep(struct world *world) {
+    size_t kept = 0;
+    for (size_t i = 0; i < world->link_count; i++) {
+        struct link *link = world->links[i];
+        if (link->ends[0].connection || link->ends[1].connection || link->pending)
+            world->links[kept++] = link;
+        else
+            memory_free(link);
+    }
+    world->link_count = kept;
+    world->sweep_at = kept * 2 + 64;
+}
+
 static struct link *new_link(struct world *world, struct party *party, uint64_t connection, bool datagrams) {
+    if (world->link_count >= world->sweep_at)
+        sweep(world);
     if (world->link_count == world->link_capacity) {
         world->link_capacity = world->link_capacity ? world->link_capacity * 2 : 64;
         world->links = memory_resize(world->links, world->link_capacity * sizeof(struct link *));
@@ -285,7 +338,8 @@ static void flush_datagrams(struct world *world, struct link *link, int side, st
     const struct chain_piece *piece;
     uint32_t count = 0;
     for (; (piece = chain_piece(&c->out, count)); count++) {
-        bool lost = chance(world, world->options.faults.drop_percent, 100) || link->ends[!side].connection == 0;
+        bool lost = chance(world, world->options.faults.drop_percent, 100) || link->ends[!side].connection == 0 ||
+                    is_held(link->ends[0].party, HOLD_AWAY) || is_held(link->ends[1].party, HOLD_AWAY);
         if (!lost)
             send_chunk(world, link, side, piece->block->data + piece->at, piece->size);
         else
@@ -370,6 +424,8 @@ static void carry_out(struct world *world, struct party *party, const struct net
         *again = true;
     } else if (action->kind == NET_READ) {
         end->reading = action->on;
+        if (action->on)
+            unpark(world);
     } else {
         closed_here(world, link, side);
     }
@@ -396,6 +452,10 @@ static void post(struct world *world, struct party *party, const struct engine_m
 
 static void turn(struct world *world, struct party *party) {
     bool again = true;
+    if (is_held(party, HOLD_FROZEN))
+        return;
+    const struct party *before = world->acting;
+    world->acting = party;
     for (int rounds = 0; again && rounds < 100; rounds++) {
         struct engine_actions actions;
         again = false;
@@ -417,8 +477,17 @@ static void turn(struct world *world, struct party *party) {
                                                                                        : world->now.mono.ns + 1000},
                                            .kind = EVENT_WAKE, .party = party});
     }
+    world->acting = before;
     if (world->check && !world->wrong)
         world->wrong = world->check(world->check_user, party);
+}
+
+/* An input of `party`, whose turn it then is. */
+static void give(struct world *world, struct party *party, struct engine_input *input) {
+    const struct party *before = world->acting;
+    world->acting = party;
+    party->calls->input(party, input, world->now);
+    world->acting = before;
 }
 
 void world_poke(struct world *world, struct party *party) {
@@ -427,52 +496,50 @@ void world_poke(struct world *world, struct party *party) {
 
 /* -- what happens -- */
 
+
+static void accept_link(struct world *world, struct event *event) {
+    struct link *link = event->link;
+    struct end *from = &link->ends[0], *to = &link->ends[1];
+    struct engine_input opened = {.kind = INPUT_OPENED, .listener = event->listener, .peer = &link->address};
+    give(world, to->party, &opened);
+    to->connection = opened.ret_connection;
+    if (from->connection == 0 && to->connection) /* it left while nobody came to the door */
+        schedule(world, (struct event){.at = mono_after(world->now.mono, 1000), .kind = EVENT_CLOSE, .link = link, .side = 1,
+                                       .status = STATUS_PEER_CLOSED});
+    if (to->connection == 0 && from->connection && !link->datagrams)
+        schedule(world, (struct event){.at = mono_after(world->now.mono, 1000), .kind = EVENT_CLOSE, .link = link, .side = 0,
+                                       .status = STATUS_RESET});
+}
+
 static void meet(struct world *world, struct event *event) {
     struct link *link = event->link;
     struct end *from = &link->ends[0], *to = &link->ends[1];
     if (from->connection == 0)
         return;
-    if (to->party) {
-        struct engine_input opened = {.kind = INPUT_OPENED, .listener = event->listener, .peer = &link->address};
-        to->party->calls->input(to->party, &opened, world->now);
-        to->connection = opened.ret_connection;
-    }
+    bool later = is_held(to->party, HOLD_FROZEN);
+    if (to->party && !later)
+        accept_link(world, event);
     link->open = true;
     struct engine_input connected = {.kind = INPUT_CONNECTED, .connection = from->connection, .peer = &link->address};
-    from->party->calls->input(from->party, &connected, world->now);
-    if (to->party) {
-        if (to->connection == 0 && !link->datagrams)
-            schedule(world, (struct event){.at = mono_after(world->now.mono, 1000), .kind = EVENT_CLOSE, .link = link,
-                                           .side = 0, .status = STATUS_RESET});
+    give(world, from->party, &connected);
+    if (later)
+        park(world, &(struct event){.kind = EVENT_ACCEPT, .link = link, .side = 1, .listener = event->listener});
+    else if (to->party)
         turn(world, to->party);
-    }
     turn(world, from->party);
 }
 
 static void arrive(struct world *world, struct event *event) {
     struct link *link = event->link;
     struct end *to = &link->ends[event->side], *from = &link->ends[!event->side];
-    if (!to->connection) {
-        from->flying -= event->size;
-        return;
-    }
-    if ((!to->reading || to->party->frozen) && !link->datagrams) { /* the receiver's socket is full */
-        event->at = mono_after(world->now.mono, NS_PER_MS / 4);
-        uint8_t *bytes = event->bytes;
-        event->bytes = NULL;
-        if (from->last.ns < event->at.ns)
-            from->last = event->at;
-        struct event later = *event;
-        later.bytes = bytes;
-        schedule(world, later);
-        return;
-    }
     from->flying -= event->size;
+    if (!to->connection)
+        return;
     world_hash_bytes(world, slice_make(event->bytes, event->size));
     struct engine_datagram datagram = {.bytes = slice_make(event->bytes, event->size), .from = link->address};
     struct engine_input input = {.kind = link->datagrams ? INPUT_DATAGRAMS : INPUT_BYTES, .connection = to->connection,
                                  .bytes = datagram.bytes, .datagrams = &datagram, .count = 1};
-    to->party->calls->input(to->party, &input, world->now);
+    give(world, to->party, &input);
     turn(world, to->party);
     if (from->connection && from->full) {
         flush(world, link, !event->side);
@@ -488,11 +555,11 @@ static void lose(struct world *world, struct event *event) {
     if (event->status == STATUS_PEER_CLOSED)
         input.kind = INPUT_ENDED;
     uint64_t connection = end->connection;
-    end->party->calls->input(end->party, &input, world->now);
+    give(world, end->party, &input);
     turn(world, end->party);
     if (input.kind == INPUT_ENDED && end->connection == connection) { /* a full close: what it still writes is lost */
         struct engine_input lost = {.kind = INPUT_CLOSED, .connection = connection, .status = STATUS_PEER_CLOSED};
-        end->party->calls->input(end->party, &lost, world->now);
+        give(world, end->party, &lost);
         end->connection = 0;
         turn(world, end->party);
     }
@@ -506,11 +573,15 @@ static void happen(struct world *world, struct event *event) {
     case EVENT_WAKE:
         if (party->due.ns > world->now.mono.ns)
             return; /* it was put off meanwhile */
-        party->calls->input(party, &input, world->now);
+        give(world, party, &input);
         turn(world, party);
         break;
     case EVENT_CONNECT:
         meet(world, event);
+        break;
+    case EVENT_ACCEPT:
+        accept_link(world, event);
+        turn(world, event->link->ends[1].party);
         break;
     case EVENT_REFUSE:
         event->side = 0;
@@ -525,23 +596,32 @@ static void happen(struct world *world, struct event *event) {
         break;
     case EVENT_MAIL:
         input = (struct engine_input){.kind = INPUT_MAIL, .from = event->from, .bytes = slice_make(event->bytes, event->size)};
-        party->calls->input(party, &input, world->now);
+        give(world, party, &input);
         turn(world, party);
         break;
     }
 }
 
 bool world_run(struct world *world, struct mono deadline, uint64_t events_max) {
-    while (world->event_count && world->events[0].at.ns <= deadline.ns && !world->wrong) {
+    while (world->events.count && world->events.all[0].at.ns <= deadline.ns && !world->wrong) {
         if (events_max-- == 0)
             return false;
-        struct event event = take(world);
+        struct event event = events_take(&world->events);
         if (event.at.ns > world->now.mono.ns) {
             world->now.wall.ns += event.at.ns - world->now.mono.ns;
             world->now.mono = event.at;
         }
-        happen(world, &event);
-        memory_free(event.bytes);
+        if (must_park(&event)) {
+            if (event.kind != EVENT_WAKE) /* it is woken when its hold ends */
+                park(world, &event);
+            else
+                memory_free(event.bytes);
+        } else {
+            happen(world, &event);
+            memory_free(event.bytes);
+        }
+        if (event.link)
+            event.link->pending--;
     }
     if (!world->wrong && deadline.ns != INT64_MAX && deadline.ns > world->now.mono.ns) {
         world->now.wall.ns += deadline.ns - world->now.mono.ns;
@@ -565,11 +645,14 @@ void world_cut(struct world *world, struct party *party) {
 void world_free(struct world *world) {
     for (uint32_t i = 0; i < world->party_count; i++)
         world->parties[i]->calls->free(world->parties[i]);
-    while (world->event_count)
-        memory_free(take(world).bytes);
+    while (world->events.count)
+        memory_free(events_take(&world->events).bytes);
+    for (size_t i = 0; i < world->parked_count; i++)
+        memory_free(world->parked[i].bytes);
+    memory_free(world->parked);
     for (size_t i = 0; i < world->link_count; i++)
         memory_free(world->links[i]);
     memory_free(world->links);
-    memory_free(world->events);
+    memory_free(world->events.all);
     memory_free(world);
 }

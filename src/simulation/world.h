@@ -30,7 +30,14 @@ struct party {
     uint32_t node;   /* engines of one node share it; else UINT32_MAX */
     uint32_t worker; /* of an engine */
     struct mono due;
-    bool frozen; /* gets nothing until thawed */
+    unsigned held; /* set of HOLD_ */
+};
+
+/* What keeps from a party what is meant for it; it is kept for it in order, and comes when the hold ends. */
+enum world_hold {
+    HOLD_FROZEN = 1, /* as by SIGSTOP: its kernel takes connections and fills buffers, nothing in it runs */
+    HOLD_DEAF = 2,   /* it reads nothing, and else goes on */
+    HOLD_AWAY = 4,   /* no packet passes between it and others; datagrams are lost */
 };
 
 struct world_faults {
@@ -66,6 +73,9 @@ void world_unlisten(struct world *world, struct party *party);
 void world_poke(struct world *world, struct party *party);
 /* Runs what is due until `deadline` or until nothing happens any more; false at the limit of events. */
 bool world_run(struct world *world, struct mono deadline, uint64_t events_max);
+void world_hold(struct world *world, struct party *party, enum world_hold hold, bool on);
+/* Whose turn it is; NULL: nobody's. */
+const struct party *world_acting(const struct world *world);
 /* Cuts every link of `party` (or all, NULL). */
 void world_cut(struct world *world, struct party *party);
 /* Adds a line with the time before it. */
