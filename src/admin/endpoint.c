@@ -36,6 +36,7 @@ void write_endpoint(struct json_write *json, const struct runtime_endpoint_view 
     json_write_object(json);
     json_write_member(json, "name", sum->name);
     json_write_member(json, "url", sum->url);
+    json_write_member_text(json, "origin", sum->origin);
     json_write_member_text(json, "state", view->state);
     json_write_member(json, "why", view->why);
     member_time(json, "since", sum->since);

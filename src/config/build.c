@@ -452,8 +452,22 @@ static void build_endpoints(struct build *build, struct config_system *system, c
         return;
     for (const struct node *child = endpoints ? endpoints->first : NULL; child; child = child->next)
         build_endpoint(build, system, child, child->key, node);
-    if (node_get(node, SLICE_OF("url")))
+    system->is_bare = node_get(node, SLICE_OF("url")) != NULL;
+    if (system->is_bare)
         build_endpoint(build, system, node, SLICE_OF("main"), node);
+}
+
+/* What is known of endpoints before they are. With addresses for hosts, the name that was asked for is the one to show. */
+static void build_found(struct build *build, struct config_system *system, const struct node *node) {
+    const struct config_url url = {.host = system->discover.records == CONFIG_RECORDS_A ? system->discover.dns
+                                                                                        : SLICE_OF("")};
+    if (system->discover.dns.size == 0 && system->lease_ns == 0)
+        return;
+    system->found = take(build, 1, sizeof *system->found);
+    if (!system->found)
+        return;
+    *system->found = (struct config_endpoint){.credential = CONFIG_NONE, .enabled = true, .weight = 1};
+    build_dialled_tls(build, &system->found->tls, &url, NULL, node);
 }
 
 static void build_system(struct build *build, struct config_system *system, const struct node *node) {
@@ -483,6 +497,7 @@ static void build_system(struct build *build, struct config_system *system, cons
         system->source.items[system->source.count++] = keep(build, buffer_slice(&out));
     }
     build_endpoints(build, system, node);
+    build_found(build, system, node);
     build_policy(build, &system->policy, node);
     system->origins = build_origins(build, &system->policy_name, node);
 }

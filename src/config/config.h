@@ -9,6 +9,7 @@
 
 #include "base/address.h"
 #include "base/arena.h"
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/slice.h"
 #include "message/attribute.h"
@@ -62,6 +63,7 @@ struct config_attribute { /* an attribute with a value: `defaults` of a listener
 };
 
 enum config_format { CONFIG_FORMAT_AUTO, CONFIG_FORMAT_CLOUDEVENTS, CONFIG_FORMAT_RAW, CONFIG_FORMAT_REST };
+enum config_records { CONFIG_RECORDS_A, CONFIG_RECORDS_SRV };
 enum config_frame {
     CONFIG_FRAME_AUTO,
     CONFIG_FRAME_LINE,
@@ -399,7 +401,17 @@ struct config_system {
     struct slice name;
     struct config_endpoint *endpoints;
     size_t endpoint_count;
-    bool accept;       /* sessions may dial in */
+    bool is_bare; /* its endpoint is a bare `url` */
+    struct config_discover {
+        struct slice dns; /* empty: nothing is looked for */
+        struct slice url; /* of `{host}` and `{port}` */
+        enum config_records records;
+        int64_t every_ns; /* 0: as long as the records live */
+    } discover;
+    int64_t lease_ns; /* of endpoints that register; 0: none may */
+    struct config_endpoint *
+        found; /* what endpoints that are found or register have in common: all but name and URL; NULL: there are none */
+    bool accept; /* sessions may dial in */
     uint64_t sessions; /* at most so many */
     enum config_offline offline;
     struct config_texts source; /* prefixes that it may write in `source`; at least one */
@@ -588,6 +600,12 @@ struct config {
 };
 
 void config_free(struct config *config);
+
+/* Takes the URL of an endpoint apart, as config_load() does; *ret_url borrows from `text`. False with the words. */
+struct scalar_why;
+bool config_endpoint_url(struct slice text, struct config_url *ret_url, struct scalar_why *why);
+/* `text`, a `discover.url`, with these in the places of `{host}` and `{port}`; an IPv6 address gets its brackets. */
+enum status config_found_url(struct slice text, struct slice host, uint16_t port, struct buffer *out);
 
 /* Index by name, CONFIG_NONE when nobody has it. Linear: for edges, not for the message path. */
 uint32_t config_system_find(const struct config *config, struct slice name);

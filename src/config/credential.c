@@ -175,17 +175,25 @@ static void check_fields(struct work *work, const struct presenting *at, struct 
                        SCALAR_SHOWN(at->auth->text), SCALAR_SHOWN(field), child->key_at.line);
 }
 
-static void check_wire(struct work *work, const struct presenting *at, const struct node *endpoint) {
-    const struct node *url_node = node_get(endpoint, SLICE_OF("url"));
-    const struct node *entry = node_get(entries(work), at->auth->text), *value;
+/* Of a URL that is written there, or that of endpoints which are looked for. */
+static bool url_at(const struct work *work, const struct node *node, bool is_template,
+                   struct config_url *ret) {
     const struct schema *schema = schema_find(work->schema, SLICE_OF("systems.*.endpoints.*.url"));
-    enum config_credential_kind kind;
-    struct config_url url;
     struct scalar_why why;
     bool planned;
-    if (!url_node || url_node->kind != NODE_SCALAR || url_node->unknown || !schema || !schema->row ||
-        !entry || !kind_of(entry, &kind, &value) ||
-        !url_parse(url_node->text, URL_ENDPOINT, schema->row->values, &url, &planned, &why))
+    if (is_template)
+        return found_url(work, node, ret, &why);
+    return node && node->kind == NODE_SCALAR && !node->unknown && schema && schema->row &&
+           url_parse(node->text, URL_ENDPOINT, schema->row->values, ret, &planned, &why);
+}
+
+static void check_wire(struct work *work, const struct presenting *at, const struct node *endpoint,
+                       bool is_template) {
+    const struct node *url_node = node_get(endpoint, SLICE_OF("url"));
+    const struct node *entry = node_get(entries(work), at->auth->text), *value;
+    enum config_credential_kind kind;
+    struct config_url url;
+    if (!entry || !kind_of(entry, &kind, &value) || !url_at(work, url_node, is_template, &url))
         return;
     if (kind == CONFIG_CREDENTIAL_HMAC)
         work_error(work, at->auth->at, at->trail,
@@ -215,17 +223,21 @@ static void check_system(struct work *work, const struct node *system, const str
     const struct node *auth = node_get(system, SLICE_OF("auth")),
                       *endpoints = node_get(system, SLICE_OF("endpoints"));
     struct trail at_auth = {trail, SLICE_OF("auth")}, at_endpoints = {trail, SLICE_OF("endpoints")};
-    if (auth && auth->kind == NODE_SCALAR && !node_get(system, SLICE_OF("url")) && !endpoints)
+    const struct node *discover = node_get(system, SLICE_OF("discover"));
+    if (auth && auth->kind == NODE_SCALAR && !node_get(system, SLICE_OF("url")) && !endpoints && !discover &&
+        !node_get(system, SLICE_OF("register")))
         work_error(work, auth->key_at, &at_auth, "means nothing: this system is never dialled");
     if (auth && auth->kind == NODE_SCALAR)
-        check_wire(work, &(struct presenting){system, auth, &at_auth}, system);
+        check_wire(work, &(struct presenting){system, auth, &at_auth}, system, false);
+    if (auth && auth->kind == NODE_SCALAR && discover)
+        check_wire(work, &(struct presenting){system, auth, &at_auth}, discover, true);
     for (const struct node *child = endpoints && endpoints->kind == NODE_MAP ? endpoints->first : NULL; child;
          child = child->next) {
         struct trail name = {&at_endpoints, child->key}, own = {&name, SLICE_OF("auth")};
         const struct node *its = child->kind == NODE_MAP ? node_get(child, SLICE_OF("auth")) : NULL;
         struct presenting at = {system, its ? its : auth, its ? &own : &at_auth};
         if (at.auth && at.auth->kind == NODE_SCALAR)
-            check_wire(work, &at, child);
+            check_wire(work, &at, child, false);
     }
 }
 
@@ -313,6 +325,8 @@ static void refer_endpoints(const struct work *work, struct config *config, stru
         const struct node *own = node_get(node_get(endpoints, system->endpoints[i].name), SLICE_OF("auth"));
         system->endpoints[i].credential = own ? index_of(config, own) : common;
     }
+    if (system->found)
+        system->found->credential = common;
     system->envelope = index_of(config, node_get(node, SLICE_OF("envelope")));
 }
 

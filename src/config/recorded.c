@@ -135,10 +135,16 @@ static enum status glob_again(void *context, struct slice pattern, struct buffer
     return give(&kept, out, fault);
 }
 
-enum status config_load_again(struct slice recorded, struct config **ret_config, struct config_report *report) {
+enum status config_load_again(struct slice recorded, struct config **ret_config,
+                              struct config_report *report) {
+    return config_load_again_with(recorded, SLICE_OF(""), ret_config, report);
+}
+
+enum status config_load_again_with(struct slice recorded, struct slice set, struct config **ret_config,
+                                   struct config_report *report) {
     struct answerer answerer = {.in = unpack_from(recorded)};
     struct config_source source = {&answerer, read_again, look_up_again, glob_again};
-    struct slice sets[SETS_MAX];
+    struct slice sets[SETS_MAX + 1];
     struct slice path = unpack_slice(&answerer.in);
     struct config_options options = {.source = &source, .sets = sets};
     struct config *config = NULL;
@@ -149,6 +155,8 @@ enum status config_load_again(struct slice recorded, struct config **ret_config,
         return STATUS_PROTOCOL_ERROR;
     for (size_t i = 0; i < options.set_count; i++)
         sets[i] = unpack_slice(&answerer.in);
+    if (set.size)
+        sets[options.set_count++] = set;
     enum status status = config_load(&options, path, &config, report);
     if (answerer.is_off || !unpack_is_over(&answerer.in)) {
         if (status == STATUS_OK)

@@ -10,6 +10,10 @@
 enum status config_load_recorded(const struct config_options *options, struct slice path, struct buffer *out,
                                  struct config **ret_config, struct config_report *report);
 /* Loads what the former recorded. PROTOCOL_ERROR when `recorded` is no such thing. */
-enum status config_load_again(struct slice recorded, struct config **ret_config, struct config_report *report);
+enum status config_load_again(struct slice recorded, struct config **ret_config,
+                              struct config_report *report);
+/* The same with one more set laid over it, which must ask for nothing: `a/b/c=VALUE`. */
+enum status config_load_again_with(struct slice recorded, struct slice set, struct config **ret_config,
+                                   struct config_report *report);
 
 #endif

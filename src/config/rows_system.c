@@ -2,8 +2,8 @@
 #include "base/assert.h"
 #include "config/rows.h"
 
-#define P ROW_PLANNED
-#define SCHEMES "http|https|ws|wss|tcp|tls|intertie|intertie+tls|udp|!grpc|!grpcs|!mqtt|!mqtts|!nats|!kafka|!amqp|!amqps"
+#define SCHEMES \
+    "http|https|ws|wss|tcp|tls|intertie|intertie+tls|udp|!grpc|!grpcs|!mqtt|!mqtts|!nats|!kafka|!amqp|!amqps"
 
 static const struct config_row rows[] = {
     {"", ROW_GROUP, ROW_URL_SHORT, NULL, "A system; a URL alone is enough. `{}` only sends."},
@@ -14,11 +14,20 @@ static const struct config_row rows[] = {
     {"accept.sessions", ROW_COUNT, 0, "16", "So many at once.", .least = 1, .most = 1000000, .field = ROW_FIELD(config_system, sessions)},
     {"offline", ROW_ENUM, 0, "hold", "Nobody there: keep messages within queue and expiry, or refuse them at once.", .values = "hold|refuse",
      .field = ROW_FIELD(config_system, offline)},
-    {"discover.dns", ROW_TEXT, P, NULL, "Endpoints found in DNS."},
-    {"discover.url", ROW_TEMPLATE, P, NULL, "Their URL, of `{host}` and `{port}`."},
-    {"discover.type", ROW_ENUM, P, "srv", "Which records.", .values = "!a|!srv"},
-    {"discover.every", ROW_DURATION, P, "(DNS TTL)", "Ask so often."},
-    {"register.lease", ROW_DURATION, P, NULL, "Endpoints registered by API or session stay so long."},
+    {"discover", ROW_GROUP, 0, NULL, "More endpoints, found in DNS; at most 256."},
+    {"discover.dns", ROW_TEXT, 0, NULL, "The name that is asked for.",
+     .field = ROW_FIELD(config_system, discover.dns)},
+    {"discover.url", ROW_TEXT, 0, NULL, "Their URL, of `{host}` and, with srv, `{port}`.",
+     .field = ROW_FIELD(config_system, discover.url)},
+    {"discover.type", ROW_ENUM, 0, "srv", "Which records; a: addresses, IPv6 too.", .values = "a|srv",
+     .field = ROW_FIELD(config_system, discover.records)},
+    {"discover.every", ROW_DURATION, 0, "(DNS TTL)", "Ask so often.", .least = NS_PER_S,
+     .most = 24 * 3600 * NS_PER_S, .field = ROW_FIELD(config_system, discover.every_ns)},
+    {"register", ROW_GROUP, 0, NULL,
+     "More endpoints, which say themselves that they are there; at most 256."},
+    {"register.lease", ROW_DURATION, 0, NULL,
+     "They stay so long unless they say it again; sessions as long after their last heartbeat.",
+     .least = NS_PER_S, .most = 24 * 3600 * NS_PER_S, .field = ROW_FIELD(config_system, lease_ns)},
     {"source", ROW_TEXT, ROW_LIST, "(/systems/NAME)", "Prefixes that it may write in `source`."},
     {"stamp", ROW_BOOLEAN, 0, "false", "Add `authtype` and `authid` to what it gets.", .field = ROW_FIELD(config_system, stamp)},
     {"format", ROW_ENUM, 0, "cloudevents", "What it understands; raw: `data` only.", .values = "cloudevents|raw|rest",

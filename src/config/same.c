@@ -162,15 +162,19 @@ static bool same_rest(const struct config_system *a, const struct config_system 
     return true;
 }
 
-bool same_system(const struct config *before, uint32_t left, const struct config *after,
-                        uint32_t right) {
+static bool same_discover(const struct config_discover *a, const struct config_discover *b) {
+    return a->records == b->records && a->every_ns == b->every_ns && slice_equal(a->dns, b->dns) &&
+           slice_equal(a->url, b->url);
+}
+
+bool same_system(const struct config *before, uint32_t left, const struct config *after, uint32_t right) {
     const struct config_system *a = &before->systems[left], *b = &after->systems[right];
-    return same_rest(a, b) && a->accept == b->accept && a->sessions == b->sessions &&
-           a->offline == b->offline && same_texts(&a->source, &b->source) && a->stamp == b->stamp &&
-           a->format == b->format && a->mode == b->mode && a->encoding == b->encoding &&
-           a->frame == b->frame && same_cut(&a->cut, &b->cut) && a->reply == b->reply &&
-           a->greet.within_ns == b->greet.within_ns && slice_equal(a->greet.expect, b->greet.expect) &&
-           slice_equal(a->greet.send, b->greet.send) &&
+    return same_rest(a, b) && same_discover(&a->discover, &b->discover) && a->lease_ns == b->lease_ns &&
+           a->accept == b->accept && a->sessions == b->sessions && a->offline == b->offline &&
+           same_texts(&a->source, &b->source) && a->stamp == b->stamp && a->format == b->format &&
+           a->mode == b->mode && a->encoding == b->encoding && a->frame == b->frame &&
+           same_cut(&a->cut, &b->cut) && a->reply == b->reply && a->greet.within_ns == b->greet.within_ns &&
+           slice_equal(a->greet.expect, b->greet.expect) && slice_equal(a->greet.send, b->greet.send) &&
            memcmp(a->compress, b->compress, sizeof a->compress) == 0 &&
            same_websocket(&a->websocket, &b->websocket) && a->pool.max == b->pool.max &&
            a->pool.min == b->pool.min && a->pool.max_age_ns == b->pool.max_age_ns &&

@@ -240,9 +240,17 @@ static void check_webhook(struct work *work, const struct node *system, const st
 
 static unsigned schemes_of(const struct work *work, const struct node *system) {
     struct config_url url;
-    if (url_of(work, system, URL_ENDPOINT, "systems.*.url", &url))
-        return 1u << url.scheme;
+    const struct node *discover = node_get(system, SLICE_OF("discover"));
+    struct scalar_why why;
     unsigned schemes = 0;
+    if (node_get(system, SLICE_OF("register")))
+        return 0; /* whatever registers: judged then */
+    if (discover && !found_url(work, node_get(discover, SLICE_OF("url")), &url, &why))
+        return 0;
+    if (discover)
+        schemes |= 1u << url.scheme;
+    if (url_of(work, system, URL_ENDPOINT, "systems.*.url", &url))
+        return schemes | 1u << url.scheme;
     const struct node *endpoints = node_get(system, SLICE_OF("endpoints"));
     for (const struct node *endpoint = endpoints && endpoints->kind == NODE_MAP ? endpoints->first : NULL; endpoint; endpoint = endpoint->next) {
         if (!url_of(work, endpoint, URL_ENDPOINT, "systems.*.endpoints.*.url", &url))
@@ -284,6 +292,7 @@ void secure_all(struct work *work) {
         struct trail here = {&at_systems, child->key};
         if (child->kind != NODE_MAP)
             continue;
+        found_system(work, child, &here);
         check_batch(work, child, &here);
         check_webhook(work, child, &here);
         secure_system_tls(work, child, &here);

@@ -63,8 +63,15 @@ void health_values(struct work *work, const struct node *holder, const struct tr
 void rates_lay_lanes(struct config_policy *policy, const struct node *map);
 void rates_lane_name(struct work *work, const struct node *node, const struct trail *trail);
 /* casts.c: groups and broadcast. */
-void casts_listener(struct work *work, const struct node *listener, const struct config_url *url, const struct trail *trail);
-void casts_system(struct work *work, const struct node *system, const struct config_url *url, const struct trail *trail);
+void casts_listener(struct work *work, const struct node *listener, const struct config_url *url,
+                    const struct trail *trail);
+void casts_system(struct work *work, const struct node *system, const struct config_url *url,
+                  const struct trail *trail);
+/* found.c: endpoints that are looked for, or register. */
+void found_system(struct work *work, const struct node *system, const struct trail *trail);
+/* The URL that `discover.url` stands for, with a host and a port in their places; false where it stands for none. */
+bool found_url(const struct work *work, const struct node *text, struct config_url *ret_url,
+               struct scalar_why *why);
 /* refer_rest.c: REST routes, systems that are REST services. */
 void refer_rest_route(struct work *work, const struct node *route, const struct trail *trail);
 void refer_rest_system(struct work *work, const struct node *system, const struct trail *trail);

@@ -63,13 +63,15 @@ static void set_active(struct engine *engine, struct choice *c, struct outlet *o
     struct endpoint *e = outlet->endpoint;
     struct balance_place place = place_of(engine, c, outlet);
     bool is_active = serves && (!e || fitness_may_send(e));
-    if (e && is_active && !place.is_active) {
+    if (e && is_active && !e->fitness.serves) {
         e->fitness.since = engine->now.mono;
         place = place_of(engine, c, outlet);
     } else if (e && !is_active) {
         e->fitness.was_out = true;
     }
     place.is_active = is_active;
+    if (e)
+        e->fitness.serves = is_active;
     c->serving += is_active;
     balance_set(&c->balance, outlet->slot, place, engine->now.mono);
 }
@@ -330,7 +332,8 @@ void choice_ring(struct engine *engine, struct choice *c) {
 static bool is_wanted(const struct engine *engine, const struct system *system) {
     const struct config_policy *policy = &system->config->policy;
     bool wanted = policy->balance.by != BALANCE_ROUND_ROBIN || policy->balance.sticky_ns ||
-                  policy->outlier.on || policy->breaker.on;
+                  policy->outlier.on || policy->breaker.on ||
+                  (system->config->found && policy->slow_start.over_ns > 0);
     for (size_t i = 0; i < system->endpoint_count; i++) {
         const struct endpoint *e = system->endpoints[i];
         const struct config_endpoint *config = e->plan->config;

@@ -66,6 +66,7 @@ struct fitness {
     bool has_weight; /* set by hand */
     uint32_t weight; /* then */
     struct mono since; /* it serves */
+    bool serves; /* it may be sent to */
     bool was_out; /* it has not served all along: so it starts slowly */
     enum engine_endpoint_state told; /* the state that was told of last */
     struct wall changed; /* when that began; 0: it never changed */

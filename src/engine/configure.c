@@ -91,19 +91,30 @@ static struct endpoint *keep_endpoint(struct system *system, const struct plan_e
     return NULL;
 }
 
-/* Connections of an endpoint that is gone finish what they have. */
-static void retire(struct engine *engine, struct endpoint *e) {
-    e->removed = true;
-    choice_leave(engine, &e->outlet);
-    deadlines_clear(&engine->deadlines, &e->redial.deadline);
-    deadlines_clear(&engine->deadlines, &e->age.deadline);
-    probing_stop(engine, e);
-    deadlines_clear(&engine->deadlines, &e->paced.deadline);
-    if (e->connections == 0) {
-        endpoint_free(engine, e);
-        return;
+/* Who was found stays found where the new plan still has that; those that it names now are its own. */
+static void merge_found(struct engine *engine, struct system *system, struct system *fresh,
+                        const struct plan *plan, uint32_t index) {
+    size_t left = 0;
+    for (size_t i = 0; i < system->endpoint_count; i++)
+        left += system->endpoints[i] && system->endpoints[i]->found;
+    struct endpoint **all =
+        left ? memory_resize(fresh->endpoints, (fresh->endpoint_count + left + 1) * sizeof(struct endpoint *))
+             : NULL;
+    if (!all)
+        return; /* they go; who says that they are there says it again */
+    fresh->endpoints = all;
+    for (size_t i = 0; i < system->endpoint_count; i++) {
+        struct endpoint *e = system->endpoints[i];
+        struct found *f = e && e->found ? found_again(engine, plan, index, e->found) : NULL;
+        if (!f)
+            continue;
+        endpoint_replan(e, &f->plan);
+        found_leave(engine, e->found);
+        e->found = f;
+        e->plan = &f->plan;
+        system->endpoints[i] = NULL;
+        fresh->endpoints[fresh->endpoint_count++] = e;
     }
-    endpoint_empty(engine, e, true);
 }
 
 /* What the old system has is kept; for the rest it takes over what was made for the change. */
@@ -115,12 +126,15 @@ static void merge(struct engine *engine, struct system *system, struct system *f
             memory_free(fresh->endpoints[i]);
             fresh->endpoints[i] = kept;
             endpoint_replan(kept, wanted);
+            found_leave(engine, kept->found);
+            kept->found = NULL;
         }
         kept = fresh->endpoints[i];
         kept->plan = wanted;
         kept->system = system;
         kept->outlet.recipient = &system->recipient;
     }
+    merge_found(engine, system, fresh, plan, index);
     struct endpoint **old = system->endpoints;
     size_t old_count = system->endpoint_count;
     system->endpoints = fresh->endpoints; /* first: whoever hears of a dial that ends now looks at them */
@@ -130,7 +144,7 @@ static void merge(struct engine *engine, struct system *system, struct system *f
     forget_system(fresh);
     for (size_t i = 0; i < old_count; i++)
         if (old[i])
-            retire(engine, old[i]);
+            endpoint_retire(engine, old[i]);
     memory_free(old);
 }
 
@@ -153,7 +167,7 @@ static void remove_system(struct engine *engine, struct system *system) {
     proxy_end_waiting(engine, r, STATUS_SYSTEM_REMOVED);
     system->endpoint_count = 0; /* first: one that is freed must not be looked at when the next one ends */
     for (size_t i = 0; i < endpoint_count; i++)
-        retire(engine, system->endpoints[i]);
+        endpoint_retire(engine, system->endpoints[i]);
     endpoint_cut(engine, system, NULL,
                  STATUS_SYSTEM_REMOVED); /* those of endpoints that went before it, too */
     while (r->members.count) {
@@ -320,9 +334,11 @@ enum status configure(struct engine *engine, const struct plan *plan, struct eng
         }
     memory_free(gone);
     present_anew(engine);
+    found_sweep(engine);
     for (size_t i = 0; i < engine->system_count; i++) {
         for (size_t k = 0; k < engine->systems[i]->endpoint_count; k++) {
             struct endpoint *e = engine->systems[i]->endpoints[k];
+            e->position = (uint32_t)k;
             if (e->outlet.id == 0)
                 e->outlet.id = ++engine->outlet_ids;
             endpoint_return(engine, e);

@@ -44,7 +44,8 @@ static bool may_dial(struct engine *engine, const struct endpoint *e) {
 }
 
 uint64_t endpoint_place(const struct engine *engine, const struct endpoint *e) {
-    return (uint64_t)e->plan->system << 32 | (uint32_t)(e->plan - engine->plan->endpoints[e->plan->system]);
+    (void)engine;
+    return (uint64_t)e->plan->system << 32 | e->position;
 }
 
 static void dial(struct engine *engine, struct endpoint *e) {
@@ -214,7 +215,22 @@ void endpoint_free(struct engine *engine, struct endpoint *e) {
     deadlines_clear(&engine->deadlines, &e->age.deadline);
     probing_stop(engine, e);
     deadlines_clear(&engine->deadlines, &e->paced.deadline);
+    found_leave(engine, e->found);
     memory_free(e);
+}
+
+void endpoint_retire(struct engine *engine, struct endpoint *e) {
+    e->removed = true;
+    choice_leave(engine, &e->outlet);
+    deadlines_clear(&engine->deadlines, &e->redial.deadline);
+    deadlines_clear(&engine->deadlines, &e->age.deadline);
+    probing_stop(engine, e);
+    deadlines_clear(&engine->deadlines, &e->paced.deadline);
+    if (e->connections == 0) {
+        endpoint_free(engine, e);
+        return;
+    }
+    endpoint_empty(engine, e, true);
 }
 
 void endpoint_empty(struct engine *engine, struct endpoint *e, bool now) {

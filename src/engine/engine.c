@@ -49,6 +49,7 @@ struct engine *engine_new(const struct engine_options *options) {
     list_init(&engine->asks);
     list_init(&engine->probings);
     list_init(&engine->pumps);
+    list_init(&engine->found_before);
     list_init(&engine->settles);
     list_init(&engine->memos);
     map_init(&engine->moved, options->seed);
@@ -109,6 +110,7 @@ void engine_free(struct engine *engine) {
     if (engine->net.calls)
         net_finish(&engine->net, engine->now, &count);
     net_done(&engine->net);
+    found_done(engine);
     while (engine->spare_deliveries) {
         struct delivery *next = (struct delivery *)(void *)engine->spare_deliveries->node.next;
         memory_free(engine->spare_deliveries);
@@ -136,7 +138,7 @@ const struct plan *engine_plan(const struct engine *engine) {
 }
 
 const struct plan_endpoint *engine_place(const struct engine *engine, uint64_t place) {
-    return &engine->plan->endpoints[place >> 32][(uint32_t)place];
+    return engine->systems[place >> 32]->endpoints[(uint32_t)place]->plan;
 }
 
 static bool is_allowed(const struct plan_listener *listener, const struct address *peer) {
@@ -246,6 +248,9 @@ void engine_input(struct engine *engine, struct engine_input *input, struct now 
         break;
     case INPUT_HAND:
         hand_input(engine, input);
+        break;
+    case INPUT_FOUND:
+        found_input(engine, input);
         break;
     case INPUT_DRAIN:
         drain(engine);

@@ -111,6 +111,7 @@ struct engine_endpoint_view {
     uint32_t weight;   /* in force */
     uint32_t tier;
     struct slice zone;
+    const char *origin; /* config, dns, registered */
     uint32_t in_flight;
     uint32_t connections; /* open */
     uint32_t failures; /* dials in a row that failed */
@@ -169,6 +170,7 @@ enum engine_input_kind {
     INPUT_DRAIN, /* no new work; finish. Given again: who stayed for what was held, here or elsewhere, goes too */
     INPUT_DEAD, /* bytes: a command about dead letters (dead.h) -> size, count */
     INPUT_HAND, /* bytes: what a person sets of an endpoint (hand.h) -> count, status */
+    INPUT_FOUND, /* bytes: the endpoints of one system that are not in the configuration (found.h) -> status */
     INPUT_MEMORY, /* size: bytes that the other workers hold, of `limits.memory` */
     INPUT_TIME,
 };

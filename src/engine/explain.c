@@ -61,7 +61,7 @@ static bool loops(const struct message *message) {
 
 static bool can_receive(const struct plan *plan, uint32_t system) {
     const struct config_system *found = &plan->config->systems[system];
-    return found->endpoint_count > 0 || found->accept;
+    return found->endpoint_count > 0 || found->accept || found->found;
 }
 
 static void to_target(const struct plan *plan, struct slice target, struct explain *out) {

@@ -95,8 +95,7 @@ void fitness_tell(struct engine *engine, struct endpoint *e) {
     if (!engine->options.calls || !engine->options.calls->endpoint)
         return;
     struct engine_endpoint_view view;
-    const struct plan_endpoint *first = engine->plan->endpoints[e->plan->system];
-    engine_endpoint_view(engine, e->plan->system, (size_t)(e->plan - first), &view);
+    engine_endpoint_view(engine, e->plan->system, e->position, &view);
     engine->options.calls->endpoint(engine->options.user, &view);
 }
 
@@ -221,6 +220,8 @@ void engine_endpoint_view(const struct engine *engine, size_t system, size_t ind
                                          .weight = fitness_weight(e),
                                          .tier = (uint32_t)e->plan->config->tier,
                                          .zone = e->plan->config->zone,
+                                         .origin =
+                                             found_origin_name(e->found ? e->found->origin : FOUND_WRITTEN),
                                          .in_flight = e->outlet.in_flight,
                                          .connections = e->open,
                                          .failures = e->failures,

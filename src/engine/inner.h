@@ -8,6 +8,7 @@
 #include "engine/choice.h"
 #include "engine/consent.h"
 #include "engine/engine.h"
+#include "engine/found.h"
 #include "engine/leave.h"
 #include "engine/probing.h"
 #include "engine/room.h"
@@ -138,11 +139,8 @@ struct recipient {
     struct list outlets_ready;
     struct choice *choice; /* NULL: turns over `outlets_ready` */
     uint64_t waiting; /* in `waiters` */
-    uint64_t queued;
-    uint64_t in_flight;
-    uint64_t queued_bytes;
-    uint64_t queue_messages_max;
-    uint64_t queue_bytes_max;
+    uint64_t queued, in_flight, queued_bytes;
+    uint64_t queue_messages_max, queue_bytes_max;
     uint64_t later_bytes;
     struct room room;
     struct list waiters[PRIORITY_COUNT];
@@ -156,9 +154,7 @@ struct recipient {
     struct slice name; /* of its system */
     struct lanes lanes;
     struct list queue[PRIORITY_COUNT]; /* index priority - 1 */
-    struct list sent;
-    struct list asked;
-    struct list members;
+    struct list sent, asked, members;
     struct map keys;
     struct list proxies; /* exchanges that wait for a connection of their own */
     uint64_t streams;    /* those, and those that have one */
@@ -179,8 +175,9 @@ struct endpoint {
     const struct plan_endpoint *plan;
     struct outlet outlet;
     struct system *system;
-    uint32_t connections; /* dialling and open */
-    uint32_t open;
+    struct found *found; /* NULL: it is written down */
+    uint32_t position; /* in system->endpoints */
+    uint32_t connections, open; /* dialling and open; open */
     struct mono next_dial;
     struct timer redial;
     struct timer age;  /* when to look for connections that have served long enough */
@@ -349,9 +346,9 @@ struct engine {
         uint64_t bytes;
     } replies;
     struct list probings; /* endpoints that are being asked */
-    struct list pumps;
-    struct list settles;
-    struct map moved;  /* announced handle -> session that isn't on that connection any more */
+    struct list pumps, settles;
+    struct list found_before; /* of endpoints that were found, where nothing but connections may use them */
+    struct map moved; /* announced handle -> session that isn't on that connection any more */
     struct list memos; /* those of nobody first, then in the order of their last check */
     struct deadlines deadlines;
     struct delivery *spare_deliveries;
@@ -651,6 +648,8 @@ void endpoint_want(struct engine *engine, struct system *system);
 bool endpoint_warm(struct engine *engine, struct endpoint *endpoint);
 /* Messages that it can have under way at once. */
 uint32_t endpoint_capacity(const struct endpoint *endpoint);
+/* It isn't one any more: its connections finish what they have. */
+void endpoint_retire(struct engine *engine, struct endpoint *endpoint);
 /* Its connections finish what they have and close; `now`: soon. */
 void endpoint_empty(struct engine *engine, struct endpoint *endpoint, bool now);
 /* An endpoint other than that outlet's is dialled, if none is connected. */

@@ -314,6 +314,16 @@ static enum status endpoint(struct plan *plan, struct plan_endpoint *out, uint32
     return status == STATUS_OK && !plan_probe(plan, out, &owner->policy.health) ? no_memory(fault) : status;
 }
 
+enum status plan_found(const struct plan *plan, struct arena *arena, uint32_t system,
+                       const struct config_endpoint *config, struct plan_endpoint *ret, struct fault *fault) {
+    struct plan own = *plan; /* but for where memory comes from */
+    struct fault ignored;
+    own.arena = *arena;
+    enum status status = endpoint(&own, ret, system, config, fault ? fault : &ignored);
+    *arena = own.arena;
+    return status;
+}
+
 /* Checked already, so that only memory may fail. */
 static bool balance_key(struct plan *plan, struct plan_key *key, struct slice text) {
     struct cesql_options options = {.declared = &plan->config->extensions, .require_declared = true};

@@ -78,6 +78,9 @@ struct plan {
 /* NULL with `fault`. `config` must outlive it. */
 struct plan *plan_new(const struct config *config, struct fault *fault);
 void plan_free(struct plan *plan);
+/* An endpoint that isn't in the configuration, with memory of its own. `config` must outlive it. */
+enum status plan_found(const struct plan *plan, struct arena *arena, uint32_t system,
+                       const struct config_endpoint *config, struct plan_endpoint *ret, struct fault *fault);
 /* plan_tls.c: gives `setup` its filter where the scheme has TLS. False when memory is out. */
 bool plan_tls(struct plan *plan, struct protocol_setup *setup, const struct config_url *url, const struct config_tls *config,
               int64_t timeout_ns);

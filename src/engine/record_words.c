@@ -72,6 +72,9 @@ static void input_words(const struct engine_input *input, struct buffer *out) {
     case INPUT_HAND:
         buffer_add_format(out, "a command about an endpoint, %zu bytes", input->bytes.size);
         break;
+    case INPUT_FOUND:
+        buffer_add_format(out, "endpoints that were found, %zu bytes", input->bytes.size);
+        break;
     case INPUT_DRAIN:
         buffer_add_text(out, "drain");
         break;

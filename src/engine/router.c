@@ -19,7 +19,7 @@ static void add_subscriptions(struct engine *engine, const struct message *messa
 
 static bool can_receive(const struct engine *engine, uint32_t system) {
     const struct system *found = engine_system(engine, system);
-    return found && (found->endpoint_count > 0 || found->config->accept);
+    return found && (found->endpoint_count > 0 || found->config->accept || found->config->found);
 }
 
 static void to_target(struct engine *engine, const struct session *s, const struct message *message, uint32_t from,

@@ -359,11 +359,16 @@ bool loop_signal(struct loop *loop, int signal_number, loop_signal_call *call, v
 
 /* -- names -- */
 
-struct loop_resolve *loop_resolve(struct loop *loop, struct slice name, uint16_t port, loop_resolve_call *call,
-                                  void *user) {
+struct resolver *loop_resolver(struct loop *loop) {
     if (!loop->resolver)
         loop->resolver = resolver_new(loop);
-    return loop->resolver ? resolver_ask(loop->resolver, name, port, call, user) : NULL;
+    return loop->resolver;
+}
+
+struct loop_resolve *loop_resolve(struct loop *loop, struct slice name, uint16_t port,
+                                  loop_resolve_call *call, void *user) {
+    struct resolver *resolver = loop_resolver(loop);
+    return resolver ? resolver_ask(resolver, name, port, call, user) : NULL;
 }
 
 void loop_resolve_forget(struct loop_resolve *resolve) {

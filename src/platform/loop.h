@@ -88,8 +88,10 @@ bool loop_signal(struct loop *loop, int signal_number, loop_signal_call *call, v
 
 /* Looks `name` up, see platform/resolver.h; `call` comes in a later turn. NULL, and no call, for a name that is empty,
  * longer than LOOP_NAME_MAX or holds a NUL, or when memory is out. */
-struct loop_resolve *loop_resolve(struct loop *loop, struct slice name, uint16_t port, loop_resolve_call *call,
-                                  void *user);
+struct loop_resolve *loop_resolve(struct loop *loop, struct slice name, uint16_t port,
+                                  loop_resolve_call *call, void *user);
+/* Made with the first call; NULL when memory is out. */
+struct resolver *loop_resolver(struct loop *loop);
 /* The answer isn't wanted any more: no call comes. */
 void loop_resolve_forget(struct loop_resolve *resolve);
 

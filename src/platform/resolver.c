@@ -290,8 +290,20 @@ static void ask(struct name *name) {
 
 /* -- the loop's thread -- */
 
-struct loop_resolve *resolver_ask(struct resolver *resolver, struct slice text, uint16_t port, loop_resolve_call *call,
-                                  void *user) {
+struct ares_channeldata *resolver_begin(struct resolver *resolver) {
+    if (!have_channel(resolver, platform_mono()))
+        return NULL;
+    resolver->asked++;
+    return resolver->channel;
+}
+
+void resolver_end(struct resolver *resolver) {
+    resolver->asked--;
+    loop_wake(resolver->loop); /* whoever hears of it may have more to ask */
+}
+
+struct loop_resolve *resolver_ask(struct resolver *resolver, struct slice text, uint16_t port,
+                                  loop_resolve_call *call, void *user) {
     if (text.size == 0 || text.size > LOOP_NAME_MAX || slice_find(text, 0) < text.size)
         return NULL;
     struct mono now = platform_mono();

@@ -25,6 +25,10 @@ void resolver_free(struct resolver *resolver);
 struct loop_resolve *resolver_ask(struct resolver *resolver, struct slice name, uint16_t port, loop_resolve_call *call,
                                   void *user);
 void resolver_forget(struct loop_resolve *request);
+/* For questions of other kinds (records.c): the channel, or NULL when memory is out; each that was begun is ended. */
+struct ares_channeldata;
+struct ares_channeldata *resolver_begin(struct resolver *resolver);
+void resolver_end(struct resolver *resolver);
 /* Gives the answers that are there. NULL does nothing. */
 void resolver_report(struct resolver *resolver);
 /* When resolver_tick() has something to do; NULL: MONO_NEVER. */

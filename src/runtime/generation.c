@@ -14,6 +14,8 @@ void generation_free(struct generation *generation) {
             place_free(generation->places[i]);
     memory_free(generation->places);
     memory_free(generation->reopen);
+    if (generation->recorded.data)
+        explicit_bzero(generation->recorded.data, generation->recorded.size); /* secrets, too */
     buffer_done(&generation->recorded);
     explicit_bzero(&generation->tickets, sizeof generation->tickets);
     plan_free(generation->plan);
@@ -29,6 +31,24 @@ static bool prepare_listeners(struct generation *next) {
     return next->places && next->reopen;
 }
 
+static bool has_found(const struct config *config) {
+    for (size_t i = 0; i < config->system_count; i++)
+        if (config->systems[i].found)
+            return true;
+    return false;
+}
+
+/* Endpoints that come later are tried out in the configuration that is in force, whatever its files are by then. */
+static enum status load_recorded(struct runtime *runtime, struct generation *next,
+                                 struct config_report *report) {
+    config_free(next->config);
+    next->config = NULL;
+    config_report_done(report);
+    config_report_init(report);
+    return config_load_recorded(runtime->options.config, runtime->options.path, &next->recorded,
+                                &next->config, report);
+}
+
 enum status generation_load(struct runtime *runtime, struct generation **ret, struct config_report *report,
                             struct fault *fault) {
     struct generation *next = memory_new(sizeof *next);
@@ -41,6 +61,8 @@ enum status generation_load(struct runtime *runtime, struct generation **ret, st
             : config_load(runtime->options.config, runtime->options.path, &next->config, report);
     if (status != STATUS_OK)
         fault_set(fault, status, 0, "%.*s would not start", SLICE_ARG(runtime->options.path));
+    if (status == STATUS_OK && next->recorded.size == 0 && has_found(next->config))
+        status = load_recorded(runtime, next, report);
     if (status == STATUS_OK)
         status = secure_prepare(runtime, next, fault);
     if (status == STATUS_OK && !(next->plan = plan_new(next->config, fault)))

@@ -153,7 +153,7 @@ struct generation {
     struct place **places; /* by listener index, then the admin's */
     bool *reopen;          /* by listener index: datagrams, whose setup differs from the generation before */
     size_t place_count;
-    struct buffer recorded; /* what it was made of; only for the input log */
+    struct buffer recorded; /* what it was made of; only for the input log, and where endpoints are found */
     struct wall loaded;
     uint32_t number;
     uint8_t udp_ports[65536 / 8]; /* of its listeners: one bit each */
@@ -410,6 +410,7 @@ struct runtime {
     uint64_t reloads[2];     /* succeeded, failed */
     bool last_reload_failed;
     /* the control thread's, but for the atomics */
+    struct registry *registry; /* NULL: no system ever had endpoints that aren't in the configuration */
     struct tls_tickets tickets;
     bool has_tickets;
     struct mono tickets_at, look_at, expiry_at; /* TLS: a new key for tickets, a look at files, at dates; 0: not yet */

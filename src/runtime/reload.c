@@ -2,6 +2,7 @@
  * all workers switch. What an old configuration's connections still use goes with the last of them. */
 #include "config/diff.h"
 #include "runtime/inner.h"
+#include "runtime/registry.h"
 
 #define TEXT_MAX (1u << 20)
 #define RETIRED_MAX 12 /* older configurations that connections still use */
@@ -128,6 +129,7 @@ static void put_in_force(struct runtime *runtime, struct generation *next, struc
                                    .is_json = runtime->journal.is_json, .has_color = runtime->journal.has_color};
         worker_post(&runtime->workers[i], &posts[i]->post);
     }
+    registry_configure(runtime);
 }
 
 static enum status try(struct runtime *runtime, bool dry_run, struct config_report *report, struct buffer *text,

@@ -15,6 +15,7 @@
 #include "platform/process.h"
 #include "protocol/http1/http1.h"
 #include "runtime/inner.h"
+#include "runtime/registry.h"
 
 const char *runtime_state_name(enum runtime_state state) {
     static const char *const names[] = {"starting", "ready", "draining", "stopped"};
@@ -124,13 +125,17 @@ static void on_turn(void *user) {
     struct runtime *runtime = user;
     stop_look(runtime);
     reload_sweep(runtime);
-    struct mono look = atomic_load(&runtime->state) != RUNTIME_STOPPED ? secure_look(runtime) : MONO_NEVER;
+    bool look_on = atomic_load(&runtime->state) != RUNTIME_STOPPED;
+    struct mono look = look_on ? secure_look(runtime) : MONO_NEVER;
+    struct mono found = look_on && runtime->registry ? registry_look(runtime) : MONO_NEVER;
     pen_flush(&runtime->pen);
     journal_write(&runtime->journal);
     struct mono at = MONO_NEVER;
     if (atomic_load(&runtime->state) == RUNTIME_DRAINING)
-        at = !runtime->has_begun_drain ? runtime->drain_at : runtime->is_stop_wanted ? runtime->cut_at : MONO_NEVER;
-    at = mono_min(at, look);
+        at = !runtime->has_begun_drain ? runtime->drain_at
+             : runtime->is_stop_wanted ? runtime->cut_at
+                                       : MONO_NEVER;
+    at = mono_min(at, mono_min(look, found));
     loop_timer_at(runtime->loop, at);
     runtime->has_now = false;
 }
@@ -265,6 +270,7 @@ static enum status start(struct runtime *runtime, struct config_report *report, 
     status = make_workers(runtime, fault);
     if (status != STATUS_OK)
         return status;
+    registry_configure(runtime);
     atomic_store(&runtime->state, RUNTIME_READY);
     atomic_store(&runtime->is_ready, true);
     return STATUS_OK;
@@ -359,6 +365,7 @@ static void remove_socket(const struct generation *generation) {
 void runtime_free(struct runtime *runtime) {
     if (!runtime)
         return;
+    registry_free(runtime);
     end_workers(runtime);
     remove_socket(runtime->generation);
     generation_free(runtime->generation);

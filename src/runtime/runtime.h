@@ -140,8 +140,9 @@ struct runtime_endpoint_view {
 };
 
 struct runtime_system_view {
-    struct engine_system_view sum; /* over all workers; `endpoints` and `sessions_max` as configured */
+    struct engine_system_view sum; /* over all workers; `endpoints` and `sessions_max` as configured, those found added */
     uint64_t sessions_max; /* 0: doesn't accept */
+    bool finds; /* it may have endpoints that aren't in the configuration */
     uint64_t p50_ns, p99_ns; /* of deliveries since start; 0: none yet */
     double out_per_second; /* delivered and replied */
     uint32_t endpoints_serving; /* that some worker would send to */

@@ -26,19 +26,30 @@ struct certificate_end {
     uint32_t series;
 };
 
-static bool uses_tls(const struct config *config) {
+/* Whatever registers may want it; those that are looked for say by their URL. */
+static bool finds_tls(const struct runtime *runtime, const struct config_system *system) {
+    struct slice url = system->discover.url, scheme = slice_head(url, slice_find(url, ':'));
+    bool registers = system->lease_ns > 0 && runtime->options.input_log.size == 0;
+    return registers || slice_is(scheme, "https") || slice_is(scheme, "wss") || slice_is(scheme, "tls") ||
+           slice_is(scheme, "intertie+tls");
+}
+
+static bool uses_tls(const struct runtime *runtime, const struct config *config) {
     for (size_t i = 0; i < config->listener_count; i++)
         if (config_scheme_is_tls(config->listeners[i].url.scheme))
             return true;
-    for (size_t i = 0; i < config->system_count; i++)
+    for (size_t i = 0; i < config->system_count; i++) {
+        if (finds_tls(runtime, &config->systems[i]))
+            return true;
         for (size_t k = 0; k < config->systems[i].endpoint_count; k++)
             if (config_scheme_is_tls(config->systems[i].endpoints[k].url.scheme))
                 return true;
+    }
     return false;
 }
 
 enum status secure_prepare(struct runtime *runtime, struct generation *next, struct fault *fault) {
-    if (!uses_tls(next->config))
+    if (!uses_tls(runtime, next->config))
         return STATUS_OK;
     if (runtime->options.input_log.size)
         return fault_set(fault, STATUS_NOT_SUPPORTED, 0,

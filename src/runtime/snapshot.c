@@ -43,6 +43,8 @@ static void add_system(struct engine_system_view *sum, const struct engine_syste
     sum->held_bytes += one->held_bytes;
     sum->in_flight += one->in_flight;
     sum->awaiting_reply += one->awaiting_reply;
+    if (one->endpoints > sum->endpoints) /* those that were found, too */
+        sum->endpoints = one->endpoints;
     sum->received += one->received;
     for (int e = 0; e < ENDING_COUNT; e++)
         sum->endings[e] += one->endings[e];
@@ -57,7 +59,7 @@ static struct slice state_of(const struct runtime_system_view *system) {
     if (sum->sessions > 0)
         return SLICE_OF("up");
     if (sum->endpoints == 0 && system->endpoint_count == 0)
-        return system->sessions_max ? SLICE_OF("offline") : SLICE_OF("sender");
+        return system->sessions_max || system->finds ? SLICE_OF("offline") : SLICE_OF("sender");
     if (system->endpoints_fine == system->endpoint_count)
         return SLICE_OF("up");
     return system->endpoints_serving ? SLICE_OF("degraded") : SLICE_OF("down");
@@ -101,6 +103,7 @@ static struct runtime_system_view *add_systems(struct runtime_snapshot *out, con
         const struct config_system *system = &config->systems[i];
         list[i].sum.name = copy(out, system->name);
         list[i].sum.endpoints = (uint32_t)system->endpoint_count;
+        list[i].finds = system->found != NULL;
         list[i].sessions_max = system->accept ? system->sessions : 0;
     }
     out->systems = list;

@@ -400,6 +400,7 @@ static void input(struct party *party, struct engine_input *in, struct now now) 
     case INPUT_DRAIN:
     case INPUT_DEAD:
     case INPUT_HAND:
+    case INPUT_FOUND:
     case INPUT_MEMORY:
     case INPUT_TIME:
         break;

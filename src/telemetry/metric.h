@@ -69,6 +69,10 @@ enum metric_unit {
       "Messages that are on their way to it.") \
     X(CIRCUIT_STATE, STATE_MAX, "intertie_circuit_state", NONE, "system", "endpoint", NULL, \
       "Its breaker, the worst of all workers: 0 closed, 1 half open, 2 open.") \
+    X(DISCOVERY_LOOKUPS, COUNTER, "intertie_discovery_lookups", NONE, "system", "result", NULL, \
+      "Questions to name servers for endpoints, by what came of them.") \
+    X(ENDPOINTS_FOUND, GAUGE, "intertie_endpoints_found", NONE, "system", "origin", NULL, \
+      "Endpoints that are not in the configuration.") \
     X(RETRIES_WAITING, GAUGE, "intertie_retries_waiting", NONE, "system", NULL, NULL, \
       "Messages that wait for their next attempt.") \
     X(RETRY_BUDGET, GAUGE, "intertie_retry_budget_remaining", NONE, "system", NULL, NULL, \

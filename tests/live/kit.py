@@ -247,9 +247,9 @@ class LineSystem(Server):
 class HttpSystem:
     """An HTTP server on a free port. `handler`: a http.server.BaseHTTPRequestHandler with the methods that it serves."""
 
-    def __init__(self, handler):
+    def __init__(self, handler, address="127.0.0.1", port=0):
         quiet = type("Quiet", (handler,), {"log_message": lambda *_: None})
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), quiet)
+        self.server = http.server.ThreadingHTTPServer((address, port), quiet)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 

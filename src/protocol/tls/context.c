@@ -281,17 +281,29 @@ struct tls_worker *tls_worker_new(const struct tls_files *files, const struct tl
     return NULL;
 }
 
+static void let_go(struct tls_worker *worker, struct context **at) {
+    struct context *context = *at;
+    *at = context->next;
+    context->worker = NULL;
+    context->profile = NULL;
+    context->tickets = worker->tickets;
+    context_unref(context);
+}
+
+void tls_worker_forget(struct tls_worker *worker, const struct tls_profile *profile) {
+    for (struct context **at = &worker->contexts; *at;) {
+        if ((*at)->profile == profile)
+            let_go(worker, at);
+        else
+            at = &(*at)->next;
+    }
+}
+
 void tls_worker_free(struct tls_worker *worker) {
     if (!worker)
         return;
-    while (worker->contexts) {
-        struct context *context = worker->contexts;
-        worker->contexts = context->next;
-        context->worker = NULL;
-        context->profile = NULL;
-        context->tickets = worker->tickets;
-        context_unref(context);
-    }
+    while (worker->contexts)
+        let_go(worker, &worker->contexts);
     for (size_t i = 0; i < worker->material_count; i++)
         material_free(&worker->materials[i]);
     for (size_t i = 0; i < worker->anchor_count; i++)

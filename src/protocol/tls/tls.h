@@ -67,7 +67,10 @@ bool tls_tickets_turn(struct tls_tickets *tickets);
 
 struct tls_worker;
 /* NULL with `fault`: NO_MEMORY, or BAD_CONFIG and whose file is wrong. */
-struct tls_worker *tls_worker_new(const struct tls_files *files, const struct tls_tickets *tickets, struct fault *fault);
+struct tls_worker *tls_worker_new(const struct tls_files *files, const struct tls_tickets *tickets,
+                                  struct fault *fault);
+/* What was made for this profile is for connections that have it alone: the profile ends. */
+void tls_worker_forget(struct tls_worker *worker, const struct tls_profile *profile);
 void tls_worker_free(struct tls_worker *worker); /* NULL is fine; connections live on */
 void tls_worker_tickets(struct tls_worker *worker, const struct tls_tickets *tickets);
 /* Handshakes since it was made, by how they ended. */
