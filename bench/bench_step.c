@@ -214,7 +214,7 @@ struct shape {
     unsigned routes;
 };
 
-static double measure(const struct shape *shape, const struct message *event, unsigned turns) {
+static double measure(const struct shape *shape, const struct message *event, unsigned turns, const char *more) {
     struct buffer yaml;
     struct fault fault;
     struct node_config config;
@@ -223,6 +223,7 @@ static double measure(const struct shape *shape, const struct message *event, un
     for (unsigned i = 0; i < shape->routes; i++)
         buffer_add_format(&yaml, "  r%u: {match: {type: com.example.r%u.*}, to: sink}\n", i, i);
     buffer_add_text(&yaml, "  last: {match: {type: com.other.*}, to: sink}\n");
+    buffer_add_text(&yaml, more);
     if (!node_config_load(&config, buffer_slice(&yaml), &fault)) {
         fprintf(stderr, "%s\n", fault.text);
         exit(1);
@@ -287,7 +288,7 @@ int main(int argc, char **argv) {
         {"1 -> 1", 1, false, 1},           {"1 -> 1 acknowledged", 1, true, 1}, {"1 -> 8 a delivery", 8, false, 1},
         {"1 -> 1, 100 routes", 1, false, 100}, {"1 -> 1, 10000 routes", 1, false, 10000},
     };
-    /* bench-step [turns [part of a shape's name]]: one shape alone is what a profiler wants. */
+    /* bench-step [turns [part of a shape's name [more configuration]]]: one shape alone is what a profiler wants. */
     unsigned turns = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 2000;
     wire = memory_alloc(OUT_SIZE);
     struct message *event = event_of(256);
@@ -298,7 +299,7 @@ int main(int argc, char **argv) {
         if (argc > 2 && !strstr(shapes[i].name, argv[2]))
             continue;
         for (int run = 0; run < 5; run++) {
-            double ns = measure(&shapes[i], event, turns);
+            double ns = measure(&shapes[i], event, turns, argc > 3 ? argv[3] : "");
             best = ns < best ? ns : best;
         }
         printf("%-24s %7.1f ns   %5.1f x calibration\n", shapes[i].name, best, best / unit);

@@ -36,13 +36,14 @@ static const struct command {
     {"GET", "/api/v1/systems/*/endpoints/*", READ, answer_endpoint},
     {"PUT", "/api/v1/systems/*/endpoints/*", WRITE, answer_endpoint_set},
     {"DELETE", "/api/v1/systems/*/endpoints/*", WRITE, answer_endpoint_clear},
+    {"GET", "/api/v1/messages/*", READ, answer_message},
 };
 
 /* Known, and not there yet. */
-static const char *const planned[] = {"/", "/openapi.json", "/api/v1/explain", "/api/v1/tap", "/api/v1/messages",
+static const char *const planned[] = {"/", "/openapi.json", "/api/v1/explain", "/api/v1/tap",
                                       "/api/v1/tests"};
 /* The same, with names below them. */
-static const char *const planned_trees[] = {"/api/v1/messages/", "/api/v1/tests/", "/api/v1/systems/"};
+static const char *const planned_trees[] = {"/api/v1/tests/", "/api/v1/systems/"};
 
 static bool is_planned(struct slice path) {
     for (size_t i = 0; i < COUNT_OF(planned); i++)

@@ -49,5 +49,6 @@ void answer_dead_purge(struct ask *ask);
 void answer_endpoint(struct ask *ask);
 void answer_endpoint_set(struct ask *ask);
 void answer_endpoint_clear(struct ask *ask);
+void answer_message(struct ask *ask);
 
 #endif

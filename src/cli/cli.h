@@ -104,6 +104,7 @@ int cmd_send(const struct cli_command *command, const struct cli_options *option
 int cmd_call(const struct cli_command *command, const struct cli_options *options);
 int cmd_listen(const struct cli_command *command, const struct cli_options *options);
 int cmd_explain(const struct cli_command *command, const struct cli_options *options);
+int cmd_trace(const struct cli_command *command, const struct cli_options *options);
 int cmd_dlq(const struct cli_command *command, const struct cli_options *options);
 int cmd_keys(const struct cli_command *command, const struct cli_options *options);
 int cmd_certs(const struct cli_command *command, const struct cli_options *options);

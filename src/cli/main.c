@@ -55,6 +55,11 @@ const struct cli_command cli_commands[] = {
      "  intertie dlq list --system billing --since 1h\n  intertie dlq show 019ab3c8-11d2-7e70-8f6a-5d7c2a90be13\n"
      "  intertie dlq redrive --system billing --dry-run\n  intertie dlq redrive --reason retries-exhausted --rate 10/s\n"
      "  intertie dlq purge --system billing --yes\n", cmd_dlq},
+    {"trace", "what became of a message", "ID", 1, "",
+     "ID is the receipt that `send` printed (the answer's Intertie-Id), or the event's own id. The router keeps in memory what\n"
+     "became of a sample of all messages, of requests and queries, and of all that failed or was tried again; of a route with\n"
+     "`trace: all` of each. Exit code 4: nothing is recorded of it, and why.\n\n"
+     "  intertie trace 019ab3d1-04aa-7d10-b6f2-77c0e9b1d3a4\n", cmd_trace},
     {"keys", "makes a key for an identity", "new IDENTITY", 2, "",
      "Prints the key once, and the row to paste into the configuration.\n\n  intertie keys new crm\n", cmd_keys},
     {"certs", "makes certificates for trying TLS, or shows those in use", "dev [DIRECTORY [NAME..]] | show [FILE]", CLI_ARGUMENTS_MAX, "",
@@ -66,7 +71,7 @@ const struct cli_command cli_commands[] = {
     {NULL, NULL, NULL, 0, NULL, NULL, NULL},
 };
 
-const char *const cli_planned[] = {"tap", "trace", "top", "endpoint", "test", "agent", "record",
+const char *const cli_planned[] = {"tap", "top", "endpoint", "test", "agent", "record",
                                    "audit", NULL};
 const char *const cli_planned_options[] = {"allow-faults", NULL};
 

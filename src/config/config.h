@@ -486,6 +486,8 @@ struct config_match {
     size_t index_count;
 };
 
+enum config_trace { CONFIG_TRACE_SAMPLE, CONFIG_TRACE_ALL };
+
 struct config_route {
     struct slice name;
     struct config_match *matches; /* none: every message */
@@ -501,6 +503,7 @@ struct config_route {
     uint32_t proxy;           /* the system that its exchanges are streamed to; CONFIG_NONE: they become messages */
     int64_t order;
     bool enabled;
+    enum config_trace trace;
     struct config_policy policy; /* route, its policy; elsewhere policies.default, built in. See config_policy_of(). */
     struct slice policy_name;    /* as in struct config_system */
     const uint8_t *origins;
@@ -579,6 +582,7 @@ struct config {
     } dead_letters; /* storage.dead_letters */
     struct {
         uint64_t series;
+        uint64_t trace_ring; /* bytes over all workers; 0: none is kept */
     } telemetry;
     struct attribute_declared extensions; /* `extensions:` */
     struct config_listener *listeners;

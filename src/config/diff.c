@@ -150,6 +150,8 @@ enum status config_diff(const struct config *before, const struct config *after,
     diff.process = before->workers != after->workers || !slice_equal(before->name, after->name) ||
                    !slice_equal(before->run_dir, after->run_dir);
     diff.log = !same_log(before, after);
+    diff.telemetry = before->telemetry.trace_ring != after->telemetry.trace_ring ||
+                     before->telemetry.series != after->telemetry.series;
     diff.admin = !same_url(&before->admin.url, &after->admin.url) ||
                  !slice_equal(before->admin.socket, after->admin.socket);
     *ret_diff = diff;
@@ -163,7 +165,7 @@ static bool is_empty(const struct config_changes *changes) {
 bool config_diff_is_empty(const struct config_diff *diff) {
     return is_empty(&diff->listeners) && is_empty(&diff->systems) && is_empty(&diff->endpoints) &&
            is_empty(&diff->routes) && is_empty(&diff->identities) && is_empty(&diff->credentials) &&
-           !diff->process && !diff->log && !diff->admin;
+           !diff->process && !diff->log && !diff->telemetry && !diff->admin;
 }
 
 static void print_lines(struct buffer *out, char sign, const char *map, const struct section *section,
@@ -210,5 +212,6 @@ void config_diff_print(const struct config *before, const struct config *after,
                   SECTION(after, credentials, credential_count), &diff->credentials);
     buffer_add_text(out, diff->process ? "~ process (takes a restart)\n" : "");
     buffer_add_text(out, diff->log ? "~ log\n" : "");
+    buffer_add_text(out, diff->telemetry ? "~ telemetry\n" : "");
     buffer_add_text(out, diff->admin ? "~ admin\n" : "");
 }

@@ -33,6 +33,7 @@ struct config_diff {
     struct config_changes credentials; /* their secrets count */
     bool process;                    /* workers, run_dir, name: these need a restart to take effect */
     bool log;
+    bool telemetry;
     bool admin;
 };
 

@@ -160,6 +160,14 @@ static void check_proxy(struct work *work, const struct node *route, const struc
         work_error(work, proxy->at, &here, "the URL of `%.*s` has a query, behind which no path can be added", SCALAR_SHOWN(proxy->text));
 }
 
+/* What is streamed is no message, so nothing of it comes into the ring. */
+static void check_trace(struct work *work, const struct node *route, const struct trail *trail) {
+    const struct node *trace = node_get(route, SLICE_OF("trace"));
+    struct trail here = {trail, SLICE_OF("trace")};
+    if (trace && node_get(route, SLICE_OF("proxy")))
+        work_error(work, trace->key_at, &here, "means nothing with `proxy`: what is streamed is no message");
+}
+
 static void check_beside(struct work *work, const struct node *route, const struct node *match,
                          const struct trail *trail) {
     const struct node *when = node_get(route, SLICE_OF("when")), *to = node_get(route, SLICE_OF("to"));
@@ -201,6 +209,7 @@ void refer_rest_route(struct work *work, const struct node *route, const struct 
     const struct node *http = match && match->kind == NODE_MAP ? node_get(match, SLICE_OF("http")) : NULL;
     struct trail in_match = {trail, SLICE_OF("match")}, here = {&in_match, SLICE_OF("http")};
     check_proxy(work, route, http, trail);
+    check_trace(work, route, trail);
     if (!http || http->kind != NODE_MAP)
         return;
     check_each(work, http, &here, "method", method_fault, true);

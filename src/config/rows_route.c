@@ -36,7 +36,7 @@ static const struct config_row rows[] = {
     {"fault.delay", ROW_DURATION, P, NULL, "Delay on purpose; needs `--allow-faults`."},
     {"fault.abort", ROW_TEXT, P, NULL, "End with this reason on purpose."},
     {"fault.share", ROW_SHARE, P, "100%", "Of the messages."},
-    {"trace", ROW_ENUM, P, "sample", "What the trace ring keeps.", .values = "!sample|!all"},
+    {"trace", ROW_ENUM, 0, "sample", "What the trace ring keeps: a sample and all that fails, or each message.", .values = "sample|all", .field = ROW_FIELD(config_route, trace)},
 };
 
 const struct config_rows rows_route = {"routes.*", "Routes", rows, COUNT_OF(rows)};

@@ -172,10 +172,17 @@ static void warn_credentials(struct work *work, const struct config *config) {
             warn(work, "security.credentials", config->credentials[i].name, "no `auth` or `envelope` names it", SLICE_OF(""));
 }
 
+static void warn_traces(struct work *work, const struct config *config) {
+    for (size_t i = 0; i < config->route_count; i++)
+        if (config->routes[i].trace == CONFIG_TRACE_ALL && config->telemetry.trace_ring == 0)
+            warn(work, "routes", config->routes[i].name, "`trace: all` keeps nothing: `telemetry.trace_ring` is 0B", SLICE_OF(""));
+}
+
 void warn_all(struct work *work, const struct config *config) {
     warn_routes(work, config);
     warn_systems(work, config);
     warn_policies(work);
     warn_keys(work, config);
     warn_credentials(work, config);
+    warn_traces(work, config);
 }

@@ -145,6 +145,8 @@ void attempt_failed(struct engine *engine, struct delivery *d, const struct atte
     enum retry_why why = decide(engine, d, failure, &at);
     if (failure->fate != RETRY_UNSENT || why != RETRY_AGAIN)
         ending_retried(engine, r, failure->fate, failure->status, why);
+    if (engine->tracing.is_on)
+        trace_failed(engine, d, failure, why, why == RETRY_AGAIN ? at.ns - engine->now.mono.ns : -1);
     if (why == RETRY_AGAIN) {
         try_again(engine, d, failure, at);
         return;
@@ -203,6 +205,8 @@ static bool give_up(struct engine *engine, struct delivery *d) {
         return true;
     }
     ending_retried(engine, d->recipient, failure.fate, failure.status, RETRY_AGAIN);
+    if (engine->tracing.is_on)
+        trace_failed(engine, d, &failure, RETRY_AGAIN, at.ns - engine->now.mono.ns);
     try_again(engine, d, &failure, at);
     return true;
 }

@@ -1,4 +1,5 @@
-/* A part of inner.h: what becomes of a delivery whose attempt failed, and of one that is dead. Included by it alone. */
+/* A part of inner.h: what becomes of a delivery whose attempt failed, and of one that is dead; and what
+ * had no room there. Included by it alone. */
 #ifndef ENGINE_ATTEMPT_H
 #define ENGINE_ATTEMPT_H
 
@@ -46,5 +47,12 @@ void dead_keep(struct engine *engine, const struct message *message, const struc
 bool dead_forward(struct engine *engine, const struct message *message, const struct dead_facts *facts, uint32_t system);
 void dead_ring(struct engine *engine);
 void dead_input(struct engine *engine, struct engine_input *input);
+
+/* ask.c */
+void ask_ring(struct engine *engine, struct timer *timer);
+void ask_done(struct engine *engine);
+
+/* rest.c */
+void rest_way(void *connection, const struct protocol_ask *ask, struct protocol_way *ret);
 
 #endif

@@ -184,7 +184,7 @@ static void remove_system(struct engine *engine, struct system *system) {
         end_all(engine, &r->queue[lane], STATUS_SYSTEM_REMOVED);
     for (struct waiter *w; (w = room_first(r));) {
         session_refuse(engine, w->session, w->token, STATUS_SYSTEM_REMOVED, 0);
-        ending_tell(engine, w->message, r, w->from, ENDING_REJECTED, STATUS_SYSTEM_REMOVED, 1, 0);
+        ending_waiter(engine, w, STATUS_SYSTEM_REMOVED, 0);
         waiter_free(engine, w);
     }
     system_free(engine, system);
@@ -308,6 +308,7 @@ enum status configure(struct engine *engine, const struct plan *plan, struct eng
     struct system **systems = take_systems(engine, plan, change);
     shed_configure(engine, config);
     dead_configure(engine, config);
+    trace_configure(engine, plan);
     engine->generation++;
     struct system **gone = engine->systems;
     size_t gone_count = engine->system_count;

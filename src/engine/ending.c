@@ -105,7 +105,7 @@ static enum engine_ending dead_delivery(struct engine *engine, const struct deli
     return ending_dead(engine, d->message, d->is_dead_letter ? &keep : attempt_policy(engine, d), &facts);
 }
 
-void ending_tell(struct engine *engine, const struct message *message, struct recipient *recipient, uint32_t from,
+static void tell(struct engine *engine, const struct message *message, struct recipient *recipient, uint32_t from,
                  enum engine_ending ending, enum status status, uint8_t attempt, int64_t duration_ns) {
     ending_count(engine, recipient, ending, status, message ? message->priority : 0, duration_ns);
     if (ending <= ENDING_REPLIED || !engine->options.calls || !engine->options.calls->ended)
@@ -117,8 +117,37 @@ void ending_tell(struct engine *engine, const struct message *message, struct re
     engine->options.calls->ended(engine->options.user, &report);
 }
 
+void ending_tell(struct engine *engine, const struct message *message, struct recipient *recipient, uint32_t from,
+                 enum engine_ending ending, enum status status, uint8_t attempt, int64_t duration_ns) {
+    if (trace_wants_end(engine, engine->tracing.mark, ending))
+        trace_ended(engine, engine->tracing.mark,
+                    &(struct trace_end){message, recipient, from, ending, status, attempt, 0, duration_ns});
+    tell(engine, message, recipient, from, ending, status, attempt, duration_ns);
+}
+
+void ending_waiter(struct engine *engine, const struct waiter *w, enum status status, int64_t duration_ns) {
+    uint64_t outer = engine->tracing.mark;
+    engine->tracing.mark = w->trace;
+    ending_tell(engine, w->message, w->recipient, w->from, ENDING_REJECTED, status, 1, duration_ns);
+    engine->tracing.mark = outer;
+}
+
+static void trace_delivery(struct engine *engine, const struct delivery *d, enum engine_ending ending, enum status status,
+                           uint16_t code) {
+    trace_ended(engine, d->trace,
+                &(struct trace_end){d->message, d->recipient, d->from, ending, status, d->attempt, code,
+                                    engine->now.mono.ns - d->received.ns});
+}
+
+/* The code that who asked is told when there is no reply; 0: it isn't told by one. */
+static uint16_t code_of(const struct delivery *d, enum engine_ending ending, enum status status) {
+    bool is_told = d->asks && d->asker && ending != ENDING_REPLIED && d->asker->connection->sink.terms.inline_reply;
+    return is_told ? (uint16_t)status_row(status)->http : 0;
+}
+
 void delivery_end(struct engine *engine, struct delivery *d, enum engine_ending ending, enum status status) {
     struct recipient *recipient = d->recipient;
+    uint16_t code = code_of(d, ending, status);
     switch ((enum delivery_state)d->state) {
     case DELIVERY_QUEUED:
     case DELIVERY_BLOCKED:
@@ -152,9 +181,10 @@ void delivery_end(struct engine *engine, struct delivery *d, enum engine_ending 
         reply_fail(engine, d, status);
     if (ending == ENDING_DEAD && !d->foreign && !is_heard && recipient)
         ending = dead_delivery(engine, d, status);
+    if (!d->foreign && trace_wants_end(engine, d->trace, ending))
+        trace_delivery(engine, d, ending, status, code);
     if (!d->foreign)
-        ending_tell(engine, d->message, recipient, d->from, ending, status, d->attempt,
-                    engine->now.mono.ns - d->received.ns);
+        tell(engine, d->message, recipient, d->from, ending, status, d->attempt, engine->now.mono.ns - d->received.ns);
     else if (ending != ENDING_REPLIED)
         mail_outcome(engine, d, ending, status, d->state == DELIVERY_FOREIGN && status == STATUS_PEER_CLOSED);
     key_release(engine, d);

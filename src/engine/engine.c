@@ -63,6 +63,7 @@ struct engine *engine_new(const struct engine_options *options) {
     engine->memory_max = UINT64_MAX;
     if (engine->options.workers == 0)
         engine->options.workers = 1;
+    trace_init(engine);
     if (!post_new(engine) || !net_init(&engine->net, &calls, engine, options->connections_max ? options->connections_max : UINT32_MAX,
                   rng_next(&engine->rng))) {
         engine_free(engine);
@@ -103,6 +104,7 @@ void engine_free(struct engine *engine) {
                              STATUS_SHUTDOWN);
     }
     dead_done(engine);
+    trace_done(engine);
     for (size_t i = 0; i < engine->system_count; i++) /* not before: what another held may have come from it */
         system_free(engine, engine->systems[i]);
     memory_free(engine->systems);

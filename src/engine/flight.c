@@ -114,6 +114,8 @@ enum status flight_send(struct engine *engine, struct member *m, const struct me
     engine->totals.in_flight++;
     if (c->sink.terms.acks && !c->sink.terms.times_acks && s->work->acks.deadline.at.ns == INT64_MAX && system)
         timer_set(engine, &s->work->acks, mono_after(engine->now.mono, system->config->policy.timeouts.ack_ns));
+    if (delivery && delivery->trace)
+        trace_sent(engine, delivery->trace, m, attempt, f->size);
     if (s->endpoint)
         endpoint_sent(engine, s->endpoint);
     pool_sent(engine, s);
@@ -360,6 +362,8 @@ static void untaken(struct engine *engine, struct session *s, struct flight *f, 
         refused(engine, f, recipient, outlet, (struct protocol_outcome){VERDICT_RETRY, status, 0});
         return;
     }
+    if (tried && engine->tracing.is_on)
+        trace_failed(engine, d, &(struct attempt_failure){RETRY_REFUSED, status, 0, true, outlet}, RETRY_AGAIN, 0);
     d->attempt = (uint8_t)(d->attempt + tried);
     if (tried)
         ending_retried(engine, recipient, RETRY_REFUSED, status, RETRY_AGAIN);

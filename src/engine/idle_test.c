@@ -78,7 +78,8 @@ static void measure(uint32_t listener, const char *bytes, size_t size, int64_t f
     assert_int_equal(engine->totals.received, 3 * CONNECTIONS);
     assert_int_equal(engine->totals.held, 0);
     /* Spare blocks and rings are the worker's, some 400 KiB at most and of a fixed number: not of each connection. */
-    int64_t spare = (int64_t)(engine->memos.count * sizeof(struct memo)) + (int64_t)engine->net.pool.held;
+    int64_t spare = (int64_t)(engine->memos.count * sizeof(struct memo)) + (int64_t)engine->net.pool.held +
+                    (int64_t)trace_ring_memory(&engine->tracing.ring) + (int64_t)engine->tracing.ring.chunks.count * BLOCK;
     int64_t used = (held() - before - spare) / CONNECTIONS;
     print_message("a connection holds %d bytes, %d after it was used\n", (int)fresh, (int)used);
     assert_true(fresh <= fresh_max);

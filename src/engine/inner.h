@@ -12,6 +12,7 @@
 #include "engine/leave.h"
 #include "engine/probing.h"
 #include "engine/room.h"
+#include "engine/trace.h"
 #include "policy/idempotency.h"
 #include "policy/lanes.h"
 #include "policy/result.h"
@@ -55,6 +56,7 @@ struct delivery {
     struct later *later; /* its reply is kept to be fetched; NULL: it is not */
     struct timer timer;
     struct mono received;
+    uint64_t trace;          /* what becomes of it is recorded under that name; 0: not (yet) */
     struct mono request_due; /* asks: when the reply must be there */
     struct mono step_due;    /* LATER: when it is tried again. SENT, ASKED: when this attempt is given up, where that is set */
     uint32_t route;          /* plan_route_mark() of the route that it took; 0: its target alone */
@@ -100,6 +102,7 @@ struct waiter {
     uint64_t token;
     struct timer timer;
     struct mono received;
+    uint64_t trace;    /* as a delivery's */
     struct mono until; /* when its sender is told no */
     uint32_t from;
 };
@@ -381,10 +384,12 @@ struct engine {
     struct leave leave;
     const struct protocol *taker; /* of the connection whose flight or reply is being counted; else NULL */
     struct post *post; /* mail */
+    struct tracing tracing;
 };
 
 #include "engine/attempt.h"
 #include "engine/shed.h"
+#include "engine/trace_hook.h"
 
 /* router.c */
 void router_find(struct engine *engine, const struct session *session, const struct message *message, uint32_t from,
@@ -495,6 +500,8 @@ enum engine_ending ending_dead(struct engine *engine, const struct message *mess
                                const struct dead_facts *facts);
 void ending_tell(struct engine *engine, const struct message *message, struct recipient *recipient, uint32_t from,
                  enum engine_ending ending, enum status status, uint8_t attempt, int64_t duration_ns);
+/* What waited for room is refused. */
+void ending_waiter(struct engine *engine, const struct waiter *waiter, enum status status, int64_t duration_ns);
 void timer_set(struct engine *engine, struct timer *timer, struct mono at);
 void delivery_late(struct engine *engine, struct delivery *delivery);
 
@@ -584,10 +591,6 @@ void poll_cancel(struct engine *engine, struct poll_wait *wait);
 void poll_progress(struct engine *engine, struct poll_wait *wait);
 bool poll_is_idle(const struct session *session); /* nobody waits at the moment */
 
-/* ask.c */
-void ask_ring(struct engine *engine, struct timer *timer);
-void ask_done(struct engine *engine);
-
 /* once.c */
 struct once_verdict once_claim(void *connection, const struct once_claim *claim);
 void once_ended(void *connection, unsigned code, struct slice answer);
@@ -614,9 +617,6 @@ void replies_drain(struct engine *engine);
 void replies_init(struct engine *engine, uint64_t seed);
 void replies_done(struct engine *engine);
 uint64_t replies_memory(const struct engine *engine);
-
-/* rest.c */
-void rest_way(void *connection, const struct protocol_ask *ask, struct protocol_way *ret);
 
 /* proxy.c: exchanges that are streamed */
 void proxy_begin(void *connection, const struct protocol_stream *stream);

@@ -44,9 +44,12 @@ static void refuse(struct engine *engine, struct session *s, uint64_t token, con
                  SLICE_ARG(message_kind_name((enum message_kind)message->kind)));
     else if (status == STATUS_NOT_SUPPORTED)
         snprintf(engine->detail, sizeof engine->detail, "who is asked can't answer: its `format` is raw, without `reply: fifo`");
+    if (engine->tracing.is_on)
+        trace_refused(engine, s, message, from);
     ending_tell(engine, message, NULL, from, status == STATUS_EXPIRED ? ENDING_EXPIRED : ENDING_REJECTED, status, 1, 0);
     session_refuse(engine, s, token, status, status_row(status)->http == 503 ? 1000 : 0);
     engine->detail[0] = '\0';
+    engine->tracing.mark = 0;
 }
 
 static void heartbeat(struct engine *engine, struct session *s, uint64_t token, const struct message *message,
@@ -105,6 +108,8 @@ static void offer(struct engine *engine, struct session *s, uint64_t token, stru
     struct recipient *full = NULL;
     enum status status = STATUS_OK;
     limit_life(engine, message, routing);
+    if (trace_wants(engine, s, message, routing))
+        trace_begin(engine, s, message, from, false);
     if (shed_refuses(engine, message)) {
         snprintf(engine->detail, sizeof engine->detail, "`limits.memory` is nearly reached: priority %u is refused",
                  (unsigned)message->priority);
@@ -125,6 +130,7 @@ static void offer(struct engine *engine, struct session *s, uint64_t token, stru
             offer_wait(engine, s, token, message, from, full, patience(s, message, routing));
         break;
     }
+    engine->tracing.mark = 0;
 }
 
 static void take_reply(struct engine *engine, struct session *s, uint64_t token, const struct message *message,

@@ -132,6 +132,7 @@ static enum status hand_to(struct engine *engine, struct delivery *d, uint32_t w
     letter->priority = d->priority;
     letter->received = d->received;
     letter->attempt_ns = d->attempt_ns;
+    letter->trace = d->trace;
     letter->route = d->route;
     letter->attempts = d->timed ? d->attempts : 0;
     letter->request_due = d->asks ? d->request_due : MONO_NEVER;
@@ -142,6 +143,8 @@ static enum status hand_to(struct engine *engine, struct delivery *d, uint32_t w
         return STATUS_OVERLOADED;
     }
     d->worker = worker;
+    if (d->trace)
+        trace_handed(engine, d, worker);
     return STATUS_OK;
 }
 
@@ -263,6 +266,7 @@ static struct delivery *adopt(struct engine *engine, uint32_t origin, struct rec
     d->priority = letter->priority;
     d->received = letter->received;
     d->attempt_ns = letter->attempt_ns;
+    d->trace = letter->trace;
     d->route = letter->route;
     d->attempts = letter->attempts;
     d->timed = letter->attempts > 0;
@@ -300,6 +304,8 @@ static bool straight_on(struct engine *engine, uint32_t from, struct member *m, 
     enum status status = flight_pass(engine, m, message, letter->attempt, sender_of(engine, texts[3]), from, letter->id);
     if (status != STATUS_OK)
         mail_tell(engine, from, letter->id, ENDING_DEAD, status, false);
+    else if (letter->trace)
+        trace_sent(engine, letter->trace, m, letter->attempt, message_kept_size(message));
     member_look(engine, m);
     return true;
 }

@@ -35,7 +35,7 @@ static void die(struct engine *engine, const struct message *message, struct rec
 static enum status place(struct engine *engine, struct recipient *r, const struct message *message,
                          struct message **kept, uint32_t from, struct mono received, int64_t attempt_ns) {
     struct member *m = straight(engine, r, message);
-    if (m && m->session && !m->session->connection->sink.terms.acks && !m->session->connection->sink.terms.keep) {
+    if (m && m->session && !m->session->connection->sink.terms.acks && !m->session->connection->sink.terms.keep && !engine->tracing.mark) {
         engine->totals.cut_through++;
         enum status status = member_send(engine, m, message, NULL, 1, from);
         if (status == STATUS_OK)
@@ -52,6 +52,9 @@ static enum status place(struct engine *engine, struct recipient *r, const struc
     d->received = received;
     d->attempt_ns = attempt_ns;
     d->route = engine->mark;
+    d->trace = engine->tracing.mark;
+    if (d->trace)
+        trace_routed(engine, r, d->trace);
     uint32_t home = mail_home(engine, r, message);
     if (home != engine->options.worker && mail_go_home(engine, d, home) == STATUS_OK)
         return STATUS_OK;
@@ -100,6 +103,9 @@ static enum offer ask(struct engine *engine, struct session *s, uint64_t token, 
     d->route = engine->mark;
     d->from = from;
     d->received = received;
+    d->trace = engine->tracing.mark;
+    if (d->trace)
+        trace_routed(engine, r, d->trace);
     if (!reply_expect(engine, d)) {
         delivery_free(engine, d);
         *ret_status = STATUS_DUPLICATE;
@@ -272,6 +278,9 @@ void offer_wait(struct engine *engine, struct session *s, uint64_t token, const 
     w->from = from;
     w->recipient = full;
     w->received = engine->now.mono;
+    w->trace = engine->tracing.mark;
+    if (w->trace)
+        trace_waits(engine, full);
     w->timer = (struct timer){.deadline = {.at = MONO_NEVER}, .kind = TIMER_WAITER};
     room_wait(full, w, false);
     list_add(&s->work->waiters, &w->session_node);
@@ -312,8 +321,11 @@ static bool try_again(struct engine *engine, struct waiter *w) {
         /* the waiters themselves would forbid the straight way: they are served in turn, and it is this one's */
         room_leave(w->recipient, w);
         engine->again = true;
+        uint64_t outer = engine->tracing.mark;
+        engine->tracing.mark = w->trace;
         offer = offer_message(engine, s, token, w->message, &routing, from, w->received, &full, &status);
         engine->again = false;
+        engine->tracing.mark = outer;
         room_wait(w->recipient, w, true);
     }
     if (offer == OFFER_LATER) {
@@ -327,7 +339,7 @@ static bool try_again(struct engine *engine, struct waiter *w) {
         return false;
     }
     if (offer == OFFER_REFUSED) {
-        ending_tell(engine, w->message, w->recipient, from, ENDING_REJECTED, status, 1, 0);
+        ending_waiter(engine, w, status, 0);
         session_refuse(engine, s, token, status, 0);
         engine->detail[0] = '\0';
     }
@@ -356,7 +368,7 @@ void waiter_late(struct engine *engine, struct waiter *w) {
     }
     bool nobody = !choice_has_somebody(engine, r);
     enum status status = nobody ? STATUS_TARGET_UNAVAILABLE : STATUS_OVERLOADED;
-    ending_tell(engine, w->message, r, w->from, ENDING_REJECTED, status, 1, 0);
+    ending_waiter(engine, w, status, 0);
     session_refuse(engine, w->session, w->token, status, 1000);
     waiter_free(engine, w);
 }

@@ -60,6 +60,8 @@ struct letter {
     struct mono received;
     struct mono request_due;
     int64_t attempt_ns;
+    uint64_t trace; /* DELIVER, HOME: a delivery's */
+    uint64_t unused;
 };
 
 /* The parcel to one worker that is being filled. */

@@ -327,6 +327,8 @@ static void sweep_at(struct engine *engine, struct recipient *r, const struct de
 /* Into its lane; `first`: at its head, because it came back unsent. */
 void recipient_queue(struct engine *engine, struct delivery *d, bool first) {
     struct recipient *r = d->recipient;
+    if (d->trace)
+        trace_queued(engine, d);
     r->queued++;
     r->queued_bytes += message_kept_size(d->message);
     room_add(r, d);

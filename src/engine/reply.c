@@ -167,6 +167,8 @@ void reply_give(struct engine *engine, struct delivery *d, const struct message 
         delivery_end(engine, d, ENDING_REPLIED, STATUS_OK);
         return;
     }
+    if (d->trace)
+        trace_answered(engine, d, reply);
     uint32_t from = d->recipient->system;
     struct session *asker = d->asker;
     bool taken = false;

@@ -181,8 +181,7 @@ void session_closed(void *user, struct connection *c, struct now now) {
         list_remove(&engine->settles, &s->settle_node);
     while (s->work->waiters.count) {
         struct waiter *w = LIST_ENTRY(list_first(&s->work->waiters), struct waiter, session_node);
-        ending_tell(engine, w->message, w->recipient, w->from, ENDING_REJECTED,
-                    STATUS_CANCELLED, 1, engine->now.mono.ns - w->received.ns);
+        ending_waiter(engine, w, STATUS_CANCELLED, engine->now.mono.ns - w->received.ns);
         waiter_free(engine, w);
     }
     /* No longer a taker before its messages go back, or they would come straight to it again. */

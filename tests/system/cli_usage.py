@@ -9,9 +9,9 @@ import subprocess
 from cli_kit import PATIENCE, PROGRAM, SOURCE, Folder, case, closed_port, equal, intertie, main, matches
 
 COMMANDS = ["run", "start", "stop", "restart", "reload", "drain", "status", "validate", "send", "call", "listen", "replay", "explain",
-            "dlq",
+            "dlq", "trace",
             "keys", "certs", "completion", "version"]
-LATER = ["tap", "trace", "top", "endpoint", "test", "agent", "record", "audit"]
+LATER = ["tap", "top", "endpoint", "test", "agent", "record", "audit"]
 COMMON = ["config", "environment", "set", "admin", "json", "quiet", "verbose", "help"]
 GOOD = """listeners: {web: http://127.0.0.1:0, stream: tcp://127.0.0.1:0}
 systems: {lamp: udp://127.0.0.1:7102, desk: {accept: true}}
