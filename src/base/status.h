@@ -51,6 +51,7 @@ enum status_class {
     X(SYSTEM_REMOVED, CONFIG, "system-removed", 503, 14, 124, 1001, 0x83, "System removed") \
     X(CANCELLED, PEER, "cancelled", 499, 1, 125, 0, 0, "Cancelled by the sender") \
     X(NOT_REPRESENTABLE, PEER, "not-representable", 422, 3, 126, 1003, 0x99, "Not representable in the recipient's format") \
+    X(FILTERED, PEER, "filtered", 422, 9, 127, 0, 0x83, "Filtered out") \
     /* about a connection or an exchange */ \
     X(PROTOCOL_ERROR, PEER, "protocol-error", 400, 13, 1, 1002, 0x82, "Protocol error") \
     X(UNAUTHENTICATED, DENIED, "unauthenticated", 401, 16, 2, 3000, 0x87, "Unauthenticated") \

@@ -69,6 +69,10 @@ static void why_not(const struct telling *t, size_t route, struct buffer *out) {
 
 /* -- as text -- */
 
+static const struct config_route *route_of(const struct telling *t) {
+    return t->told.route < 0 ? NULL : t->plan->routes[t->told.route].config;
+}
+
 static void tell_sender(struct telling *t) {
     const struct explain *told = &t->told;
     buffer_add_text(&t->out, "sender    ");
@@ -108,6 +112,22 @@ static void tell_route(struct telling *t) {
     buffer_add_text(&t->out, count ? ")\n" : "\n");
 }
 
+/* `filter, transform (chain checked)` */
+static void tell_chain(struct telling *t) {
+    const struct config_route *route = route_of(t);
+    if (!route || !route->stage_count)
+        return;
+    buffer_add_text(&t->out, "through   ");
+    for (size_t i = 0; i < route->stage_count; i++) {
+        const struct middleware_spec *stage = &route->stages[i];
+        bool is_last = i + 1 == route->stage_count || !slice_equal(stage->chain, route->stages[i + 1].chain);
+        buffer_add(&t->out, middleware_kind_name(stage->kind));
+        if (stage->chain.size && is_last)
+            buffer_add_format(&t->out, " (chain %.*s)", SLICE_ARG(stage->chain));
+        buffer_add_text(&t->out, i + 1 == route->stage_count ? "\n" : ", ");
+    }
+}
+
 static void tell_targets(struct telling *t) {
     size_t count = 0;
     buffer_add_text(&t->out, "send to   ");
@@ -145,10 +165,6 @@ static bool is_shown(const struct telling *t, const struct config_value *value) 
         if (begins(value->key, keys[i]))
             return true;
     return value->origin != CONFIG_ORIGIN_BUILT_IN;
-}
-
-static const struct config_route *route_of(const struct telling *t) {
-    return t->told.route < 0 ? NULL : t->plan->routes[t->told.route].config;
 }
 
 /* The nearest first, each origin once. */
@@ -211,6 +227,7 @@ static void tell_text(struct telling *t) {
     tell_route(t);
     if (t->told.is_unrouted)
         return;
+    tell_chain(t);
     tell_targets(t);
     for (size_t i = 0; i < t->told.target_count; i++)
         count += !explain_skips(t->plan, &t->told, t->told.targets[i].system);
@@ -236,6 +253,18 @@ static void write_place(struct json_write *json, const struct config_route *rout
     json_write_member(json, "name", route->name);
     json_write_member(json, "file", route->file);
     json_write_member_u64(json, "line", route->line);
+}
+
+static void write_chain(struct json_write *json, const struct config_route *route) {
+    json_write_name(json, SLICE_OF("middleware"));
+    json_write_array(json);
+    for (size_t i = 0; route && i < route->stage_count; i++) {
+        json_write_object(json);
+        json_write_member(json, "stage", middleware_kind_name(route->stages[i].kind));
+        write_name(json, "chain", route->stages[i].chain.size > 0, route->stages[i].chain);
+        json_write_object_end(json);
+    }
+    json_write_array_end(json);
 }
 
 static void write_routes(struct telling *t) {
@@ -325,6 +354,7 @@ static void tell_json(struct telling *t, enum status status, const char *detail)
                told->identity == SECURITY_NONE ? SLICE_OF("") : t->config->identities[told->identity].name);
     json_write_member_u64(json, "priority", told->priority);
     write_routes(t);
+    write_chain(json, route_of(t));
     json_write_name(json, SLICE_OF("targets"));
     json_write_array(json);
     for (size_t i = 0; i < told->target_count; i++)

@@ -565,6 +565,7 @@ static void build_route(struct build *build, struct config_route *route, const s
     route->except = build_indices(build, node_get(node, SLICE_OF("except")), "systems", &route->except_count);
     build_policy(build, &route->policy, node);
     route->origins = build_origins(build, &route->policy_name, node);
+    build->failed |= !chains_build(build->work, build->config, route, node);
     const struct config_report *report = build->work->report;
     route->file = keep(build, report->files[node->key_at.file < report->file_count ? node->key_at.file : 0].name);
     route->line = node->key_at.line;

@@ -131,13 +131,15 @@ static void entry_name(struct work *work, const struct node *node, const struct 
         rates_lane_name(work, node, trail);
     else if (slice_is(trail->up->key, "header") || slice_is(trail->up->key, "headers"))
         refer_field_name(work, node, trail);
+    else if (chains_names_change(trail))
+        return; /* looked at with its value */
     else if (!scalar_name(node->key, &why))
         work_why(work, node->key_at, trail, &why);
 }
 
 static void check_value(struct work *work, const struct schema *schema, struct node *node, const struct trail *trail);
 
-static void check_map(struct work *work, const struct schema *schema, struct node *map, const struct trail *trail) {
+void check_map(struct work *work, const struct schema *schema, struct node *map, const struct trail *trail) {
     for (struct node *child = map->first; child; child = child->next) {
         struct trail here = {trail, child->key};
         const struct schema *inner = schema_child(schema, child->key);
@@ -405,6 +407,7 @@ static void check_scalar(struct work *work, const struct schema *schema, const s
     case ROW_GROUP:
     case ROW_NAMED:
     case ROW_OVERLAY:
+    case ROW_CHAIN:
     case ROW_TYPE_COUNT:
         UNREACHABLE();
     }
@@ -448,7 +451,9 @@ static void check_value(struct work *work, const struct schema *schema, struct n
                        schema_is_map(schema) ? "has no value; write {} for an empty map, or leave it out" : "has no value; leave it out");
         return;
     }
-    if (schema_is_map(schema)) {
+    if (schema_type(schema) == ROW_CHAIN) {
+        chains_check(work, node, trail);
+    } else if (schema_is_map(schema)) {
         check_due_map(work, schema, node, trail);
     } else if (node->kind == NODE_MAP) {
         if (schema->first)

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/slice.h"
 #include "message/attribute.h"
+#include "middleware/middleware.h"
 #include "policy/balance.h"
 #include "protocol/coding.h"
 
@@ -500,6 +501,8 @@ struct config_route {
     uint32_t *except;
     size_t except_count;
     struct config_http *http; /* NULL: for messages. Else `matches` has FROM and LISTENER alone */
+    const struct middleware_spec *stages; /* middleware, chains opened, in their order */
+    size_t stage_count;
     uint32_t proxy;           /* the system that its exchanges are streamed to; CONFIG_NONE: they become messages */
     int64_t order;
     bool enabled;

@@ -20,6 +20,8 @@ static struct node *wrap(struct work *work, struct node *parent, struct node *no
 
 static struct node *open_one(struct work *work, const struct schema *schema, struct node *parent, struct node *node) {
     unsigned flags = schema_flags(schema);
+    if (schema_type(schema) == ROW_CHAIN && (node->kind == NODE_SCALAR || node->kind == NODE_MAP))
+        return wrap(work, parent, node, NODE_LIST, SLICE_OF(""));
     if (node->kind != NODE_SCALAR)
         return node;
     if (flags & ROW_URL_SHORT)
@@ -53,6 +55,10 @@ static void open_children(struct work *work, const struct schema *schema, struct
 void merge_open(struct work *work, const struct schema *schema, struct node *parent, struct node *node) {
     if (parent)
         node = open_one(work, schema, parent, node);
+    if (schema_type(schema) == ROW_CHAIN && node->kind == NODE_LIST)
+        for (struct node *item = node->first; item; item = item->next)
+            if (item->kind == NODE_MAP)
+                open_children(work, chains_stage(work), item);
     if (node->kind == NODE_MAP)
         open_children(work, schema, node);
 }

@@ -83,6 +83,7 @@ static bool is_flat(const struct node *list) {
 }
 
 static void add_node(const struct work *work, const struct schema *schema, bool with_origins, struct buffer *out, const struct node *node, unsigned depth);
+static void add_keyed(const struct work *work, const struct schema *schema, bool with_origins, struct buffer *out, const struct node *node, unsigned depth);
 
 static void add_list(const struct work *work, bool with_origins, bool is_secret, struct buffer *out, const struct node *list) {
     buffer_add_text(out, " [");
@@ -98,9 +99,31 @@ static void add_list(const struct work *work, bool with_origins, bool is_secret,
     end_line(work, with_origins, out, list);
 }
 
+/* Stages: a line each, or more, behind a dash. */
+static void add_chain(const struct work *work, bool with_origins, struct buffer *out, const struct node *list, unsigned depth) {
+    buffer_add_byte(out, '\n');
+    for (const struct node *item = list->first; item; item = item->next) {
+        indent(out, depth + 1);
+        buffer_add_text(out, "- ");
+        if (item->kind != NODE_MAP) {
+            add_value(out, item, false);
+            end_line(work, with_origins, out, item);
+        }
+        for (const struct node *child = item->kind == NODE_MAP ? item->first : NULL; child; child = child->next) {
+            if (child != item->first)
+                indent(out, depth + 2);
+            add_keyed(work, schema_child(chains_stage(work), child->key), with_origins, out, child, depth + 2);
+        }
+    }
+}
+
 static void add_node(const struct work *work, const struct schema *schema, bool with_origins, struct buffer *out, const struct node *node, unsigned depth) {
-    bool is_secret = schema && schema_flags(schema) & ROW_SECRET;
     indent(out, depth);
+    add_keyed(work, schema, with_origins, out, node, depth);
+}
+
+static void add_keyed(const struct work *work, const struct schema *schema, bool with_origins, struct buffer *out, const struct node *node, unsigned depth) {
+    bool is_secret = schema && schema_flags(schema) & ROW_SECRET;
     add_text(out, node->key);
     buffer_add_byte(out, ':');
     if (node->kind == NODE_MAP && node->first) {
@@ -110,6 +133,8 @@ static void add_node(const struct work *work, const struct schema *schema, bool 
     } else if (node->kind == NODE_MAP) {
         buffer_add_text(out, " {}");
         end_line(work, with_origins, out, node);
+    } else if (node->kind == NODE_LIST && schema && schema_type(schema) == ROW_CHAIN && node->first) {
+        add_chain(work, with_origins, out, node, depth);
     } else if (node->kind == NODE_LIST) {
         add_list(work, with_origins, is_secret || !is_flat(node), out, node);
     } else {

@@ -170,6 +170,7 @@ static void check_route(struct work *work, const struct node *route, const struc
     check_ttl(work, route, trail);
     check_attempts(work, route, trail);
     refer_rest_route(work, route, trail);
+    chains_route(work, route, trail);
 }
 
 /* -- systems -- */
@@ -310,6 +311,7 @@ static void each(struct work *work, const char *name, void (*check)(struct work 
 
 void refer_all(struct work *work) {
     each(work, "routes", check_route);
+    chains_named(work);
     each(work, "systems", check_system);
     each(work, "policies", check_attempts);
     const struct node *security = section(work, "security");

@@ -36,6 +36,7 @@ enum row_type {
     ROW_TEMPLATE,
     ROW_WORKERS,   /* a count, or auto */
     ROW_OVERLAY,   /* any key but include and environments */
+    ROW_CHAIN,     /* stages: maps of one key below `middleware.*`, and names of chains */
     ROW_TYPE_COUNT
 };
 
@@ -85,6 +86,7 @@ extern const struct config_rows rows_security;
 extern const struct config_rows rows_identity;
 extern const struct config_rows rows_identity_key;
 extern const struct config_rows rows_observe;
+extern const struct config_rows rows_middleware;
 extern const struct config_rows rows_later;
 
 /* Bytes of the field that a row's value is stored in. */

@@ -32,7 +32,7 @@ static const struct config_row rows[] = {
      .values = "systems"},
     {"mirror.to", ROW_REFERENCE, P, NULL, "A copy whose fate is not told.", .values = "systems"},
     {"mirror.share", ROW_SHARE, P, "100%", "Of the messages."},
-    {"middleware", ROW_TEXT, P | ROW_LIST, NULL, "Stages, or names of chains."},
+    {"middleware", ROW_CHAIN, 0, NULL, "Stages in their order, each a map of one key as below `middleware.NAME`, and names of chains."},
     {"fault.delay", ROW_DURATION, P, NULL, "Delay on purpose; needs `--allow-faults`."},
     {"fault.abort", ROW_TEXT, P, NULL, "End with this reason on purpose."},
     {"fault.share", ROW_SHARE, P, "100%", "Of the messages."},

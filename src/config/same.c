@@ -231,11 +231,14 @@ bool same_route(const struct config *before, uint32_t left, const struct config 
                        uint32_t right) {
     const struct config_route *a = &before->routes[left], *b = &after->routes[right];
     if (!slice_equal(a->when, b->when) || a->has_target != b->has_target || a->to_all != b->to_all ||
-        a->order != b->order || a->enabled != b->enabled || a->trace != b->trace || a->match_count != b->match_count ||
+        a->order != b->order || a->enabled != b->enabled || a->trace != b->trace || a->match_count != b->match_count || a->stage_count != b->stage_count ||
         !same_policy(&a->policy, &b->policy))
         return false;
     for (size_t i = 0; i < a->match_count; i++)
         if (!same_match(before, &a->matches[i], after, &b->matches[i]))
+            return false;
+    for (size_t i = 0; i < a->stage_count; i++)
+        if (!middleware_spec_same(&a->stages[i], &b->stages[i]))
             return false;
     if (!same_http(a->http, b->http) || !slice_equal(system_name(before, a->proxy), system_name(after, b->proxy)))
         return false;

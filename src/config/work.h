@@ -48,6 +48,18 @@ void expand_scalar(struct work *work, struct node *node, const struct trail *tra
 
 /* check.c: keys, types, bounds, names; references. */
 void check_all(struct work *work);
+/* The keys of one map, all below them too. */
+void check_map(struct work *work, const struct schema *schema, struct node *map, const struct trail *trail);
+/* chains.c: middleware. What a stage may say; a list of stages; the chain of a route. */
+const struct schema *chains_stage(const struct work *work);
+void chains_check(struct work *work, struct node *list, const struct trail *trail);
+/* Whether this is a key of `transform`'s maps. */
+bool chains_names_change(const struct trail *trail);
+/* The named ones. */
+void chains_named(struct work *work);
+void chains_route(struct work *work, const struct node *route, const struct trail *trail);
+/* False when memory is out. */
+bool chains_build(struct work *work, struct config *config, struct config_route *route, const struct node *node);
 /* refer.c: what spans several keys. */
 void refer_all(struct work *work);
 /* Names a name that nobody has: nearest of the keys of `map` with its line. `noun`: "system". */

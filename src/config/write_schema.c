@@ -149,6 +149,17 @@ static void write_short_url(struct json_write *write, const struct schema *schem
     write_ref(write, "url");
 }
 
+/* One stage alone is a list of it. */
+static void write_chain(struct json_write *write) {
+    write_ref(write, "stage");
+    json_write_object(write);
+    json_write_member_text(write, "type", "array");
+    json_write_member_u64(write, "minItems", 1);
+    json_write_name(write, SLICE_OF("items"));
+    write_ref(write, "stage");
+    json_write_object_end(write);
+}
+
 static unsigned alternatives(const struct schema *schema) {
     unsigned flags = schema_flags(schema);
     return 1u + !!(flags & ROW_LIST) + !!(flags & ROW_URL_SHORT) + !!(flags & ROW_TRUE_SHORT) + !!(flags & ROW_UNLIMITED);
@@ -158,6 +169,8 @@ static void write_alternatives(struct json_write *write, const struct schema *sc
     unsigned flags = schema_flags(schema);
     if (schema_is_map(schema))
         write_map(write, schema);
+    else if (schema_type(schema) == ROW_CHAIN)
+        write_chain(write);
     else
         write_scalar(write, schema->row);
     if (flags & ROW_LIST)
@@ -208,13 +221,26 @@ static void write_node(struct json_write *write, const struct schema *schema) {
     json_write_object_end(write);
 }
 
-static void write_forms(struct json_write *write) {
+/* One stage: the name of a chain, or a map of one key. */
+static void write_stage(struct json_write *write, const struct schema *stage) {
+    json_write_object(write);
+    json_write_name(write, SLICE_OF("anyOf"));
+    json_write_array(write);
+    write_ref(write, "name");
+    write_map(write, stage);
+    json_write_array_end(write);
+    json_write_object_end(write);
+}
+
+static void write_forms(struct json_write *write, const struct schema *stage) {
     json_write_name(write, SLICE_OF("$defs"));
     json_write_object(write);
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
         json_write_name(write, slice_from(forms[i].name));
         json_write_raw(write, slice_from(forms[i].json));
     }
+    json_write_name(write, SLICE_OF("stage"));
+    write_stage(write, stage);
     json_write_object_end(write);
 }
 
@@ -231,7 +257,7 @@ enum status config_schema(struct buffer *out) {
     json_write_object(&write);
     json_write_member_text(&write, "$schema", "https://json-schema.org/draft/2020-12/schema");
     json_write_member_text(&write, "title", "intertie " CONFIG_VERSION " configuration");
-    write_forms(&write);
+    write_forms(&write, schema_find(root, SLICE_OF("middleware.*")));
     json_write_member_text(&write, "type", "object");
     json_write_name(&write, SLICE_OF("properties"));
     json_write_object(&write);

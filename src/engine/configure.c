@@ -1,4 +1,5 @@
 /* Puts a plan in force: systems keep what they hold, by name; endpoints by system and url. */
+#include "engine/chain.h"
 #include "engine/hand.h"
 #include "engine/inner.h"
 
@@ -284,6 +285,7 @@ static struct system **take_systems(struct engine *engine, const struct plan *pl
     struct system **systems = change->systems, **fresh = change->systems;
     struct system *kept;
     engine->plan = plan; /* from here on everything reads the new one */
+    chains_configure(engine, plan);
     for (uint32_t i = 0; i < change->system_count; i++) {
         kept = take_old(engine, fresh[i]->name);
         set_system(kept ? kept : begin(engine, fresh[i]), plan->config, i);

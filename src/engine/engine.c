@@ -1,4 +1,5 @@
 /* The step: inputs are handed to whom they concern, the turn is ended, actions are listed. It decides nothing itself. */
+#include "engine/chain.h"
 #include "engine/hand.h"
 #include "engine/inner.h"
 
@@ -64,7 +65,7 @@ struct engine *engine_new(const struct engine_options *options) {
     if (engine->options.workers == 0)
         engine->options.workers = 1;
     trace_init(engine);
-    if (!post_new(engine) || !net_init(&engine->net, &calls, engine, options->connections_max ? options->connections_max : UINT32_MAX,
+    if (!chains_new(engine) || !post_new(engine) || !net_init(&engine->net, &calls, engine, options->connections_max ? options->connections_max : UINT32_MAX,
                   rng_next(&engine->rng))) {
         engine_free(engine);
         return NULL;
@@ -125,6 +126,7 @@ void engine_free(struct engine *engine) {
     memory_free(engine->spare_work);
     while (engine->spare_flight_count)
         memory_free(engine->spare_flights[--engine->spare_flight_count].flights);
+    chains_free(engine);
     post_free(engine);
     block_pool_done(&engine->kept);
     memory_free(engine->received_by);

@@ -117,6 +117,26 @@ static void check_answer(const struct plan *plan, const struct explain_ask *ask,
                "who is asked can't answer: its `format` is raw, without `reply: fifo`");
 }
 
+/* The stages answer from the message alone, as they will when it comes. */
+static void go_through(const struct plan *plan, const struct explain_ask *ask, struct explain *out) {
+    const struct middleware_chain *chain = out->route >= 0 ? plan->routes[out->route].chain : NULL;
+    struct middleware_room room;
+    struct middleware_run run = {.message = ask->message, .now = ask->now, .room = &room};
+    if (!chain || out->status != STATUS_OK)
+        return;
+    middleware_room_init(&room, plan->config->message_max, 1);
+    enum middleware_verdict verdict = MIDDLEWARE_ON;
+    for (size_t i = 0; verdict == MIDDLEWARE_ON && i < middleware_count(chain); i++)
+        verdict = middleware_step(chain, i, &run);
+    if (verdict == MIDDLEWARE_REFUSE)
+        refuse(out, run.status, "%s", run.detail);
+    else if (verdict == MIDDLEWARE_DROP)
+        refuse(out, run.status, message_kind_asks((enum message_kind)ask->message->kind)
+                                    ? "a filter of its route does not let it pass"
+                                    : "a filter of its route does not let it pass: its sender is told that it was taken");
+    middleware_room_done(&room);
+}
+
 void explain_message(const struct plan *plan, const struct explain_ask *ask, struct explain *ret) {
     struct verdict_peer peer;
     const struct message *message = ask->message;
@@ -136,6 +156,7 @@ void explain_message(const struct plan *plan, const struct explain_ask *ask, str
     if (ret->is_unrouted)
         return;
     find(plan, ask, ret);
+    go_through(plan, ask, ret);
     check_answer(plan, ask, ret);
 }
 

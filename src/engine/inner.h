@@ -369,7 +369,7 @@ struct engine {
     struct block_pool kept; /* messages that outlive their turn */
     uint64_t elsewhere_bytes; /* what other workers hold */
     uint64_t memory_max;   /* limits.memory; UINT64_MAX: unlimited */
-    struct routing routing; /* scratch */
+    struct chains *chains; /* what middleware keeps; chain.h */
     bool again;    /* a waiter has its turn: others that wait aren't before it */
     uint64_t ours; /* flight_ours() of the message that is being placed */
     uint32_t mark; /* plan_route_mark() of its route */

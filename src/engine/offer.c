@@ -1,4 +1,5 @@
 /* Whether a message is taken: there is room with every recipient, or it waits, or it is refused. Accepted means kept. */
+#include "engine/chain.h"
 #include "engine/hand.h"
 #include "engine/inner.h"
 
@@ -204,6 +205,11 @@ static bool can_answer(const struct engine *engine, uint32_t index) {
 enum offer offer_message(struct engine *engine, struct session *s, uint64_t token, const struct message *message,
                          const struct routing *routing, uint32_t from, struct mono received,
                          struct recipient **ret_full, enum status *ret_status) {
+    if (chain_of(engine, routing)) {
+        enum chain_fate fate = chain_run(engine, s, token, &message, routing, from, ret_status);
+        if (fate != CHAIN_ON)
+            return fate == CHAIN_OVER ? OFFER_TAKEN : OFFER_REFUSED;
+    }
     if (message_kind_asks(message->kind) && !can_answer(engine, routing->targets[0].system)) {
         *ret_status = STATUS_NOT_SUPPORTED;
         return OFFER_REFUSED;

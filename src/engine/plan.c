@@ -445,9 +445,10 @@ static enum status rest_routes(struct plan *plan, size_t first, struct fault *fa
     }
     plan->rest_first = first;
     plan->rest_rules = rules;
+    plan->route_count = first + count;
     if (count && rest_compile(rules, count, &plan->arena, &plan->rest) != STATUS_OK)
         return no_memory(fault);
-    return STATUS_OK;
+    return plan_chains(plan, fault);
 }
 
 static enum status routes(struct plan *plan, struct fault *fault) {

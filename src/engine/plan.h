@@ -24,6 +24,7 @@ struct plan_route {
     const struct config_route *config;
     struct plan_target *targets; /* has_target: by system index, `system` CONFIG_NONE where it doesn't match */
     size_t target_count;
+    const struct middleware_chain *chain; /* NULL: it has none */
 };
 
 /* How an endpoint is asked whether it is well. */
@@ -62,6 +63,7 @@ struct plan {
     struct plan_listener *listeners;   /* by config index */
     struct plan_endpoint **endpoints;  /* by system index, then endpoint index */
     struct plan_route *routes;         /* those that are enabled, in order: for messages, then for HTTP requests */
+    size_t route_count;
     size_t rest_first;                 /* index of the first for HTTP requests */
     const struct rest_rule *rest_rules;
     const struct rest_table *rest;     /* NULL: there are none */
@@ -81,6 +83,8 @@ void plan_free(struct plan *plan);
 /* An endpoint that isn't in the configuration, with memory of its own. `config` must outlive it. */
 enum status plan_found(const struct plan *plan, struct arena *arena, uint32_t system,
                        const struct config_endpoint *config, struct plan_endpoint *ret, struct fault *fault);
+/* plan_chain.c: the middleware of all routes. */
+enum status plan_chains(struct plan *plan, struct fault *fault);
 /* plan_tls.c: gives `setup` its filter where the scheme has TLS. False when memory is out. */
 bool plan_tls(struct plan *plan, struct protocol_setup *setup, const struct config_url *url, const struct config_tls *config,
               int64_t timeout_ns);

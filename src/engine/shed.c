@@ -1,6 +1,7 @@
 /* What is refused when memory is short. `limits.memory` bounds messages, connections and their buffers, over all workers:
  * from 70 % of it on the lowest priority is refused, each further one a step later, and at all of it everything, new
  * connections and bodies that have begun too. Replies are taken always: they end what is held. */
+#include "engine/chain.h"
 #include "engine/parcel.h"
 
 #define SHED_FROM 700  /* per mille of the limit at which priority 1 is refused */
@@ -9,7 +10,7 @@
 
 uint64_t engine_memory(const struct engine *engine) {
     return engine->kept.held + engine->totals.held * sizeof(struct delivery) + net_memory(&engine->net) +
-           replies_memory(engine) + idempotency_memory(&engine->once) + (engine->options.workers > 1 ? post_memory(engine) : 0);
+           replies_memory(engine) + idempotency_memory(&engine->once) + chains_memory(engine) + (engine->options.workers > 1 ? post_memory(engine) : 0);
 }
 
 static uint64_t used(const struct engine *engine) {

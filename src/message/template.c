@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "base/json.h"
+#include "base/pointer.h"
 #include "base/text.h"
 
 enum part_kind { PART_LITERAL, PART_ATTRIBUTE, PART_DATA, PART_HEADER, PART_PATH };
@@ -149,7 +149,7 @@ static enum status add_value(struct slice value, enum template_escape escape, st
         uint8_t c = value.data[i];
         if (escape == TEMPLATE_PLAIN && ((c < ' ' && c != '\t') || c == 0x7f))
             return STATUS_NOT_REPRESENTABLE;
-        if (escape == TEMPLATE_PLAIN || (is_unreserved(c) && !is_dots)) {
+        if (escape != TEMPLATE_PERCENT || (is_unreserved(c) && !is_dots)) {
             buffer_add_byte(out, c);
         } else {
             buffer_add_byte(out, '%');
@@ -172,68 +172,9 @@ static enum status add_item(const struct json_item *item, enum template_escape e
     return size == SIZE_MAX ? STATUS_NOT_REPRESENTABLE : add_value(slice_make(room, size), escape, out);
 }
 
-/* One reference token (RFC 6901 section 4) against a member's name; `~1` is `/`, `~0` is `~`. */
-static bool token_is(struct slice token, const struct json_item *name) {
-    uint8_t room[256];
-    size_t size = 0;
-    if (slice_find(token, '~') == token.size)
-        return json_item_is(name, token);
-    for (size_t i = 0; i < token.size && size < sizeof room; i++) {
-        bool escapes = token.data[i] == '~' && i + 1 < token.size && (token.data[i + 1] == '0' || token.data[i + 1] == '1');
-        room[size++] = escapes ? (token.data[++i] == '1' ? '/' : '~') : token.data[i];
-    }
-    return json_item_is(name, slice_make(room, size));
-}
-
-static bool is_index(struct slice token, uint64_t index) {
-    uint64_t wanted;
-    return text_to_u64(token, &wanted) && wanted == index && (token.size == 1 || token.data[0] != '0');
-}
-
-/* What stands under `token` in the object or array `text`. */
-static bool descend(struct slice text, struct slice token, struct json_item *ret) {
-    struct json json;
-    struct json_item name, value;
-    json_init(&json, text, JSON_DEPTH_LIMIT);
-    enum json_type outer = json_next(&json, &name);
-    if (outer == JSON_OBJECT) {
-        while (json_next(&json, &name) == JSON_NAME) {
-            bool wanted = token_is(token, &name);
-            if (json_skip(&json, &value) == JSON_ERROR)
-                return false;
-            if (wanted) {
-                *ret = value;
-                return true;
-            }
-        }
-        return false;
-    }
-    for (uint64_t i = 0; outer == JSON_ARRAY; i++) {
-        enum json_type type = json_skip(&json, &value);
-        if (type == JSON_ARRAY_END || type == JSON_ERROR)
-            return false;
-        if (is_index(token, i)) {
-            *ret = value;
-            return true;
-        }
-    }
-    return false;
-}
-
 static enum status add_pointed(struct slice text, struct slice pointer, enum template_escape escape, struct buffer *out) {
-    struct json json;
     struct json_item item;
-    json_init(&json, text, JSON_DEPTH_LIMIT);
-    if (json_skip(&json, &item) == JSON_ERROR)
-        return STATUS_TEMPLATE_MISSING;
-    for (struct slice rest = pointer; rest.size;) {
-        rest = slice_skip(rest, 1);
-        struct slice token = slice_head(rest, slice_find(rest, '/'));
-        rest = slice_skip(rest, token.size);
-        if (!descend(item.raw, token, &item))
-            return STATUS_TEMPLATE_MISSING;
-    }
-    return add_item(&item, escape, out);
+    return pointer_find(text, pointer, &item) ? add_item(&item, escape, out) : STATUS_TEMPLATE_MISSING;
 }
 
 static enum status add_data(const struct message *message, struct slice pointer, enum template_escape escape,
@@ -253,10 +194,19 @@ static enum status add_data(const struct message *message, struct slice pointer,
 
 static enum status add_member(const struct message *message, enum attribute attribute, struct slice name,
                               enum template_escape escape, struct buffer *out) {
+    struct json json;
     struct json_item item;
-    return message_has(message, attribute) && descend(message_text(message, attribute), name, &item)
-               ? add_item(&item, escape, out)
-               : STATUS_TEMPLATE_MISSING;
+    json_init(&json, message_text(message, attribute), JSON_DEPTH_LIMIT);
+    if (!message_has(message, attribute) || json_next(&json, &item) != JSON_OBJECT)
+        return STATUS_TEMPLATE_MISSING;
+    while (json_next(&json, &item) == JSON_NAME) {
+        bool wanted = json_item_is(&item, name);
+        if (json_skip(&json, &item) == JSON_ERROR)
+            break;
+        if (wanted)
+            return add_item(&item, escape, out);
+    }
+    return STATUS_TEMPLATE_MISSING;
 }
 
 static enum status add_header(const struct message *message, struct slice wanted, enum template_escape escape,

@@ -25,6 +25,7 @@ struct template_fault {
 enum template_escape {
     TEMPLATE_PLAIN,   /* a value with a control character in it, CR and LF above all, is refused */
     TEMPLATE_PERCENT, /* all but unreserved characters of values are percent-encoded (RFC 3986 section 2.3) */
+    TEMPLATE_RAW,     /* as it is: for where nothing can be mistaken for something else */
 };
 
 /* Attributes must be known or `declared`. The text is used until the arena ends. STATUS_BAD_CONFIG, NO_MEMORY. */

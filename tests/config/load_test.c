@@ -680,6 +680,59 @@ static void a_large_file_survives_failed_allocations(void **state) {
     }
 }
 
+static struct text_file schema_files[] = {
+    {"intertie.yaml",
+     "listeners: {in: intertie://127.0.0.1:7460}\nsystems: {a: {accept: true}}\n"
+     "middleware: {c: [{validate: {schema: s/x.json}}, {filter: type = 'x'}]}\n"
+     "routes: {r: {match: {}, to: a, middleware: [c, {transform: {set: {'data:/a': 2, subject: '{id}'}, remove: [time]}}, c]}}\n",
+     false},
+    {"s/x.json", NULL, false},
+    {NULL, NULL, false}};
+
+/* What is wrong with it, or how it is printed. */
+static enum status load_schema(const char *schema, char *words, size_t size) {
+    struct text_source source;
+    struct config_options options = {.source = text_source_init(&source, schema_files, NULL)};
+    struct config_report report;
+    struct config *config = NULL;
+    struct buffer out;
+    schema_files[1].text = schema ? schema : "";
+    schema_files[1].path = schema ? "s/x.json" : "elsewhere";
+    config_report_init(&report);
+    buffer_init(&out, 64u << 10);
+    enum status status = config_load(&options, SLICE_OF("intertie.yaml"), &config, &report);
+    config_report_text(&report, &out);
+    struct slice text = status == STATUS_OK ? config->text : buffer_slice(&out);
+    (void)snprintf(words, size, "%.*s", SLICE_ARG(text));
+    if (status == STATUS_OK) {
+        assert_int_equal(config->routes[0].stage_count, 5);
+        assert_true(slice_is(config->routes[0].stages[3].schema, schema) && slice_is(config->routes[0].stages[3].chain, "c"));
+        assert_true(slice_is(config->routes[0].stages[0].schema_path, "s/x.json"));
+        assert_true(config->routes[0].stages[2].change_count == 3 && config->routes[0].stages[2].chain.size == 0);
+        assert_int_equal(report.warning_count, strstr(schema, "format") ? 1 : 0);
+        config_free(config);
+    }
+    buffer_done(&out);
+    config_report_done(&report);
+    return status;
+}
+
+static void schemas_are_read_with_the_configuration(void **state) {
+    char words[4096];
+    (void)state;
+    assert_int_equal(load_schema("{\n \"type\": \"object\"}", words, sizeof words), STATUS_OK);
+    assert_non_null(strstr(words, "middleware:\n  c:\n    - validate:\n        schema: s/x.json\n    - filter: \"type = 'x'\"\n"));
+    assert_non_null(strstr(words, "    middleware:\n      - c\n      - transform:\n          set:\n            data:/a: 2\n"));
+    assert_int_equal(load_schema("{\"format\": \"date\"}", words, sizeof words), STATUS_OK);
+    assert_int_equal(load_schema("{\n \"tpe\": \"object\"}", words, sizeof words), STATUS_BAD_CONFIG);
+    assert_non_null(strstr(words, "s/x.json:2:2: error: unknown keyword `tpe`; did you mean `type`?"));
+    assert_int_equal(load_schema("{\n \"type\": }", words, sizeof words), STATUS_BAD_CONFIG);
+    assert_non_null(strstr(words, "s/x.json:2:"));
+    assert_int_equal(load_schema(NULL, words, sizeof words), STATUS_BAD_CONFIG);
+    assert_non_null(strstr(words, "intertie.yaml:3:"));
+    assert_non_null(strstr(words, "can't read `s/x.json`"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(environment_lays_over),
@@ -689,6 +742,7 @@ int main(void) {
         cmocka_unit_test(an_environment_over_a_wrong_base_is_not_built),
         cmocka_unit_test(sets_lie_over_last),
         cmocka_unit_test(mistakes_of_a_set_show_it),
+        cmocka_unit_test(schemas_are_read_with_the_configuration),
         cmocka_unit_test(included_files_come_first_in_name_order),
         cmocka_unit_test(a_name_in_two_files_is_an_error),
         cmocka_unit_test(mistakes_in_an_included_file_are_placed_there),

@@ -215,7 +215,7 @@ routes:
 
 @case
 def keys_of_later_versions_are_refused_unlike_unknown_ones():
-    with Folder({"intertie.yaml": GOOD + "middleware: {checked: []}\n"}) as folder:
+    with Folder({"intertie.yaml": GOOD + "middleware: {sealed: {encrypt: {}}}\n"}) as folder:
         matches(intertie("validate", cwd=folder.path).exits(78).err, r"not supported yet in 0\.")
 
 
