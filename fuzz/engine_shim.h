@@ -243,7 +243,7 @@ static inline bool shim_watches(const struct protocol *row) {
     return row == &shim_http1 || row == &shim_stream || row == &shim_stream1 || row == &shim_ndjson || row == &shim_datagram;
 }
 
-/* Each unsettled token is one that waits for room, or whose reply is due on its exchange. */
+/* Each unsettled token is one that waits for room or for others before it, or whose reply is due on its exchange. */
 static inline void shim_check_session(const struct session *s) {
     const struct connection *c = s->connection;
     if (!shim_watches(c->protocol) || c->status != CONNECTION_OPEN || c->sink.closing)
@@ -261,6 +261,7 @@ static inline void shim_check_session(const struct session *s) {
         const struct delivery *d = LIST_ENTRY(node, struct delivery, asker_node);
         open -= shim_token(t, d->asker_token)->state == SHIM_OPEN;
     }
+    open -= s->work->holds.count;
     ASSERT(open == 0);
 }
 

@@ -117,7 +117,7 @@ static void check_engine(unsigned index) {
     }
     for (size_t i = 0; i < engine->system_count; i++)
         heartbeats += engine->systems[i]->heartbeat != NULL;
-    if (totals->held == 0 && totals->waiting == 0 && heartbeats == 0)
+    if (totals->held == 0 && totals->waiting == 0 && heartbeats == 0 && engine->deduping.held == 0)
         ASSERT((engine->kept.held == 0 || totals->dead_held) && totals->held_bytes == 0);
     for (struct list_node *node = list_first(&engine->net.open); node; node = list_next(&engine->net.open, node)) {
         const struct connection *c = LIST_ENTRY(node, struct connection, node);

@@ -151,7 +151,7 @@ static bool begins(const char *key, const char *prefix) {
 /* What is repeated, and for how long, depends on whether somebody waits. */
 static bool is_of_kind(const struct telling *t, const char *key) {
     bool asks = message_kind_asks((enum message_kind)t->ask.message->kind);
-    return asks ? !begins(key, "redeliver") && !begins(key, "dead_letter")
+    return asks ? !begins(key, "redeliver") && !begins(key, "dead_letter") && !begins(key, "dedupe")
                 : !begins(key, "retry") && !begins(key, "timeouts.request");
 }
 
@@ -164,6 +164,8 @@ static bool is_shown(const struct telling *t, const struct config_value *value) 
     for (size_t i = 0; keys[i]; i++)
         if (begins(value->key, keys[i]))
             return true;
+    if (t->ask.message->kind == KIND_COMMAND && begins(value->key, "dedupe."))
+        return true;
     return value->origin != CONFIG_ORIGIN_BUILT_IN;
 }
 

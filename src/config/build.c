@@ -112,7 +112,7 @@ static void store_row(struct build *build, void *object, const struct config_row
     if (row->type == ROW_SHARE)
         store_share(build, object, row, text);
     else if (row->type == ROW_BOOLEAN || row->type == ROW_ENUM || row->type == ROW_NAME || row->type == ROW_TEXT || row->type == ROW_PATH ||
-        row->type == ROW_HTTP_URL || row->type == ROW_CESQL || row->type == ROW_TEMPLATE)
+        row->type == ROW_HTTP_URL || row->type == ROW_CESQL || row->type == ROW_TEMPLATE || row->type == ROW_ATTRIBUTE)
         store_text(build, object, row, text, node);
     else
         store_number(build, object, row, text);
@@ -165,6 +165,20 @@ static void store_range(struct build *build, struct config_policy *policy, const
         policy->set |= UINT64_C(1) << (row[1].policy - 1) | (is_webhook ? 0 : UINT64_C(1) << (row[2].policy - 1));
 }
 
+/* Names, as one text. No attribute's name has a comma. */
+static void store_names(struct build *build, void *object, const struct config_row *row, const struct node *list) {
+    size_t size = 0;
+    for (const struct node *item = list->first; item; item = item->next)
+        size += item->text.size + 1;
+    uint8_t *joined = take(build, size + 1, 1), *at = joined;
+    for (const struct node *item = joined ? list->first : NULL; item; item = item->next) {
+        memcpy(at, item->text.data, item->text.size);
+        at[item->text.size] = ',';
+        at += item->text.size + 1;
+    }
+    store(object, row->field, &(struct slice){joined, joined ? size - 1 : 0}, sizeof(struct slice));
+}
+
 static uint32_t index_of(const struct node *map, struct slice name) {
     uint32_t index = 0;
     for (const struct node *child = map ? map->first : NULL; child; child = child->next, index++)
@@ -187,8 +201,8 @@ static void lay(struct build *build, struct config_policy *policy, const struct 
     for (size_t i = 0; map && i < rows_policy.count; i++) {
         const struct config_row *row = &rows_policy.rows[i];
         const struct node *node = row->policy || row->type == ROW_RANGE ? find(map, row->path) : NULL;
-        bool is_bits = row->type == ROW_ENUM && row->flags & ROW_LIST;
-        if (!node || (node->kind != NODE_SCALAR && !(is_bits && node->kind == NODE_LIST)))
+        bool is_bits = row->type == ROW_ENUM && row->flags & ROW_LIST, is_names = row->type == ROW_ATTRIBUTE;
+        if (!node || (node->kind != NODE_SCALAR && !((is_bits || is_names) && node->kind == NODE_LIST)))
             continue;
         if (row->type == ROW_RANGE) {
             store_range(build, policy, row, node->text, marks);
@@ -198,6 +212,8 @@ static void lay(struct build *build, struct config_policy *policy, const struct 
             store_or_system(build, policy, row, node->text);
         else if (is_bits)
             store_bits(build, policy, row, node);
+        else if (is_names && node->kind == NODE_LIST)
+            store_names(build, policy, row, node);
         else
             store_row(build, policy, row, node->text, node);
         if (row->policy == 1 + CONFIG_POLICY_IN_FLIGHT)
@@ -220,6 +236,7 @@ static void lay_all(struct build *build, struct config_policy *policy, const str
     lay_switch(&policy->outlier.on, map, "outlier");
     lay_switch(&policy->breaker.on, map, "breaker");
     lay_switch(&policy->health.on, map, "health");
+    lay_switch(&policy->dedupe.events, map, "dedupe");
 }
 
 static const struct node *section(const struct build *build, const char *name) {

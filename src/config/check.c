@@ -66,12 +66,16 @@ static void extension_name(struct work *work, const struct node *node, const str
         work_error(work, node->key_at, trail, "`%.*s` is known already, with a type", SCALAR_SHOWN(node->key));
 }
 
-static void attribute_name(struct work *work, const struct node *node, const struct trail *trail, bool is_match) {
+/* What an attribute is named for. */
+enum attribute_use { ATTRIBUTE_MATCHED, ATTRIBUTE_WRITTEN, ATTRIBUTE_READ };
+
+static void attribute_name(struct work *work, struct slice name, struct config_place at, const struct trail *trail, enum attribute_use use) {
     enum attribute_type type;
     enum attribute known;
-    if (work_attribute(work, node->key, &type, &known)) {
-        if (!is_match && known != ATTRIBUTE_OTHER && ((attribute_row(known)->flags & ATTRIBUTE_OURS) || known == ATTRIBUTE_ID))
-            work_error(work, node->key_at, trail, "only intertie writes `%.*s`", SCALAR_SHOWN(node->key));
+    if (work_attribute(work, name, &type, &known)) {
+        if (use != ATTRIBUTE_MATCHED && known != ATTRIBUTE_OTHER &&
+            ((attribute_row(known)->flags & ATTRIBUTE_OURS) || (known == ATTRIBUTE_ID && use == ATTRIBUTE_WRITTEN)))
+            work_error(work, at, trail, "only intertie writes `%.*s`", SCALAR_SHOWN(name));
         return;
     }
     struct slice names[CANDIDATES_MAX];
@@ -81,18 +85,18 @@ static void attribute_name(struct work *work, const struct node *node, const str
         names[count++] = attribute_row((enum attribute)i)->name;
     for (size_t i = 0; i < work->declared.count && count + 3 < CANDIDATES_MAX; i++)
         names[count++] = work->declared.rows[i].name;
-    if (is_match) {
+    if (use == ATTRIBUTE_MATCHED) {
         names[count++] = SLICE_OF("from");
         names[count++] = SLICE_OF("listener");
     }
-    int near = text_nearest(node->key, names, count);
+    int near = text_nearest(name, names, count);
     struct slice nearest = near >= 0 ? names[near] : SLICE_OF("");
     if (near >= 0)
-        config_report_add(work->report, false, false, node->key_at, trail_text(trail, path), nearest,
-                          "nobody declared an attribute `%.*s`; did you mean `%.*s`?", SCALAR_SHOWN(node->key), SLICE_ARG(nearest));
+        config_report_add(work->report, false, false, at, trail_text(trail, path), nearest,
+                          "nobody declared an attribute `%.*s`; did you mean `%.*s`?", SCALAR_SHOWN(name), SLICE_ARG(nearest));
     else
-        config_report_add(work->report, false, false, node->key_at, trail_text(trail, path), nearest,
-                          "nobody declared an attribute `%.*s`; yours go under `extensions`", SCALAR_SHOWN(node->key));
+        config_report_add(work->report, false, false, at, trail_text(trail, path), nearest,
+                          "nobody declared an attribute `%.*s`; yours go under `extensions`", SCALAR_SHOWN(name));
 }
 
 static const struct slice rooms[] = {
@@ -124,9 +128,9 @@ static void entry_name(struct work *work, const struct node *node, const struct 
     else if (slice_is(map, "log.levels"))
         room_name(work, node, trail);
     else if (slice_is(trail->up->key, "match"))
-        attribute_name(work, node, trail, true);
+        attribute_name(work, node->key, node->key_at, trail, ATTRIBUTE_MATCHED);
     else if (slice_is(trail->up->key, "defaults"))
-        attribute_name(work, node, trail, false);
+        attribute_name(work, node->key, node->key_at, trail, ATTRIBUTE_WRITTEN);
     else if (slice_is(trail->up->key, "lanes"))
         rates_lane_name(work, node, trail);
     else if (slice_is(trail->up->key, "header") || slice_is(trail->up->key, "headers"))
@@ -391,6 +395,9 @@ static void check_scalar(struct work *work, const struct schema *schema, const s
     case ROW_CESQL:
         check_when(work, node, trail);
         break;
+    case ROW_ATTRIBUTE:
+        attribute_name(work, node->text, node->at, trail, ATTRIBUTE_READ);
+        break;
     case ROW_BOOLEAN:
     case ROW_NAME:
     case ROW_TEXT:
@@ -416,6 +423,8 @@ static void check_scalar(struct work *work, const struct schema *schema, const s
 static void check_list(struct work *work, const struct schema *schema, struct node *list, const struct trail *trail) {
     if (!list->first)
         work_error(work, list->at, trail, "the list is empty; leave the key out");
+    if (schema->row->type == ROW_ATTRIBUTE && list->count > CONFIG_DEDUPE_BY_MAX)
+        work_error(work, list->at, trail, "at most %d attributes", CONFIG_DEDUPE_BY_MAX);
     for (struct node *item = list->first; item; item = item->next) {
         if (item->kind != NODE_SCALAR) {
             work_error(work, item->at, trail, "a list of values is due here, not of %s",

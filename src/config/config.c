@@ -39,6 +39,7 @@ struct config_policy config_policy_of(const struct config *config, const struct 
     }
     policy.ttl_ns = near->ttl_ns; /* routes only: systems have none of their own */
     policy.ttl_max_ns = near->ttl_max_ns;
+    policy.dedupe = near->dedupe;
     policy.set |= near->set;
     return policy;
 }

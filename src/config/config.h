@@ -269,6 +269,8 @@ enum config_policy_key {
     CONFIG_POLICY_REDELIVER_MAX,
     CONFIG_POLICY_REDELIVER_FACTOR,
     CONFIG_POLICY_DEAD_LETTER,
+    CONFIG_POLICY_DEDUPE_WINDOW,
+    CONFIG_POLICY_DEDUPE_BY,
     CONFIG_POLICY_COUNT
 };
 #define CONFIG_POLICY_BIT(key) (UINT64_C(1) << CONFIG_POLICY_##key)
@@ -308,6 +310,8 @@ struct config_lane {
     uint64_t bytes;
 };
 #define CONFIG_LANES 5 /* by priority - 1 */
+
+#define CONFIG_DEDUPE_BY_MAX 8
 
 struct config_policy {
     struct {
@@ -381,6 +385,11 @@ struct config_policy {
         uint64_t min;
         uint32_t share; /* thousandths */
     } budget; /* of retry */
+    struct {
+        int64_t window_ns; /* 0: nothing is looked for */
+        struct slice by;   /* names of attributes, with commas */
+        bool events;       /* too, not just commands: it was written */
+    } dedupe;
     uint32_t dead_letter; /* CONFIG_DEAD_LETTER_x, or that of SYSTEM and the system's index */
     uint64_t set;
 };

@@ -104,7 +104,7 @@ static bool show(const struct config *config, const struct config_policy *policy
         return show_share(policy, row, out);
     if (row->type == ROW_ENUM)
         return show_enum(config, policy, row, out);
-    if (row->type == ROW_TEXT || row->type == ROW_CESQL)
+    if (row->type == ROW_TEXT || row->type == ROW_CESQL || row->type == ROW_ATTRIBUTE)
         return show_text(policy, row, out);
     if (row->type != ROW_BOOLEAN)
         return false;

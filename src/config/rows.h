@@ -34,6 +34,7 @@ enum row_type {
     ROW_DATE,      /* 2027-03-01, or RFC 3339 with a time */
     ROW_CESQL,
     ROW_TEMPLATE,
+    ROW_ATTRIBUTE, /* the name of an attribute, known or declared */
     ROW_WORKERS,   /* a count, or auto */
     ROW_OVERLAY,   /* any key but include and environments */
     ROW_CHAIN,     /* stages: maps of one key below `middleware.*`, and names of chains */

@@ -12,6 +12,7 @@ static const char *const types[ROW_TYPE_COUNT] = {
     [ROW_REFERENCE] = "name out of", [ROW_PATTERN] = "pattern", [ROW_PRIORITY] = "priority",  [ROW_RULE] = "rule",       [ROW_HASH] = "hash",
     [ROW_DATE] = "date",          [ROW_CESQL] = "CESQL",       [ROW_TEMPLATE] = "template",  [ROW_WORKERS] = "count, auto", [ROW_OVERLAY] = "overlay",
     [ROW_CHAIN] = "chain",
+    [ROW_ATTRIBUTE] = "attribute",
 };
 
 /* A table cell: a bar would end it. */

@@ -63,11 +63,11 @@ const char *engine_check(const struct engine *engine) {
         const struct connection *c = LIST_ENTRY(node, struct connection, node);
         const struct session *s = c->was_open ? c->owner : NULL;
         /* one exchange at a time: while it waits for us, what it waits for has the deadline */
-        bool ours = s && ((c->sink.paused && (s->work->waiters.count || s->work->asked.count)) || s->work->wait ||
+        bool ours = s && ((c->sink.paused && (s->work->waiters.count || s->work->holds.count || s->work->asked.count)) || s->work->wait ||
                           s->proxy || engine->asks.count || engine->replies.waiting || engine->replies.fetches.count);
         if (c->deadline.at.ns == INT64_MAX && !c->protocol->is_datagram && !c->protocol->keeps_open && !ours)
             return "a connection has no deadline";
-        if (c->stopped && s && s->work->waiters.count == 0 && !proxy_holds(s))
+        if (c->stopped && s && s->work->waiters.count + s->work->holds.count == 0 && !proxy_holds(s))
             return "a connection's reads are off and nothing will turn them on";
         if (s)
             held += s->work->answers.count + s->work->foreign.count;

@@ -19,17 +19,19 @@ bool endpoint_wants_dial(const struct endpoint *e, struct mono now) {
     return lacks_consent(e) || e->open == 0 || pace_ready(&e->pace, now);
 }
 
+static void wait_for_pace(struct engine *engine, struct endpoint *e) {
+    struct mono at = pace_changes(&e->pace, engine->now.mono);
+    if (!e->removed && at.ns != INT64_MAX)
+        timer_set(engine, &e->paced, at);
+}
+
 void endpoint_consented(struct engine *engine, struct endpoint *e) {
     if (!e->consent.given)
         return;
-    pace_set(&e->pace, e->consent.rate, engine->options.workers);
+    pace_set(&e->pace, e->consent.rate, engine->options.workers, engine->options.worker);
+    wait_for_pace(engine, e);
     if (pool_is_short(e))
         timer_set(engine, &e->redial, engine->now.mono);
-}
-
-static void wait_for_pace(struct engine *engine, struct endpoint *e) {
-    if (!e->removed && !pace_ready(&e->pace, engine->now.mono))
-        timer_set(engine, &e->paced, pace_next(&e->pace));
 }
 
 void endpoint_sent(struct engine *engine, struct endpoint *e) {
@@ -54,6 +56,7 @@ void endpoint_paced(struct engine *engine, struct endpoint *e) {
             member_look(engine, m);
     }
     recipient_wake(engine, &e->system->recipient);
+    wait_for_pace(engine, e); /* turns begin and end by themselves */
 }
 
 void endpoint_leave(struct engine *engine, struct endpoint *e) {

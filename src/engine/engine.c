@@ -59,6 +59,7 @@ struct engine *engine_new(const struct engine_options *options) {
     list_init(&engine->unsettled);
     session_work_init(&engine->no_work, NULL);
     deadlines_init(&engine->deadlines);
+    dedupe_begin(engine);
     engine->generation = 1;
     engine->subscription_memo_ok = true;
     engine->memory_max = UINT64_MAX;
@@ -122,6 +123,7 @@ void engine_free(struct engine *engine) {
     memo_done(engine);
     replies_done(engine);
     once_done(engine);
+    dedupe_end(engine);
     map_done(&engine->moved);
     memory_free(engine->spare_work);
     while (engine->spare_flight_count)
@@ -317,6 +319,9 @@ static void ring(struct engine *engine) {
         case TIMER_PROBE:
             probing_ring(engine, timer);
             break;
+        case TIMER_DEDUPE:
+            dedupe_ring(engine);
+            break;
         }
     }
 }
@@ -340,7 +345,7 @@ void engine_finish(struct engine *engine, struct now now, struct engine_actions 
         net_settle(&engine->net, now);
     }
     *ret = (struct engine_actions){.due = MONO_NEVER};
-    if (!once_resend(engine))
+    if (!once_resend(engine) || !dedupe_resend(engine))
         ret->due = mono_after(now.mono, NS_PER_MS);
     post_collect(engine, ret);
     ret->net = net_finish(&engine->net, now, &ret->net_count);
@@ -415,7 +420,7 @@ static bool awaits_reply(const struct recipient *r) {
 }
 
 bool engine_is_quiet(const struct engine *engine) {
-    if (engine->totals.waiting || engine->settles.count || engine->proxies.count)
+    if (engine->totals.waiting || engine->deduping.held || engine->settles.count || engine->proxies.count)
         return false;
     for (size_t i = 0; i < engine->system_count; i++) {
         const struct recipient *r = &engine->systems[i]->recipient;

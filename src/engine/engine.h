@@ -2,6 +2,7 @@
  *
  * The life of one message, start to end:
  *   intake.c     a protocol hands it up; who sends it, may they, has it expired, where does it go (memo, else router.c)
+ *   dedupe.c     was it taken before? Then its sender is told so
  *   offer.c      is there room with all its recipients? Then it is accepted: settled with its sender (session.c)
  *   recipient.c  straight through to a connection with room (cut-through), else into one of five lanes
  *   flight.c     sent on a connection; acknowledged, written, refused, or unknown when the connection ends
@@ -18,6 +19,7 @@
 #include "connection/net.h"
 #include "engine/plan.h"
 #include "policy/breaker.h"
+#include "policy/dedupe.h"
 #include "policy/result.h"
 #include "policy/retry.h"
 
@@ -150,6 +152,7 @@ struct engine_options {
     uint32_t worker; /* 0 .. workers - 1 */
     uint32_t workers;
     uint64_t seed;
+    struct dedupe_key secret; /* of all workers of the node the same */
     uint32_t connections_max;
     const struct engine_calls *calls;
     void *user;
@@ -273,6 +276,8 @@ struct engine_totals {
     uint64_t replies_kept; /* gauge: to be fetched */
     uint64_t replies_evicted; /* that nobody can fetch any more, before their time */
     uint64_t keys_evicted;    /* of requests that run once: forgotten before their time */
+    uint64_t dedupe_kept;     /* gauge: messages that would be known again */
+    uint64_t dedupe_evicted;  /* that were forgotten before their time */
 };
 const struct engine_totals *engine_totals(const struct engine *engine);
 /* Bytes of messages, connections and their buffers: what `limits.memory` bounds. */

@@ -342,7 +342,7 @@ static inline void fx_stop(void) {
 
 static inline struct fixture_peer *fx_peer_of(uint64_t handle) {
     for (unsigned i = 0; i < fx.peer_count; i++)
-        if (fx.peers[i].handle == handle)
+        if (fx.peers[i].handle == handle && fx.peers[i].worker == &engine_net(fx.engine)->worker) /* another engine's may have its number */
             return &fx.peers[i];
     return NULL;
 }

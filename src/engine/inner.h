@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "engine/choice.h"
 #include "engine/consent.h"
+#include "engine/dedupe.h"
 #include "engine/engine.h"
 #include "engine/found.h"
 #include "engine/leave.h"
@@ -21,10 +22,6 @@
 
 struct recipient;
 struct session;
-struct poll_wait;
-struct ask;
-struct later;
-struct claim;
 struct proxy;
 
 /* Takers that a delivery would rather not have (again): ids of outlets, 0: none. The oldest makes place for the next. */
@@ -105,6 +102,7 @@ struct waiter {
     uint64_t trace;    /* as a delivery's */
     struct mono until; /* when its sender is told no */
     uint32_t from;
+    struct dedupe_claim claim;
 };
 
 /* A place that takes messages for a recipient: all connections of one endpoint, or one dialled-in session. */
@@ -286,6 +284,7 @@ struct session_work {
     struct list answers; /* replies that wait for room on it */
     struct list foreign; /* other workers' deliveries for it that wait for room */
     struct list waiters;
+    struct list holds; /* messages that others go before, or that another worker has to say something about */
     struct claim *claim; /* its open exchange runs once; NULL: it does not say */
     struct poll_wait *wait; /* its open exchange waits for messages; NULL: it does not */
     uint64_t announced;  /* handle by which other workers know it: that of the connection it had then */
@@ -339,6 +338,7 @@ struct engine {
     uint64_t asked;    /* so many */
     struct idempotency once; /* keys whose home is here */
     uint64_t claimed;        /* so many */
+    struct deduping deduping;
     struct list unsettled;   /* claims that ended when no letter to their homes had room */
     struct replies {   /* that are fetched: replies.h */
         struct map by_receipt;

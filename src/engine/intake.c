@@ -103,10 +103,25 @@ static bool owes(const struct session *s) {
     return false;
 }
 
-static void offer(struct engine *engine, struct session *s, uint64_t token, struct message *message,
-                  const struct routing *routing, uint32_t from) {
+enum offer intake_offer(struct engine *engine, struct session *s, uint64_t token, struct message *message,
+                        const struct routing *routing, uint32_t from) {
     struct recipient *full = NULL;
     enum status status = STATUS_OK;
+    enum offer offer = offer_message(engine, s, token, message, routing, from, engine->now.mono, &full, &status);
+    if (offer == OFFER_REFUSED) {
+        refuse(engine, s, token, message, from, status);
+    } else if (offer == OFFER_LATER) {
+        if (s->connection->sink.terms.when_full == PROTOCOL_FULL_DROP ||
+            (s->connection->sink.terms.when_full == PROTOCOL_FULL_STOP && owes(s)))
+            refuse(engine, s, token, message, from, STATUS_OVERLOADED);
+        else
+            offer_wait(engine, s, token, message, from, full, patience(s, message, routing));
+    }
+    return offer;
+}
+
+static void offer(struct engine *engine, struct session *s, uint64_t token, struct message *message,
+                  const struct routing *routing, uint32_t from) {
     limit_life(engine, message, routing);
     if (trace_wants(engine, s, message, routing))
         trace_begin(engine, s, message, from, false);
@@ -116,20 +131,9 @@ static void offer(struct engine *engine, struct session *s, uint64_t token, stru
         refuse(engine, s, token, message, from, STATUS_OVERLOADED);
         return;
     }
-    switch (offer_message(engine, s, token, message, routing, from, engine->now.mono, &full, &status)) {
-    case OFFER_TAKEN:
-        break;
-    case OFFER_REFUSED:
-        refuse(engine, s, token, message, from, status);
-        break;
-    case OFFER_LATER:
-        if (s->connection->sink.terms.when_full == PROTOCOL_FULL_DROP ||
-            (s->connection->sink.terms.when_full == PROTOCOL_FULL_STOP && owes(s)))
-            refuse(engine, s, token, message, from, STATUS_OVERLOADED);
-        else
-            offer_wait(engine, s, token, message, from, full, patience(s, message, routing));
-        break;
-    }
+    bool may_be_known = engine->plan->dedupes >> message->kind & 1 || s->work->holds.count;
+    if (!may_be_known || !dedupe_takes(engine, s, token, message, routing, from))
+        intake_offer(engine, s, token, message, routing, from);
     engine->tracing.mark = 0;
 }
 

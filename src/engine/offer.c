@@ -287,6 +287,7 @@ void offer_wait(struct engine *engine, struct session *s, uint64_t token, const 
     w->trace = engine->tracing.mark;
     if (w->trace)
         trace_waits(engine, full);
+    w->claim = dedupe_take_claim(engine);
     w->timer = (struct timer){.deadline = {.at = MONO_NEVER}, .kind = TIMER_WAITER};
     room_wait(full, w, false);
     list_add(&s->work->waiters, &w->session_node);
@@ -305,6 +306,7 @@ void waiter_free(struct engine *engine, struct waiter *w) {
     engine->totals.waiting--;
     if (w->session->work->waiters.count == 0)
         connection_stop(w->session->connection, false);
+    dedupe_settle(engine, &w->claim, false); /* it wasn't taken, or that was said */
     message_unref(w->message);
     memory_free(w);
 }
@@ -349,6 +351,7 @@ static bool try_again(struct engine *engine, struct waiter *w) {
         session_refuse(engine, s, token, status, 0);
         engine->detail[0] = '\0';
     }
+    dedupe_settle(engine, &w->claim, offer == OFFER_TAKEN);
     waiter_free(engine, w);
     return true;
 }

@@ -24,6 +24,9 @@ enum letter_kind {
     LETTER_CLAIM,   /* a request that runs once; text: whose, key, print. `id`: its claim, `handle`: its connection */
     LETTER_CLAIMED, /* to `id`; text: whose, key. `sub` is an enum once_what, `count` the code, the message the answer */
     LETTER_SETTLE,  /* of `id`; text: whose, key. `sub`: it is kept, `count` the code, the message the answer */
+    LETTER_DEDUPE,  /* a message that may have been taken; text: its print, its receipt. `attempt_ns`: its window */
+    LETTER_DEDUPED, /* to `id`: `sub` is an enum dedupe_verdict; text: print, receipt of the first */
+    LETTER_DEDUPE_SETTLE, /* of `id`; text: print. `sub`: it was accepted */
     LETTER_SEEK,    /* a reply from system `text`: whose request? */
 };
 

@@ -324,6 +324,13 @@ enum status plan_found(const struct plan *plan, struct arena *arena, uint32_t sy
     return status;
 }
 
+/* Which kinds may have to be looked up, of what goes by this policy. */
+static uint32_t dedupes(const struct config_policy *policy) {
+    if (policy->dedupe.window_ns == 0)
+        return 0;
+    return 1u << KIND_COMMAND | (policy->dedupe.events ? 1u << KIND_EVENT : 0);
+}
+
 /* Checked already, so that only memory may fail. */
 static bool balance_key(struct plan *plan, struct plan_key *key, struct slice text) {
     struct cesql_options options = {.declared = &plan->config->extensions, .require_declared = true};
@@ -342,6 +349,7 @@ static enum status systems(struct plan *plan, struct fault *fault) {
     for (uint32_t i = 0; i < config->system_count; i++) {
         const struct config_system *system = &config->systems[i];
         plan->direct[i] = (struct plan_target){i, config_policy_of(config, NULL, system)};
+        plan->dedupes |= dedupes(&system->policy);
         plan->endpoints[i] = arena_array(&plan->arena, system->endpoint_count + 1, sizeof **plan->endpoints);
         if (!balance_key(plan, &plan->keys[i], system->policy.balance.key))
             return no_memory(fault);
@@ -399,6 +407,7 @@ static bool targets(struct plan *plan, const struct config_route *route, struct 
         uint32_t system = every ? i : to[i];
         out->targets[i] = (struct plan_target){system, config_policy_of(config, route, &config->systems[system])};
     }
+    plan->dedupes |= dedupes(&route->policy);
     return true;
 }
 
@@ -547,6 +556,7 @@ struct plan *plan_new(const struct config *config, struct fault *fault) {
     arena_init(&plan->arena, PLAN_SIZE_MAX);
     map_init(&plan->system_names, 1);
     plan->config = config;
+    plan->dedupes = dedupes(&config->defaults);
     enum status status = systems(plan, fault);
     plan->listeners = arena_array(&plan->arena, config->listener_count + 1, sizeof *plan->listeners);
     if (status == STATUS_OK && !plan->listeners)

@@ -74,6 +74,7 @@ struct plan {
     struct map system_names;        /* name -> &direct[i] */
     struct protocol_setup admin;    /* http1, is_admin */
     uint64_t reads; /* known attributes that any rule reads */
+    uint32_t dedupes; /* kinds of messages of which some may have been taken before: bits */
     bool memo_ok;   /* no rule reads data, time or other attributes */
 };
 

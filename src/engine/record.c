@@ -31,6 +31,7 @@ void record_header(struct buffer *out, const struct record_header *header) {
     pack_u32(out, header->worker);
     pack_u32(out, header->workers);
     pack_u64(out, header->seed);
+    pack_slice(out, slice_make(header->secret.bytes, sizeof header->secret));
     pack_u32(out, header->connections_max);
     pack_u8(out, header->cut_through);
     pack_u8(out, header->memo);
@@ -182,6 +183,10 @@ static void read_header(struct unpack *in, struct record_header *ret) {
     ret->worker = unpack_u32(in);
     ret->workers = unpack_u32(in);
     ret->seed = unpack_u64(in);
+    struct slice secret = unpack_slice(in);
+    in->is_bad |= secret.size != sizeof ret->secret;
+    if (!in->is_bad)
+        memcpy(&ret->secret, secret.data, sizeof ret->secret);
     ret->connections_max = unpack_u32(in);
     ret->cut_through = unpack_u8(in);
     ret->memo = unpack_u8(in);

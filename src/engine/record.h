@@ -13,7 +13,7 @@
 
 #define RECORD_MAGIC "itinput\n"
 #define RECORD_MAGIC_SIZE 8
-#define RECORD_VERSION 1u
+#define RECORD_VERSION 2u
 #define RECORD_FRAME 8u            /* size and CRC before each body */
 #define RECORD_SIZE_MAX (80u << 20) /* of a body; the largest is a parcel of mail */
 #define RECORD_DATAGRAMS_MAX 1024u
@@ -38,6 +38,7 @@ struct record_header {
     uint32_t worker;
     uint32_t workers;
     uint64_t seed;
+    struct dedupe_key secret;
     uint32_t connections_max;
     bool cut_through, memo;
     bool has_admin;

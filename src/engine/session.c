@@ -90,6 +90,7 @@ void session_work_init(struct session_work *work, struct session *s) {
     list_init(&work->answers);
     list_init(&work->foreign);
     list_init(&work->waiters);
+    list_init(&work->holds);
 }
 
 bool session_work(struct session *s) {
@@ -109,7 +110,7 @@ bool session_work(struct session *s) {
 static bool works(const struct session *s) {
     const struct session_work *work = s->work;
     return s->members.count || work->asked.count || work->answers.count || work->foreign.count || work->waiters.count ||
-           s->flight_count || work->wait || work->claim;
+           work->holds.count || s->flight_count || work->wait || work->claim;
 }
 
 /* All was written: what was only for messages under way goes back, so that thousands of silent connections are cheap. */
@@ -184,6 +185,7 @@ void session_closed(void *user, struct connection *c, struct now now) {
         ending_waiter(engine, w, STATUS_CANCELLED, engine->now.mono.ns - w->received.ns);
         waiter_free(engine, w);
     }
+    dedupe_closed(engine, s);
     /* No longer a taker before its messages go back, or they would come straight to it again. */
     for (struct list_node *node = list_first(&s->members); node; node = list_next(&s->members, node))
         member_look(engine, LIST_ENTRY(node, struct member, session_node));

@@ -10,7 +10,7 @@
 
 uint64_t engine_memory(const struct engine *engine) {
     return engine->kept.held + engine->totals.held * sizeof(struct delivery) + net_memory(&engine->net) +
-           replies_memory(engine) + idempotency_memory(&engine->once) + chains_memory(engine) + (engine->options.workers > 1 ? post_memory(engine) : 0);
+           replies_memory(engine) + idempotency_memory(&engine->once) + chains_memory(engine) + dedupe_memory(&engine->deduping.all) + (engine->options.workers > 1 ? post_memory(engine) : 0);
 }
 
 static uint64_t used(const struct engine *engine) {

@@ -343,6 +343,7 @@ struct protocol_worker {
         uint16_t code;      /* HTTP status; 0: none */
         struct slice words; /* the beginning of its body, as far as it is there */
     } answer;
+    const uint8_t *again;  /* beside STATUS_DUPLICATE of what was accepted before: the receipt of that; zeros: it had none */
     uint64_t secret;       /* names of sessions are made of it and of their number */
     uint64_t sessions;
     bool is_leaving;       /* the worker drains: http1 ends connections with their next answer */

@@ -401,6 +401,7 @@ struct runtime {
     struct pen pen;
     struct worker *workers;
     uint32_t worker_count;
+    struct dedupe_key secret;
     _Atomic uint32_t connections; /* open ones, in and out, but for the admin's */
     pthread_mutex_t lock; /* what follows */
     struct generation *generation;

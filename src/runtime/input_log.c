@@ -111,7 +111,7 @@ enum status input_log_new(struct worker *worker, const struct engine_options *op
     }
     record_header(&log->scratch, &(struct record_header){
                                      .program = SLICE_OF(INTERTIE_VERSION), .worker = options->worker,
-                                     .workers = options->workers, .seed = options->seed,
+                                     .workers = options->workers, .seed = options->seed, .secret = options->secret,
                                      .connections_max = options->connections_max, .cut_through = options->cut_through,
                                      .memo = options->memo, .has_admin = runtime->options.admin != NULL});
     write_record(worker);

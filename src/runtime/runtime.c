@@ -11,6 +11,7 @@
 #include "platform/clock.h"
 #include "platform/cpu.h"
 #include "platform/descriptors.h"
+#include "platform/entropy.h"
 #include "platform/file.h"
 #include "platform/process.h"
 #include "protocol/http1/http1.h"
@@ -251,6 +252,8 @@ static enum status start(struct runtime *runtime, struct config_report *report, 
     struct generation *generation = runtime->generation;
     generation->number = generation->plan->generation = 1;
     runtime->worker_count = worker_count(runtime, generation->config);
+    if (!entropy_fill(&runtime->secret, sizeof runtime->secret))
+        return fault_set(fault, STATUS_IO_ERROR, 0, "the kernel gives no random bytes");
     status = take_pid_file(runtime, generation->config, fault);
     if (status == STATUS_OK)
         status = generation_bind(runtime, generation, NULL, fault);

@@ -327,6 +327,9 @@ static void publish_totals(struct tally *tally, const struct engine_totals *tota
                     (int64_t)totals->replies_evicted);
     if (totals->keys_evicted)
         metrics_set(set, METRICS_SERIES(set, METRIC_LIMITS_REACHED, SLICE_OF("idempotency-keys")), (int64_t)totals->keys_evicted);
+    if (totals->dedupe_evicted)
+        metrics_set(set, METRICS_SERIES(set, METRIC_LIMITS_REACHED, SLICE_OF("dedupe-entries")), (int64_t)totals->dedupe_evicted);
+    metrics_set(set, METRICS_PLAIN(set, METRIC_DEDUPE_ENTRIES), (int64_t)totals->dedupe_kept);
     metrics_set(set, METRICS_PLAIN(set, METRIC_REPLIES_KEPT), (int64_t)totals->replies_kept);
     metrics_set(set, METRICS_PLAIN(set, METRIC_DEAD_LETTERS), (int64_t)totals->dead_held);
     metrics_set(set, METRICS_PLAIN(set, METRIC_DEAD_LETTER_BYTES), (int64_t)totals->dead_bytes);

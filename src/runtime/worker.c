@@ -527,7 +527,7 @@ enum status worker_init(struct worker *worker, struct runtime *runtime, uint32_t
     deadlines_init(&worker->dials);
     worker->due = worker->publish_at = worker->sweep_at = worker->accept_again = MONO_NEVER;
     struct engine_options options = {
-        .worker = index, .workers = runtime->worker_count, .calls = &calls, .user = worker,
+        .worker = index, .workers = runtime->worker_count, .secret = runtime->secret, .calls = &calls, .user = worker,
         .cut_through = true, .memo = true};
     if (!entropy_seed(&options.seed))
         return fault_set(fault, STATUS_IO_ERROR, 0, "the kernel gives no random bytes");

@@ -264,6 +264,9 @@ static void on_outcome(void *connection, uint64_t first, uint64_t last, struct p
             a->accepted++;
             bool put = map_put(&a->accepted_ids, message_text(f->message, ATTRIBUTE_ID), f->message);
             ASSERT(put);
+        } else if (a->script.insists && outcome.verdict == VERDICT_RETRY) {
+            actor_send(a, f->message);
+            message_unref(f->message);
         } else {
             a->refused++;
             if (!a->script.quiet)

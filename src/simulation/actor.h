@@ -31,6 +31,7 @@ struct actor_script {
     struct slice address; /* where it listens or dials */
     bool keeps_dialled; /* dials again when the connection is lost */
     bool answers; /* replies to requests and queries with a response */
+    bool insists; /* sends again what is refused for now */
     bool mute; /* takes messages and never settles them */
     unsigned retry_percent; /* settles so many with "again, later" */
     uint32_t retry_ms; /* and says so; 0: 10; or ACTOR_RETRY_UNSAID */

@@ -308,7 +308,7 @@ static bool start(struct replay *replay, struct slice log) {
     replay->has_admin = header->has_admin;
     replay->workers = header->workers;
     replay->turn_at = replay->reader.at;
-    struct engine_options options = {.worker = header->worker, .workers = header->workers, .seed = header->seed,
+    struct engine_options options = {.worker = header->worker, .workers = header->workers, .seed = header->seed, .secret = header->secret,
                                      .connections_max = header->connections_max, .cut_through = header->cut_through,
                                      .memo = header->memo, .calls = &calls, .user = replay};
     replay->engine = engine_new(&options);

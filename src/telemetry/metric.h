@@ -96,6 +96,7 @@ enum metric_unit {
     X(DELIVERIES_UNSETTLED, GAUGE, "intertie_deliveries_unsettled", NONE, "system", NULL, NULL, \
       "Deliveries sent that wait for an acknowledgement or a reply.") \
     X(REPLIES_KEPT, GAUGE, "intertie_replies_kept", NONE, NULL, NULL, NULL, "Replies that wait to be fetched.") \
+    X(DEDUPE_ENTRIES, GAUGE, "intertie_dedupe_entries", NONE, NULL, NULL, NULL, "Messages whose duplicates would be known.") \
     X(CONNECTIONS, GAUGE, "intertie_connections", NONE, "protocol", "direction", NULL, "Connections open now.") \
     X(CONNECTIONS_OPENED, COUNTER, "intertie_connections_opened", NONE, "protocol", "direction", NULL, \
       "Connections opened.") \

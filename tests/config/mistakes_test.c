@@ -49,6 +49,16 @@ static const struct mistake mistakes[] = {
      "1:36 unknown key `most` in systems.a.limits.lanes.5"},
     {"systems: {a: {limits: {lanes: {5: 10}}}}",
      "1:35 systems.a.limits.lanes.5: a map of keys is due here, not a value"},
+    /* -- duplicates -- */
+    {"policies: {p: {dedupe: {by: [source, idd]}}}", "1:38 policies.p.dedupe.by: nobody declared an attribute `idd`; did you mean `id`? <id>"},
+    {"policies: {p: {dedupe: {by: zzzzzzzz}}}", "1:29 policies.p.dedupe.by: nobody declared an attribute `zzzzzzzz`; yours go under `extensions`"},
+    {"policies: {p: {dedupe: {by: [deliveryid]}}}", "1:30 policies.p.dedupe.by: only intertie writes `deliveryid`"},
+    {"policies: {p: {dedupe: {by: [id, id]}}}", "1:34 policies.p.dedupe.by: `id` stands in this list twice"},
+    {"policies: {p: {dedupe: {by: []}}}", "1:29 policies.p.dedupe.by: the list is empty; leave the key out"},
+    {"policies: {p: {dedupe: {by: [id, source, type, subject, time, target, sequence, priority, traceparent]}}}",
+     "1:29 policies.p.dedupe.by: at most 8 attributes"},
+    {"policies: {p: {dedupe: {window: 25h}}}", "1:33 policies.p.dedupe.window: `25h` is above the most, 1d"},
+    {"systems: {a: {accept: true, dedupe: {window: 1m}}}", "1:29 systems.a.dedupe: means nothing in a system; it belongs to a route, or to a policy that routes use"},
     /* -- batches -- */
     {"systems: {a: {url: http://h/, batch: {max: 0}}}", "1:44 systems.a.batch.max: `0` is below the least, 1"},
     {"systems: {a: {url: http://h/, batch: {max: 1001}}}", "1:44 systems.a.batch.max: `1001` is above the most, 1000"},

@@ -113,7 +113,7 @@ void answer_open(struct http1 *h, const struct answer *answer, struct now now) {
 /* The words that go with a status beyond its document. */
 static void add_status_lines(enum status status, uint32_t retry_ms, struct buffer *lines) {
     unsigned code = status_row(status)->http;
-    if (code == 429 || code == 503) {
+    if (code == 429 || code == 503 || status == STATUS_IN_PROGRESS) {
         buffer_add(lines, SLICE_OF("Retry-After: "));
         buffer_add_u64(lines, retry_ms <= 1000 ? 1 : ((uint64_t)retry_ms + 999) / 1000);
         buffer_add(lines, SLICE_OF("\r\n"));
@@ -167,6 +167,22 @@ void answer_accepted(struct http1 *h, struct now now) {
     uuid_text(s->receipt, line + size);
     memcpy(line + size + UUID_TEXT_SIZE, "\r\n", 2);
     answer_write(h, &(struct answer){.code = 202, .lines = slice_make(line, size + UUID_TEXT_SIZE + 2)}, now);
+}
+
+/* The first has its receipt still; each that comes again has that one. */
+void answer_duplicate(struct http1 *h, struct now now) {
+    char room[128], id[UUID_TEXT_SIZE];
+    struct buffer lines;
+    struct http1_server *s = &h->server;
+    static const uint8_t none[sizeof s->receipt];
+    if (memcmp(h->worker->again, none, sizeof none) != 0)
+        memcpy(s->receipt, h->worker->again, sizeof s->receipt);
+    uuid_text(s->receipt, id);
+    buffer_init_fixed(&lines, (uint8_t *)room, sizeof room);
+    buffer_add(&lines, SLICE_OF("Intertie-Id: "));
+    buffer_add(&lines, slice_make(id, sizeof id));
+    buffer_add(&lines, SLICE_OF("\r\nIntertie-Duplicate: true\r\n"));
+    answer_write(h, &(struct answer){.code = 202, .lines = buffer_slice(&lines)}, now);
 }
 
 void answer_again(struct http1 *h, unsigned code, struct slice answer, struct now now) {

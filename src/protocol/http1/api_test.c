@@ -551,8 +551,31 @@ static void refusals_carry_what_belongs_to_them(void **state) {
         snprintf(reason, sizeof reason, "\"reason\":\"%s\"", status_reason(w.answer));
         CHECK_HAS(&w, reason);
         CHECK_HAS(&w, last(&w)->receipt);
-        assert_int_equal(strstr(world_text(&w), "Retry-After: 3\r\n") != NULL, code == 429 || code == 503);
+        assert_int_equal(strstr(world_text(&w), "Retry-After: 3\r\n") != NULL, code == 429 || code == 503 || status == STATUS_IN_PROGRESS);
         assert_int_equal(strstr(world_text(&w), "WWW-Authenticate: Bearer\r\n") != NULL, code == 401);
+        assert_false(w.sink.closing);
+        world_done(&w);
+    }
+}
+
+/* -- what was taken before -- */
+
+static const uint8_t first_receipt[16] = {0x01, 0x9a, 0xb3, 0xd0, 0x6c, 0x1e, 0x7a, 0x44, 0x9d, 0x0b, 0x3f, 0x5b, 0xe1, 0xa2, 0xc7, 0x01};
+static const uint8_t no_receipt[16];
+
+static void a_duplicate_is_accepted_with_the_receipt_of_the_first(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        struct world w;
+        begin(&w);
+        w.worker.again = i == 0 ? first_receipt : i == 1 ? no_receipt : NULL;
+        w.answer = STATUS_DUPLICATE;
+        post_text(&w, "/v1/messages", "", "x");
+        world_check(&w, i == 2 ? 409 : 202);
+        assert_int_equal(strstr(world_text(&w), "\r\nIntertie-Duplicate: true\r\n") != NULL, i < 2);
+        assert_int_equal(strstr(world_text(&w), "Intertie-Id: 019ab3d0-6c1e-7a44-9d0b-3f5be1a2c701\r\n") != NULL, i == 0);
+        if (i)
+            CHECK_HAS(&w, last(&w)->receipt);
         assert_false(w.sink.closing);
         world_done(&w);
     }
@@ -596,6 +619,22 @@ static void a_batch_waits_for_all_of_its_events(void **state) {
     post_text(&w, "/v1/messages", "", "x");
     assert_int_equal(last(&w)->token, 4);
     assert_true(last(&w)->inline_reply);
+    world_done(&w);
+}
+
+static void a_batch_says_which_of_it_are_duplicates(void **state) {
+    struct world w;
+    (void)state;
+    begin(&w);
+    w.holds = true;
+    post_text(&w, "/v1/messages", BATCH_TYPE, "[" EVENT("a", "") "," EVENT("b", "") "]");
+    w.worker.again = first_receipt;
+    world_settle(&w, 1, STATUS_DUPLICATE);
+    w.worker.again = NULL;
+    world_settle(&w, 2, STATUS_DUPLICATE);
+    world_check(&w, 200);
+    CHECK_HAS(&w, "[{\"index\":0,\"id\":\"a\",\"status\":202,\"receipt\":\"019ab3d0-6c1e-7a44-9d0b-3f5be1a2c701\",\"duplicate\":true},{\"index\":1,");
+    CHECK_HAS(&w, "\"id\":\"b\",\"status\":409,");
     world_done(&w);
 }
 
@@ -673,6 +712,8 @@ int main(void) {
         cmocka_unit_test(refusals_carry_what_belongs_to_them),
         cmocka_unit_test(a_batch_waits_for_all_of_its_events),
         cmocka_unit_test(a_batch_is_settled_by_ranges),
+        cmocka_unit_test(a_batch_says_which_of_it_are_duplicates),
+        cmocka_unit_test(a_duplicate_is_accepted_with_the_receipt_of_the_first),
         cmocka_unit_test(batches_of_all_sorts),
         cmocka_unit_test(a_batch_is_full_at_1000),
     };

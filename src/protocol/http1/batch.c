@@ -14,6 +14,7 @@ struct result {
     enum status status;
     bool has_token;
     bool is_settled;
+    bool is_again;
     uint8_t receipt[16];
 };
 
@@ -78,6 +79,10 @@ static void write_result(struct json_write *write, const struct http1 *h, const 
         uuid_text(result->receipt, receipt);
         json_write_member(write, "receipt", slice_make(receipt, sizeof receipt));
     }
+    if (result->is_again) {
+        json_write_name(write, SLICE_OF("duplicate"));
+        json_write_bool(write, true);
+    }
     if (result->status != STATUS_OK) {
         struct slice detail = result->detail_size ? kept_text(batch, result->detail_at, result->detail_size) : SLICE_OF("");
         json_write_name(write, SLICE_OF("problem"));
@@ -119,6 +124,15 @@ static void maybe_finish(struct http1 *h, struct now now) {
         finish(h, now);
 }
 
+/* It was taken before; the first has its receipt still. */
+static void accept_again(struct result *result, const uint8_t *receipt) {
+    static const uint8_t none[sizeof result->receipt];
+    result->status = STATUS_OK;
+    result->is_again = true;
+    if (memcmp(receipt, none, sizeof none) != 0)
+        memcpy(result->receipt, receipt, sizeof result->receipt);
+}
+
 void batch_settle(struct http1 *h, uint64_t first, uint64_t last, enum status status, struct now now) {
     struct batch *batch = h->server.batch;
     char words[PROBLEM_DETAIL_MAX];
@@ -130,6 +144,10 @@ void batch_settle(struct http1 *h, uint64_t first, uint64_t last, enum status st
         result->is_settled = true;
         result->status = status;
         batch->settled++;
+        if (status == STATUS_DUPLICATE && h->worker->again) {
+            accept_again(result, h->worker->again);
+            continue;
+        }
         if (status == STATUS_OK || !h->sink->calls->detail)
             continue;
         size_t size = h->sink->calls->detail(h->sink->user, token, status, words, sizeof words);

@@ -263,6 +263,8 @@ void answer_problem(struct http1 *h, enum status status, struct slice detail, ui
 void answer_accepted(struct http1 *h, struct now now);
 /* Accepted, and where its reply will be. */
 /* What once_note() was given, with a word that it is said again. */
+/* Of what worker->again is about. */
+void answer_duplicate(struct http1 *h, struct now now);
 void answer_again(struct http1 *h, unsigned code, struct slice answer, struct now now);
 void answer_later(struct http1 *h, struct now now);
 /* The head of a body that the end of the connection ends. */

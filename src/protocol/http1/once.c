@@ -63,7 +63,7 @@ static void answer_first(struct http1 *h, const struct once_verdict *verdict, st
 static void tell(struct http1 *h, const struct once_verdict *verdict, struct now now) {
     switch (verdict->what) {
     case ONCE_RUNNING:
-        refuse(h, STATUS_IN_PROGRESS, "the first request with this `Idempotency-Key` has no answer yet", "Retry-After: 1\r\n", now);
+        refuse(h, STATUS_IN_PROGRESS, "the first request with this `Idempotency-Key` has no answer yet", "", now);
         break;
     case ONCE_CONFLICT:
         refuse(h, STATUS_IDEMPOTENCY_CONFLICT, "this `Idempotency-Key` was used for another request", "", now);

@@ -254,6 +254,8 @@ void server_settle(struct http1 *h, uint64_t first, uint64_t last, enum status s
         answer_later(h, now);
     } else if (status == STATUS_OK) {
         answer_accepted(h, now);
+    } else if (status == STATUS_DUPLICATE && h->worker->again) {
+        answer_duplicate(h, now);
     } else {
         if (h->sink->calls->detail)
             size = h->sink->calls->detail(h->sink->user, s->token, status, words, sizeof words);

@@ -212,6 +212,18 @@ static void refusals_name_the_event(void **state) {
     rig_done(&rig);
 }
 
+static void of_a_duplicate_nothing_is_said_as_of_what_is_accepted(void **state) {
+    (void)state;
+    struct rig rig;
+    accepted(&rig);
+    feed(&rig, EVENT("a") "\n" KIND("b", "query") "\n");
+    settle(&rig, 1, 1, STATUS_DUPLICATE);
+    assert_string_equal(output(&rig), "");
+    settle(&rig, 2, 2, STATUS_DUPLICATE); /* another with its id is asked already */
+    assert_has(output(&rig), "\"reason\":\"duplicate\"");
+    rig_done(&rig);
+}
+
 static size_t words(void *user, uint64_t token, enum status status, char *out, size_t room) {
     (void)user;
     (void)status;
@@ -582,6 +594,7 @@ int main(void) {
         cmocka_unit_test(a_peer_that_reads_nothing_is_cut),
         cmocka_unit_test(refusals_name_the_event),
         cmocka_unit_test(refusals_carry_the_users_words),
+        cmocka_unit_test(of_a_duplicate_nothing_is_said_as_of_what_is_accepted),
         cmocka_unit_test(errors_about_replies_are_never_told),
         cmocka_unit_test(reading_stops_at_the_window),
         cmocka_unit_test(line_ends_inside_become_spaces),

@@ -133,6 +133,8 @@ static void settle_one(struct units *s, uint64_t token, enum status status, stru
     ASSERT(!(entry->flags & UNITS_SETTLED));
     entry->flags |= UNITS_SETTLED;
     s->rx_unsettled--;
+    if (status == STATUS_DUPLICATE && !(entry->flags & UNITS_ASKS)) /* it was taken before, and that is all right */
+        status = STATUS_OK;
     bool is_raw = s->codec == UNITS_RAW, ends = status != STATUS_OK || is_raw; /* of raw ones only what has no answer */
     if (ends && (entry->flags & UNITS_ASKS) && s->asks_open)
         s->asks_open--;
