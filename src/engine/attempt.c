@@ -142,6 +142,10 @@ void attempt_failed(struct engine *engine, struct delivery *d, const struct atte
         hand_back(engine, d, failure);
         return;
     }
+    if (d->is_mirror && failure->fate != RETRY_UNSENT) {
+        delivery_end(engine, d, ENDING_DROPPED, failure->status);
+        return;
+    }
     enum retry_why why = decide(engine, d, failure, &at);
     if (failure->fate != RETRY_UNSENT || why != RETRY_AGAIN)
         ending_retried(engine, r, failure->fate, failure->status, why);

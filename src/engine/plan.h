@@ -22,7 +22,11 @@ struct plan_target {
 
 struct plan_route {
     const struct config_route *config;
-    struct plan_target *targets; /* has_target: by system index, `system` CONFIG_NONE where it doesn't match */
+    const struct config_fault *fault; /* trouble made on purpose; NULL: none */
+    const struct plan_target *mirror; /* who gets a copy more; NULL: nobody */
+    uint64_t weights; /* CONFIG_WAY_SPLIT: their sum */
+    struct plan_target
+        *targets; /* has_target: by system index, `system` CONFIG_NONE where it doesn't match */
     size_t target_count;
 };
 
@@ -72,7 +76,8 @@ struct plan {
     struct map system_names;        /* name -> &direct[i] */
     struct protocol_setup admin;    /* http1, is_admin */
     uint64_t reads; /* known attributes that any rule reads */
-    bool memo_ok;   /* no rule reads data, time or other attributes */
+    bool has_mirrors;
+    bool memo_ok; /* no rule reads data, time or other attributes */
 };
 
 /* NULL with `fault`. `config` must outlive it. */

@@ -265,7 +265,7 @@ static struct slice key_of(const struct delivery *d) {
 static bool key_blocks(struct delivery *d) {
     struct slice name = key_of(d);
     struct recipient *r = d->recipient;
-    if (name.size == 0 || d->key_head)
+    if (name.size == 0 || d->key_head || d->is_mirror)
         return false;
     uint8_t bytes[1 + 1024];
     if (name.size > sizeof bytes - 1)

@@ -23,6 +23,12 @@ static void add_totals(struct engine_totals *sum, const struct engine_totals *on
     sum->replies_kept += one->replies_kept;
     sum->replies_evicted += one->replies_evicted;
     sum->keys_evicted += one->keys_evicted;
+    sum->faults_delayed += one->faults_delayed;
+    sum->faults_aborted += one->faults_aborted;
+    sum->faults_skipped += one->faults_skipped;
+    sum->mirror_copies += one->mirror_copies;
+    sum->mirror_skipped += one->mirror_skipped;
+    sum->mirror_replies += one->mirror_replies;
     for (int e = 0; e < ENDING_COUNT; e++)
         for (int s = 0; s < STATUS_COUNT; s++)
             sum->endings[e][s] += one->endings[e][s];
