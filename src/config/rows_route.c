@@ -25,7 +25,7 @@ static const struct config_row rows[] = {
      "A system, a list (each gets a copy), or `all` (every one that can receive, but the sender). Lists and `all` are for event and notification.",
      .values = "systems"},
     {"except", ROW_REFERENCE, ROW_LIST, NULL, "Systems that `all` leaves out.", .values = "systems"},
-    {"failover", ROW_REFERENCE, P | ROW_LIST, NULL, "The first of these systems that can take it.",
+    {"failover", ROW_REFERENCE, ROW_LIST, NULL, "The first of these systems that can take it.",
      .values = "systems"},
     {"split", ROW_NAMED, 0, NULL,
      "One of these systems, by weight; messages with one `partitionkey` go to one."},

@@ -22,18 +22,9 @@ static void check_failover(struct work *work, const struct node *route, const st
     struct trail here = {trail, SLICE_OF("failover")};
     if (!list || list->kind != NODE_LIST)
         return;
-    if (!list->first)
-        work_error(work, list->at, &here, "names no system");
-    for (const struct node *item = list->first; item; item = item->next) {
-        if (item->kind != NODE_SCALAR)
-            continue;
-        check_receiver(work, item->text, item->at, &here);
-        for (const struct node *earlier = list->first; earlier != item; earlier = earlier->next)
-            if (earlier->kind == NODE_SCALAR && slice_equal(earlier->text, item->text)) {
-                work_error(work, item->at, &here, "names `%.*s` twice", SCALAR_SHOWN(item->text));
-                break;
-            }
-    }
+    for (const struct node *item = list->first; item; item = item->next)
+        if (item->kind == NODE_SCALAR)
+            check_receiver(work, item->text, item->at, &here);
 }
 
 static void check_split(struct work *work, const struct node *route, const struct trail *trail) {

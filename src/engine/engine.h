@@ -277,6 +277,8 @@ struct engine_totals {
     uint64_t faults_delayed, faults_aborted; /* messages that a route's `fault` met */
     uint64_t faults_skipped; /* that it did not delay: too many are delayed already */
     uint64_t mirror_copies, mirror_skipped; /* made; not made because the mirror had no room for them */
+    uint64_t failover_chosen; /* messages that went to another than the first of their route's `failover` */
+    uint64_t failover_moved;  /* that waited for one of them, and went on to another */
     uint64_t mirror_replies; /* dropped */
 };
 const struct engine_totals *engine_totals(const struct engine *engine);

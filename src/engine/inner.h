@@ -16,6 +16,7 @@
 #include "policy/idempotency.h"
 #include "policy/lanes.h"
 #include "policy/result.h"
+#include "policy/standby.h"
 #include "policy/retry.h"
 #include "security/verdict.h"
 
@@ -73,6 +74,7 @@ struct delivery {
     uint8_t attempt; /* 1 at the first send */
     uint8_t attempts; /* asks: so many at most */
     bool timed; /* asks: what is silent for `attempt_ns` is given up while another attempt is left */
+    uint8_t moves; /* from one system of a `failover` to another */
     uint8_t redriven; /* so often it was a dead letter before */
     bool is_mirror; /* a copy of which its sender hears nothing */
     bool is_dead_letter; /* for the system that gets them: it ends here, and keeps what intertie wrote */
@@ -207,6 +209,8 @@ struct system {
     uint64_t received;
     struct message *heartbeat;
     struct wall heartbeat_at;
+    struct standby standby; /* whether it can take what is to be sent, where a `failover` names it */
+    struct mono standby_seen;
     bool removed;
 };
 

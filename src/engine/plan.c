@@ -392,6 +392,14 @@ static bool beside(struct plan *plan, const struct config_route *route, struct p
     out->fault = route->fault.on ? &route->fault : NULL;
     for (size_t i = 0; route->way == CONFIG_WAY_SPLIT && i < route->to_count; i++)
         out->weights += route->weights[i];
+    if (route->way == CONFIG_WAY_FAILOVER) {
+        bool *names = plan->fails_over ? (bool *)(uintptr_t)plan->fails_over : arena_array(&plan->arena, config->system_count + 1, sizeof *names);
+        if (!names)
+            return false;
+        for (size_t i = 0; i < route->to_count; i++)
+            names[route->to[i]] = true;
+        plan->fails_over = names;
+    }
     if (route->mirror.to == CONFIG_NONE)
         return true;
     struct plan_target *mirror = arena_new(&plan->arena, sizeof *mirror);

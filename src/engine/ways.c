@@ -22,6 +22,12 @@ static size_t by_weight(struct engine *engine, const struct plan_route *route,
                : split_by_chance(config->weights, config->to_count, route->weights, &engine->rng);
 }
 
+static size_t choose(struct engine *engine, const struct message *message, const struct routing *routing) {
+    return routing->way == CONFIG_WAY_FAILOVER
+               ? failover_choose(engine, message, routing)
+               : by_weight(engine, &engine->plan->routes[routing->route], message);
+}
+
 const struct routing *ways_choose(struct engine *engine, const struct message *message,
                                   const struct routing *routing) {
     struct routing *chosen = &engine->routing;
@@ -29,14 +35,12 @@ const struct routing *ways_choose(struct engine *engine, const struct message *m
         memcpy(chosen, routing,
                offsetof(struct routing, subscriptions) +
                    routing->subscription_count * sizeof *routing->subscriptions);
-    narrow(engine, chosen, by_weight(engine, &engine->plan->routes[routing->route], message));
+    narrow(engine, chosen, choose(engine, message, routing));
     return chosen;
 }
 
 void ways_again(struct engine *engine, const struct waiter *waiter, struct routing *routing) {
-    bool stands = waiter->pick && waiter->pick <= routing->target_count &&
+    bool stands = routing->way == CONFIG_WAY_SPLIT && waiter->pick && waiter->pick <= routing->target_count &&
                   waiter->generation == engine->plan->generation;
-    narrow(engine, routing,
-           stands ? waiter->pick - 1
-                  : by_weight(engine, &engine->plan->routes[routing->route], waiter->message));
+    narrow(engine, routing, stands ? waiter->pick - 1 : choose(engine, waiter->message, routing));
 }

@@ -11,6 +11,23 @@ const struct routing *ways_choose(struct engine *engine, const struct message *m
 /* For one that waited: a choice by weight stands, unless the routes have changed. */
 void ways_again(struct engine *engine, const struct waiter *waiter, struct routing *routing);
 
+/* failover.c: the first of the route's systems that can take the message. Each worker judges by what it knows itself. */
+#define FAILOVER_MOVES_MAX 16 /* of one message, so that two who don't agree can't pass it to each other for ever */
+size_t failover_choose(struct engine *engine, const struct message *message, const struct routing *routing);
+/* Something has changed of the system: what waits for one that can't take it goes on to one that can. */
+void failover_look(struct engine *engine, struct system *system);
+static inline bool failover_names(const struct engine *engine, const struct recipient *r) {
+    return engine->plan && engine->plan->fails_over && !r->is_subscription && engine_system(engine, r->system) &&
+           r->system < engine->plan->config->system_count && r == &engine_system(engine, r->system)->recipient &&
+           engine->plan->fails_over[r->system];
+}
+/* It is to be tried again now, and is in no list: true when that is done elsewhere. */
+bool failover_goes(struct engine *engine, struct delivery *delivery);
+/* Its key's worker gives it back, because the system can't take it there. False: there is no other. */
+bool failover_takes_back(struct engine *engine, struct delivery *delivery);
+/* A broken invariant, or NULL. */
+const char *failover_check(const struct engine *engine);
+
 /* mirror.c. A mirror gets each copy once, while it has room: at most so many are under way to it, and they never use more
  * than half of its queue, so that what else it gets isn't held up. */
 #define MIRROR_COPIES_MAX 1000

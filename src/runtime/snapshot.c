@@ -26,6 +26,8 @@ static void add_totals(struct engine_totals *sum, const struct engine_totals *on
     sum->faults_delayed += one->faults_delayed;
     sum->faults_aborted += one->faults_aborted;
     sum->faults_skipped += one->faults_skipped;
+    sum->failover_chosen += one->failover_chosen;
+    sum->failover_moved += one->failover_moved;
     sum->mirror_copies += one->mirror_copies;
     sum->mirror_skipped += one->mirror_skipped;
     sum->mirror_replies += one->mirror_replies;

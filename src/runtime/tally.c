@@ -322,6 +322,8 @@ static void publish_ways(struct metrics *set, const struct engine_totals *totals
         const char *label;
         uint64_t count;
     } rows[] = {
+        {METRIC_FAILOVERS, "chosen", totals->failover_chosen},
+        {METRIC_FAILOVERS, "moved", totals->failover_moved},
         {METRIC_FAULTS, "delay", totals->faults_delayed},
         {METRIC_FAULTS, "abort", totals->faults_aborted},
         {METRIC_FAULTS, "skipped", totals->faults_skipped},

@@ -115,6 +115,8 @@ enum metric_unit {
       "Messages that a route's fault met: delay, abort; skipped: too many were delayed already.") \
     X(FAULTS_ALLOWED, GAUGE, "intertie_faults_allowed", NONE, NULL, NULL, NULL, \
       "1 when started with --allow-faults.") \
+    X(FAILOVERS, COUNTER, "intertie_failovers", NONE, "kind", NULL, NULL, \
+      "Messages of routes with failover: chosen: another than the first got it; moved: it waited for one, and went on to another.") \
     X(MIRROR_COPIES, COUNTER, "intertie_mirror_copies", NONE, "result", NULL, NULL, \
       "Copies for mirrors: made, skipped for want of room; replied: their replies, which are dropped.") \
     X(DATAGRAMS_DROPPED, COUNTER, "intertie_datagrams_dropped", NONE, "listener", "reason", NULL, \

@@ -154,8 +154,14 @@ static const struct mistake mistakes[] = {
      "2:35 routes.r.fault: makes trouble on purpose, which is refused without `--allow-faults`\n"
      "2:50 routes.r.fault.abort: `tired` is no reason that a message can be refused for, such as `overloaded`\n"
      "2:64 routes.r.fault.delay: `61s` is above the most, 1m"},
-    {SYSTEMS "routes: {r: {match: {}, failover: [desk]}}",
-     "2:25 routes.r.failover: not supported yet in 0.1.0"},
+    {SYSTEMS "routes: {r: {match: {}, failover: [desk, desk]}}", "2:42 routes.r.failover: `desk` stands in this list twice"},
+    {SYSTEMS "routes: {r: {match: {}, failover: []}}", "2:35 routes.r.failover: the list is empty; leave the key out"},
+    {SYSTEMS "routes: {r: {match: {}, failover: [desk, pricng]}}",
+     "2:42 routes.r.failover: no system `pricng`; did you mean `pricing` (line 1)? <pricing>"},
+    {SYSTEMS "routes: {r: {match: {target: desk}, failover: [desk, pricing]}}",
+     "2:37 routes.r.failover: the messages of this route name their target: it says how, not where"},
+    {"systems: {desk: {accept: true}, s: {}}\nroutes: {r: {match: {}, failover: [desk, s]}}",
+     "2:42 routes.r.failover: the system `s` (line 1) only sends: it has no `url`, `endpoints` or `accept`"},
     {"systems: {a: {accept: true, health: {path: /x, no_such: 1}}}",
      "1:29 systems.a.health: means nothing without `url` or `endpoints`: sessions show themselves that they are there\n"
      "1:48 unknown key `no_such` in systems.a.health"},
