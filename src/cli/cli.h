@@ -31,7 +31,7 @@ struct cli_options {
     const char *admin;
     bool json, quiet, verbose, help;
     /* run, start, stop, reload, status */
-    bool debug, now, dry_run, watch;
+    bool debug, now, dry_run, watch, allow_faults;
     int64_t wait_ns; /* -1: not said */
     /* validate */
     bool strict, no_files, print, schema, reference;

@@ -10,6 +10,7 @@
 #include "cli/cli.h"
 #include "cli/event.h"
 #include "config/origin.h"
+#include "config/scalar.h"
 #include "message/encoding.h"
 #include "platform/clock.h"
 
@@ -128,6 +129,50 @@ static void tell_chain(struct telling *t) {
     }
 }
 
+static void add_share(struct buffer *out, uint32_t permille) {
+    buffer_add_format(out, permille % 10 ? "%u.%u%%" : "%u%%", permille / 10, permille % 10);
+}
+
+/* A copy more, and trouble made on purpose. */
+static void tell_beside(struct telling *t) {
+    const struct config_route *route = route_of(t);
+    if (route && route->mirror.to != CONFIG_NONE) {
+        buffer_add_format(&t->out, "mirror    %.*s gets a copy of ",
+                          SLICE_ARG(t->config->systems[route->mirror.to].name));
+        add_share(&t->out, route->mirror.share);
+        buffer_add_text(&t->out, ", of which nothing is told\n");
+    }
+    if (!route || !route->fault.on)
+        return;
+    buffer_add_text(&t->out, "fault     with `--allow-faults` ");
+    add_share(&t->out, route->fault.share);
+    if (route->fault.delay_ns) {
+        buffer_add_text(&t->out, " wait ");
+        scalar_print_duration(&t->out, route->fault.delay_ns);
+    }
+    if (route->fault.abort != STATUS_OK)
+        buffer_add_format(&t->out, "%s are refused (%s)", route->fault.delay_ns ? ", then" : "",
+                          status_reason(route->fault.abort));
+    buffer_add_byte(&t->out, '\n');
+}
+
+/* What stands between two systems: each gets it, one by weight does, or the first that can. */
+static void add_before(struct telling *t, size_t index) {
+    if (index)
+        buffer_add_text(&t->out, t->told.way == CONFIG_WAY_FAILOVER ? ", else "
+                                 : t->told.way == CONFIG_WAY_SPLIT  ? " or "
+                                                                    : ", ");
+}
+
+static void add_weight(struct telling *t, size_t index) {
+    if (t->told.way != CONFIG_WAY_SPLIT)
+        return;
+    uint64_t sum = t->plan->routes[t->told.route].weights, weight = route_of(t)->weights[index];
+    buffer_add_text(&t->out, " (");
+    add_share(&t->out, (uint32_t)((weight * 1000 + sum / 2) / sum));
+    buffer_add_byte(&t->out, ')');
+}
+
 static void tell_targets(struct telling *t) {
     size_t count = 0;
     buffer_add_text(&t->out, "send to   ");
@@ -135,13 +180,15 @@ static void tell_targets(struct telling *t) {
         uint32_t system = t->told.targets[i].system;
         if (explain_skips(t->plan, &t->told, system))
             continue;
-        buffer_add_text(&t->out, count++ ? ", " : "");
+        add_before(t, count++);
         buffer_add(&t->out, t->config->systems[system].name);
+        add_weight(t, i);
     }
     buffer_add_text(&t->out, count ? "" : "nobody");
     buffer_add_text(&t->out, t->told.may_be_copied
                                  ? "; and to subscriptions, which only a running router knows\n"
                                  : "\n");
+    tell_beside(t);
 }
 
 static bool begins(const char *key, const char *prefix) {
@@ -342,6 +389,27 @@ static void write_target(struct telling *t, uint32_t index) {
     json_write_object_end(json);
 }
 
+static const char *const way_names[] = {
+    [CONFIG_WAY_COPIES] = "copies", [CONFIG_WAY_FAILOVER] = "failover", [CONFIG_WAY_SPLIT] = "split"};
+
+static void write_beside(struct telling *t) {
+    struct json_write *json = &t->json;
+    const struct config_route *route = route_of(t);
+    bool mirrors = route && route->mirror.to != CONFIG_NONE, fails = route && route->fault.on;
+    json_write_member_text(json, "way", way_names[t->told.way]);
+    write_name(json, "mirror", mirrors, mirrors ? t->config->systems[route->mirror.to].name : SLICE_OF(""));
+    json_write_name(json, SLICE_OF("fault"));
+    if (!fails) {
+        json_write_null(json);
+        return;
+    }
+    json_write_object(json);
+    json_write_member_u64(json, "delay_ms", (uint64_t)(route->fault.delay_ns / NS_PER_MS));
+    json_write_member_text(json, "abort",
+                           route->fault.abort == STATUS_OK ? NULL : status_reason(route->fault.abort));
+    json_write_object_end(json);
+}
+
 static void tell_json(struct telling *t, enum status status, const char *detail) {
     struct json_write *json = &t->json;
     const struct explain *told = &t->told;
@@ -363,6 +431,7 @@ static void tell_json(struct telling *t, enum status status, const char *detail)
         if (!explain_skips(t->plan, told, told->targets[i].system))
             write_target(t, told->targets[i].system);
     json_write_array_end(json);
+    write_beside(t);
     json_write_member_bool(json, "subscriptions", told->may_be_copied);
     json_write_object_end(json);
     buffer_add_byte(&t->out, '\n');
@@ -466,6 +535,7 @@ static int ask(struct telling *t, const char *system) {
 int cmd_explain(const struct cli_command *command, const struct cli_options *options) {
     struct telling t = {.options = options};
     struct config_options how = cli_config_options(options);
+    how.allow_faults = true; /* it tells of them */
     struct config_report report;
     struct config *config = NULL;
     struct fault fault = {0};

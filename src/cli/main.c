@@ -7,23 +7,28 @@
 #define MESSAGE_OPTIONS "to type kind source subject priority ttl attr content-type data as url frame format key-file ca cert cert-key "
 
 const struct cli_command cli_commands[] = {
-    {"run", "runs a router in the foreground", "[FILE]", 1, "debug",
+    {"run", "runs a router in the foreground", "[FILE]", 1, "debug allow-faults",
      "Loads the configuration, binds the listeners, says so in one line and routes until it is told to stop.\n"
      "HUP reloads, USR1 reopens logs, TERM and INT finish what is open first; a second time: at once.\n\n"
      "  intertie run examples/quickstart.yaml\n  intertie run -e production -c gw.yaml --set log/level=debug\n",
      cmd_run},
-    {"start", "starts a router in the background", "[FILE]", 1, "wait debug",
-     "Returns when the router is ready, or says why it isn't.\n\n  intertie start gw.yaml --wait 10s\n", cmd_start},
+    {"start", "starts a router in the background", "[FILE]", 1, "wait debug allow-faults",
+     "Returns when the router is ready, or says why it isn't.\n\n  intertie start gw.yaml --wait 10s\n",
+     cmd_start},
     {"stop", "stops the running router", "", 0, "now wait",
-     "Finishes what is in flight first (drain.grace at most).\n\n  intertie stop\n  intertie stop --now\n", cmd_stop},
-    {"restart", "stops it and starts it again", "[FILE]", 1, "wait", "  intertie restart gw.yaml\n", cmd_restart},
+     "Finishes what is in flight first (drain.grace at most).\n\n  intertie stop\n  intertie stop --now\n",
+     cmd_stop},
+    {"restart", "stops it and starts it again", "[FILE]", 1, "wait allow-faults",
+     "  intertie restart gw.yaml\n", cmd_restart},
     {"reload", "lets it take the changed configuration", "", 0, "dry-run",
      "Listeners and connections that didn't change go on. A file with a mistake changes nothing.\n\n"
      "  intertie reload --dry-run\n", cmd_reload},
     {"drain", "takes no new work, finishes the rest, stays up", "", 0, "", "  intertie drain\n", cmd_drain},
     {"status", "what it does now", "", 0, "watch",
-     "Exit code 0: ready, 1: up but not ready, 69: not running.\n\n  intertie status\n  intertie status --json\n", cmd_status},
-    {"validate", "checks a configuration", "[FILE..]", CLI_ARGUMENTS_MAX, "strict no-files print schema reference",
+     "Exit code 0: ready, 1: up but not ready, 69: not running.\n\n  intertie status\n  intertie status --json\n",
+     cmd_status},
+    {"validate", "checks a configuration", "[FILE..]", CLI_ARGUMENTS_MAX,
+     "strict no-files allow-faults print schema reference",
      "Checks the base and every environment, and shows all mistakes in one go.\n\n"
      "  intertie validate gw.yaml\n  intertie validate -e production --print\n  intertie validate --schema > intertie.schema.json\n",
      cmd_validate},
@@ -73,7 +78,7 @@ const struct cli_command cli_commands[] = {
 
 const char *const cli_planned[] = {"tap", "top", "endpoint", "test", "agent", "record",
                                    "audit", NULL};
-const char *const cli_planned_options[] = {"allow-faults", NULL};
+const char *const cli_planned_options[] = {NULL};
 
 static void overview(FILE *out) {
     fprintf(out, "intertie " INTERTIE_VERSION ": connects systems which speak different protocols\n\n"

@@ -31,6 +31,7 @@ static const struct row rows[] = {
     {"quiet", 'q', FLAG, AT(quiet), NULL, "no words, only results", true},
     {"verbose", 'v', FLAG, AT(verbose), NULL, "more words", true},
     {"help", 'h', FLAG, AT(help), NULL, "this text", true},
+    {"allow-faults", 0, FLAG, AT(allow_faults), NULL, "routes may make trouble on purpose (`fault`)", false},
     {"debug", 0, FLAG, AT(debug), NULL, "log everything", false},
     {"wait", 0, DURATION, AT(wait_ns), "DURATION", "how long to wait", false},
     {"now", 0, FLAG, AT(now), NULL, "at once: what is in flight is cut", false},

@@ -116,9 +116,13 @@ const char *cli_config_path(const struct cli_options *options, const char *argum
 
 struct config_options cli_config_options(const struct cli_options *options) {
     const char *environment = options->environment ? options->environment : getenv("INTERTIE_ENVIRONMENT");
-    return (struct config_options){.source = cli_source(), .environment = slice_from(environment ? environment : ""),
-                                   .sets = options->sets, .set_count = options->set_count, .strict = options->strict,
-                                   .no_files = options->no_files};
+    return (struct config_options){.source = cli_source(),
+                                   .environment = slice_from(environment ? environment : ""),
+                                   .sets = options->sets,
+                                   .set_count = options->set_count,
+                                   .strict = options->strict,
+                                   .no_files = options->no_files,
+                                   .allow_faults = options->allow_faults};
 }
 
 int cli_tell_report(const struct cli_options *options, struct config_report *report) {

@@ -563,7 +563,6 @@ static void build_http(struct build *build, struct config_route *route, const st
 
 static void build_route(struct build *build, struct config_route *route, const struct node *node) {
     const struct node *match = node_get(node, SLICE_OF("match"));
-    const struct node *to = node_get(node, SLICE_OF("to"));
     fill(build, route, &rows_route, node);
     route->name = keep(build, node->key);
     route->matches = take(build, match ? match->count : 0, sizeof *route->matches);
@@ -576,9 +575,6 @@ static void build_route(struct build *build, struct config_route *route, const s
     const struct node *proxy = node_get(node, SLICE_OF("proxy"));
     route->proxy = proxy ? index_of(section(build, "systems"), proxy->text) : CONFIG_NONE;
     route->has_target = node_get(match, SLICE_OF("target")) != NULL;
-    route->to_all = to && to->first && slice_is(to->first->text, "all");
-    if (!route->to_all)
-        route->to = build_indices(build, to, "systems", &route->to_count);
     route->except = build_indices(build, node_get(node, SLICE_OF("except")), "systems", &route->except_count);
     build_policy(build, &route->policy, node);
     route->origins = build_origins(build, &route->policy_name, node);
@@ -706,6 +702,7 @@ enum status build_all(struct work *work, struct config *config) {
     BUILD_SECTION(&build, "systems", config->systems, config->system_count, build_system);
     BUILD_SECTION(&build, "routes", config->routes, config->route_count, build_route);
     BUILD_SECTION(&build, "security.identities", config->identities, config->identity_count, build_identity);
+    build.failed |= ways_build(work, config) != STATUS_OK;
     build.failed |= credential_build(work, config) != STATUS_OK;
     sort_routes(&build);
     config->path = keep(&build, work->report->files[0].name);

@@ -497,6 +497,12 @@ struct config_match {
 };
 
 enum config_trace { CONFIG_TRACE_SAMPLE, CONFIG_TRACE_ALL };
+/* What `to` lists. */
+enum config_way {
+    CONFIG_WAY_COPIES, /* each gets one */
+    CONFIG_WAY_FAILOVER, /* the first that can take it */
+    CONFIG_WAY_SPLIT, /* one of them, by weight */
+};
 
 struct config_route {
     struct slice name;
@@ -505,8 +511,20 @@ struct config_route {
     struct slice when; /* CESQL; empty: none. It compiled when the configuration was checked. */
     bool has_target;   /* `match` names `target`, so it says how, not where; then `to` is empty */
     bool to_all;
+    enum config_way way;
     uint32_t *to; /* systems, as written */
     size_t to_count;
+    uint64_t *weights; /* SPLIT: as `to`; their sum is above 0 */
+    struct {
+        uint32_t to; /* CONFIG_NONE: none */
+        uint32_t share; /* thousandths, as all shares */
+    } mirror;
+    struct config_fault {
+        bool on;
+        int64_t delay_ns; /* 0: none */
+        enum status abort; /* OK: it isn't */
+        uint32_t share;
+    } fault;
     uint32_t *except;
     size_t except_count;
     struct config_http *http; /* NULL: for messages. Else `matches` has FROM and LISTENER alone */

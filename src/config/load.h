@@ -30,8 +30,9 @@ struct config_options {
     struct slice environment;       /* empty: the base */
     const struct slice *sets;       /* `a/b/c=VALUE`, laid over last */
     size_t set_count;
-    bool strict;                    /* warnings are errors */
-    bool no_files;                  /* neither includes, files nor variables are looked up; the result is for checking only */
+    bool strict; /* warnings are errors */
+    bool allow_faults; /* routes may make trouble on purpose */
+    bool no_files; /* neither includes, files nor variables are looked up; the result is for checking only */
 };
 
 /* Loads `path`, lays the environment and the sets over it, checks everything, builds. OK with *ret_config (the caller's,

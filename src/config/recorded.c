@@ -62,7 +62,7 @@ enum status config_load_recorded(const struct config_options *options, struct sl
     recorded.source = &source;
     pack_slice(out, path);
     pack_slice(out, options->environment);
-    pack_u8(out, options->strict);
+    pack_u8(out, (uint8_t)(options->strict | options->allow_faults << 1));
     pack_u32(out, (uint32_t)options->set_count);
     for (size_t i = 0; i < options->set_count; i++)
         pack_slice(out, options->sets[i]);
@@ -149,7 +149,9 @@ enum status config_load_again_with(struct slice recorded, struct slice set, stru
     struct config_options options = {.source = &source, .sets = sets};
     struct config *config = NULL;
     options.environment = unpack_slice(&answerer.in);
-    options.strict = unpack_u8(&answerer.in);
+    uint8_t flags = unpack_u8(&answerer.in);
+    options.strict = flags & 1;
+    options.allow_faults = flags & 2;
     options.set_count = unpack_u32(&answerer.in);
     if (answerer.in.is_bad || options.set_count > SETS_MAX)
         return STATUS_PROTOCOL_ERROR;

@@ -113,8 +113,7 @@ static void check_except(struct work *work, const struct node *route, const stru
         work_error(work, except->key_at, &here, "means something with `to: all` only");
 }
 
-/* `{}` only sends: what a route gave it would wait for ever. */
-static bool only_sends(const struct node *system) {
+bool refer_only_sends(const struct node *system) {
     const struct node *accept = node_get(system, SLICE_OF("accept"));
     bool may_dial_in = accept && accept->kind != NODE_SCALAR; /* `accept: false` */
     return system->kind == NODE_MAP && !node_get(system, SLICE_OF("url")) && !node_get(system, SLICE_OF("endpoints")) &&
@@ -129,8 +128,9 @@ static void check_receivers(struct work *work, const struct node *route, const s
         return;
     for (const struct node *item = to->first; item; item = item->next) {
         const struct node *system = item->kind == NODE_SCALAR ? node_get(systems, item->text) : NULL;
-        if (system && only_sends(system))
-            work_error(work, item->at, &here, "the system `%.*s` (line %u) only sends: it has no `url`, `endpoints` or `accept`",
+        if (system && refer_only_sends(system))
+            work_error(work, item->at, &here,
+                       "the system `%.*s` (line %u) only sends: it has no `url`, `endpoints` or `accept`",
                        SCALAR_SHOWN(item->text), system->key_at.line);
     }
 }
@@ -171,6 +171,7 @@ static void check_route(struct work *work, const struct node *route, const struc
     check_attempts(work, route, trail);
     refer_rest_route(work, route, trail);
     chains_route(work, route, trail);
+    ways_route(work, route, trail);
 }
 
 /* -- systems -- */

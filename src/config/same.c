@@ -228,8 +228,21 @@ static bool same_http(const struct config_http *a, const struct config_http *b) 
     return true;
 }
 
-bool same_route(const struct config *before, uint32_t left, const struct config *after,
-                       uint32_t right) {
+static bool same_ways(const struct config *before, const struct config_route *a, const struct config *after,
+                      const struct config_route *b) {
+    if (a->way != b->way || a->mirror.share != b->mirror.share || a->fault.on != b->fault.on ||
+        a->fault.delay_ns != b->fault.delay_ns || a->fault.abort != b->fault.abort ||
+        a->fault.share != b->fault.share ||
+        !slice_equal(system_name(before, a->mirror.to), system_name(after, b->mirror.to)) ||
+        !same_indices(before, a->to, a->to_count, after, b->to, b->to_count, false))
+        return false;
+    for (size_t i = 0; a->way == CONFIG_WAY_SPLIT && i < a->to_count; i++)
+        if (a->weights[i] != b->weights[i])
+            return false;
+    return true;
+}
+
+bool same_route(const struct config *before, uint32_t left, const struct config *after, uint32_t right) {
     const struct config_route *a = &before->routes[left], *b = &after->routes[right];
     if (!slice_equal(a->when, b->when) || a->has_target != b->has_target || a->to_all != b->to_all ||
         a->order != b->order || a->enabled != b->enabled || a->trace != b->trace || a->match_count != b->match_count || a->stage_count != b->stage_count ||
@@ -243,7 +256,7 @@ bool same_route(const struct config *before, uint32_t left, const struct config 
             return false;
     if (!same_http(a->http, b->http) || !slice_equal(system_name(before, a->proxy), system_name(after, b->proxy)))
         return false;
-    return same_indices(before, a->to, a->to_count, after, b->to, b->to_count, false) &&
+    return same_ways(before, a, after, b) &&
            same_indices(before, a->except, a->except_count, after, b->except, b->except_count, false);
 }
 

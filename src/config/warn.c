@@ -91,6 +91,7 @@ static void use_by_routes(const struct config *config, bool *used) {
         const struct config_route *route = &config->routes[i];
         use(used, route->to, route->to_count);
         use(used, &route->proxy, route->proxy != CONFIG_NONE);
+        use(used, &route->mirror.to, route->mirror.to != CONFIG_NONE);
         for (size_t k = 0; k < config->system_count && route->to_all; k++)
             used[k] = true;
         for (size_t k = 0; k < route->match_count; k++) {
@@ -178,7 +179,16 @@ static void warn_traces(struct work *work, const struct config *config) {
             warn(work, "routes", config->routes[i].name, "`trace: all` keeps nothing: `telemetry.trace_ring` is 0B", SLICE_OF(""));
 }
 
+/* Loud: who reads the log or validates a file must not miss it. */
+static void warn_faults(struct work *work, const struct config *config) {
+    for (size_t i = 0; i < config->route_count; i++)
+        if (config->routes[i].fault.on)
+            warn(work, "routes", config->routes[i].name, "makes trouble on purpose: see its `fault`",
+                 SLICE_OF(""));
+}
+
 void warn_all(struct work *work, const struct config *config) {
+    warn_faults(work, config);
     warn_routes(work, config);
     warn_systems(work, config);
     warn_policies(work);

@@ -84,6 +84,14 @@ void found_system(struct work *work, const struct node *system, const struct tra
 /* The URL that `discover.url` stands for, with a host and a port in their places; false where it stands for none. */
 bool found_url(const struct work *work, const struct node *text, struct config_url *ret_url,
                struct scalar_why *why);
+/* ways.c: where a route's messages go beside or instead of `to`, and trouble made on purpose. */
+void ways_route(struct work *work, const struct node *route, const struct trail *trail);
+/* Building comes after that of the systems. */
+enum status ways_build(const struct work *work, struct config *config);
+/* The status that a message may be refused with and whose reason that is; OK: there is none. */
+enum status ways_reason(struct slice reason);
+/* `{}` only sends: what a route gave it would wait for ever. */
+bool refer_only_sends(const struct node *system);
 /* refer_rest.c: REST routes, systems that are REST services. */
 void refer_rest_route(struct work *work, const struct node *route, const struct trail *trail);
 void refer_rest_system(struct work *work, const struct node *system, const struct trail *trail);

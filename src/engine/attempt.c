@@ -1,6 +1,6 @@
 /* What becomes of a delivery whose attempt failed: policy/retry.h decides, here it waits for the next one. Waiting holds
  * neither a connection nor a place in a lane; of a partition key it keeps the others waiting, of nobody else. */
-#include "engine/inner.h"
+#include "engine/ways.h"
 #include "policy/budget.h"
 
 const struct config_policy *attempt_policy(const struct engine *engine, const struct delivery *d) {
@@ -55,7 +55,7 @@ uint64_t attempt_budget_left(const struct engine *engine, const struct recipient
 
 /* -- waiting -- */
 
-static void unlist(struct engine *engine, struct delivery *d) {
+void attempt_unlist(struct engine *engine, struct delivery *d) {
     struct recipient *r = d->recipient;
     if (d->state == DELIVERY_SENT) {
         list_remove(&r->sent, &d->node);
@@ -99,7 +99,7 @@ static enum status status_of(const struct delivery *d, const struct attempt_fail
 
 /* Its owner, on another worker, decides. */
 static void hand_back(struct engine *engine, struct delivery *d, const struct attempt_failure *failure) {
-    unlist(engine, d);
+    attempt_unlist(engine, d);
     mail_failed(engine, d->origin, d->origin_id, failure);
     key_release(engine, d);
     delivery_free(engine, d);
@@ -107,7 +107,7 @@ static void hand_back(struct engine *engine, struct delivery *d, const struct at
 
 static void try_again(struct engine *engine, struct delivery *d, const struct attempt_failure *failure, struct mono at) {
     struct system *system = engine_system(engine, d->recipient->system);
-    unlist(engine, d);
+    attempt_unlist(engine, d);
     if (failure->fate == RETRY_UNSENT) {
         if (d->asks)
             timer_set(engine, &d->timer, d->request_due);
@@ -142,6 +142,13 @@ void attempt_failed(struct engine *engine, struct delivery *d, const struct atte
         hand_back(engine, d, failure);
         return;
     }
+    if (d->is_mirror && failure->fate != RETRY_UNSENT) {
+        delivery_end(engine, d, ENDING_DROPPED, failure->status);
+        return;
+    }
+    bool is_back = failure->status == STATUS_TARGET_UNAVAILABLE && d->state == DELIVERY_REMOTE && failure->fate == RETRY_UNSENT;
+    if (is_back && failover_takes_back(engine, d))
+        return;
     enum retry_why why = decide(engine, d, failure, &at);
     if (failure->fate != RETRY_UNSENT || why != RETRY_AGAIN)
         ending_retried(engine, r, failure->fate, failure->status, why);
@@ -183,6 +190,8 @@ static void ring_later(struct engine *engine, struct delivery *d) {
         wait_for(engine, d, at);
         return;
     }
+    if (failover_names(engine, d->recipient) && failover_goes(engine, d))
+        return;
     if (d->asks)
         timer_set(engine, &d->timer, d->request_due);
     recipient_queue(engine, d, true);

@@ -10,6 +10,7 @@ struct attempt_failure {
     uint32_t retry_ms;  /* not before, as the recipient says */
     bool acks;          /* it acknowledges by protocol */
     const struct outlet *outlet; /* where it failed; NULL: not known any more */
+    uint8_t attempt; /* of what was retried by its key's worker: how many it had; else 0 */
 };
 /* How long this attempt may take: as its route says while another is left, else to its end. */
 static inline int64_t attempt_patience(const struct engine *engine, const struct delivery *d) {
@@ -27,6 +28,8 @@ bool attempt_is_left(const struct engine *engine, const struct delivery *deliver
 void attempt_at_once(struct engine *engine, struct delivery *delivery);
 /* Its timer has rung: true when that was about its attempts. */
 bool attempt_rings(struct engine *engine, struct delivery *delivery);
+/* Out of the list that its state, under way, says; its flight counts no more. */
+void attempt_unlist(struct engine *engine, struct delivery *delivery);
 void attempt_unwait(struct delivery *delivery);
 /* Retries that may still begin. */
 uint64_t attempt_budget_left(const struct engine *engine, const struct recipient *recipient);

@@ -1,5 +1,5 @@
 /* The engine's invariants, looked at from outside the step: for the simulation and tests. */
-#include "engine/inner.h"
+#include "engine/ways.h"
 
 static const char *check_recipient(const struct recipient *r, uint64_t *held) {
     uint64_t queued = 0;
@@ -79,6 +79,8 @@ const char *engine_check(const struct engine *engine) {
             return "a session that waits has no end or no place";
         held += s->work->answers.count + s->work->foreign.count;
     }
+    if ((wrong = failover_check(engine)))
+        return wrong;
     if ((wrong = proxy_check(engine)))
         return wrong;
     if (held != engine->totals.held)

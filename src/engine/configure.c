@@ -316,7 +316,9 @@ enum status configure(struct engine *engine, const struct plan *plan, struct eng
     size_t gone_count = engine->system_count;
     engine->systems = systems;
     engine->system_count = config->system_count;
-    for (struct list_node *node = list_first(&engine->subscriptions); node; node = list_next(&engine->subscriptions, node)) {
+    renumber_held(&engine->delayed, old, plan);
+    for (struct list_node *node = list_first(&engine->subscriptions); node;
+         node = list_next(&engine->subscriptions, node)) {
         struct recipient *r = LIST_ENTRY(node, struct recipient, node);
         renumber_held(r, old, plan);
         if (old && r->identity != SECURITY_NONE) {

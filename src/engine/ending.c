@@ -1,5 +1,5 @@
 /* How messages end: one function frees a delivery, counts it and tells of it. */
-#include "engine/inner.h"
+#include "engine/ways.h"
 
 const char *engine_ending_name(enum engine_ending ending) {
     static const char *const names[ENDING_COUNT] = {"delivered", "replied", "expired", "rejected", "dead", "dropped"};
@@ -54,6 +54,8 @@ void delivery_free(struct engine *engine, struct delivery *d) {
     replies_drop(engine, d);
     if (d->retrying)
         d->recipient->retrying--;
+    if (d->is_mirror)
+        d->recipient->mirrored--;
     reply_unexpect(d);
     engine->totals.held--;
     engine->totals.held_bytes -= message_kept_size(d->message);
@@ -180,10 +182,12 @@ void delivery_end(struct engine *engine, struct delivery *d, enum engine_ending 
     if (d->asker && d->asks && ending != ENDING_REPLIED)
         reply_fail(engine, d, status);
     if (ending == ENDING_DEAD && !d->foreign && !is_heard && recipient)
-        ending = dead_delivery(engine, d, status);
-    if (!d->foreign && trace_wants_end(engine, d->trace, ending))
+        ending = d->is_mirror ? ENDING_DROPPED : dead_delivery(engine, d, status);
+    if (!d->foreign && !d->is_mirror && trace_wants_end(engine, d->trace, ending))
         trace_delivery(engine, d, ending, status, code);
-    if (!d->foreign)
+    if (d->is_mirror)
+        ending_count(engine, recipient, ending, status, d->priority, engine->now.mono.ns - d->received.ns);
+    else if (!d->foreign)
         tell(engine, d->message, recipient, d->from, ending, status, d->attempt, engine->now.mono.ns - d->received.ns);
     else if (ending != ENDING_REPLIED)
         mail_outcome(engine, d, ending, status, d->state == DELIVERY_FOREIGN && status == STATUS_PEER_CLOSED);
@@ -199,7 +203,7 @@ void timer_set(struct engine *engine, struct timer *timer, struct mono at) {
 
 /* Its deadline has come, whatever it is waiting for. */
 void delivery_late(struct engine *engine, struct delivery *d) {
-    if (attempt_rings(engine, d))
+    if ((d->is_mirror && mirror_late(engine, d)) || attempt_rings(engine, d))
         return;
     if (d->message->expiry.ns <= engine->now.wall.ns && !d->asks) {
         delivery_end(engine, d, ENDING_EXPIRED, STATUS_EXPIRED);

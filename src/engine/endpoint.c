@@ -1,6 +1,6 @@
 /* Endpoints that we dial: when, how many connections, and how long to stay away after a failure. */
 #include "engine/hand.h"
-#include "engine/inner.h"
+#include "engine/ways.h"
 
 #define BACKOFF_BASE_NS (500 * NS_PER_MS)
 #define BACKOFF_MAX_NS (60 * NS_PER_S)
@@ -186,12 +186,18 @@ void endpoint_closed(struct engine *engine, struct endpoint *e, const struct con
         int64_t delay = BACKOFF_BASE_NS << (e->failures < 7 ? e->failures : 7);
         if (delay > BACKOFF_MAX_NS)
             delay = BACKOFF_MAX_NS;
+        if (delay > STANDBY_HOLD_NS && failover_names(engine, &e->system->recipient))
+            delay = STANDBY_HOLD_NS; /* when it is back is to be known, though nobody waits for it */
         delay = delay / 2 + (int64_t)rng_below(&engine->rng, (uint64_t)(delay / 2)); /* jitter, but never at once */
         e->failures++;
         endpoint_result(engine, e, RESULT_UNREACHABLE, -1);
         e->last_failed = engine->now.mono;
         e->next_dial = mono_after(engine->now.mono, delay);
         net_unpark(&engine->net, c->setup, STATUS_PEER_CLOSED); /* it will not come back soon: others may take that */
+        if (failover_names(engine, &e->system->recipient)) {
+            failover_look(engine, e->system);
+            recipient_wake(engine, &e->system->recipient);
+        }
         fail_askers(engine, e->system);
     } else if (c->reason != STATUS_IDLE_TIMEOUT && c->reason != STATUS_GOING_AWAY) {
         bool dropped = c->bytes_in == 0 && engine->now.mono.ns - c->opened.ns < NS_PER_S;
@@ -206,7 +212,8 @@ void endpoint_closed(struct engine *engine, struct endpoint *e, const struct con
     bool is_lost = c->reason != STATUS_IDLE_TIMEOUT && is_left_out(e) && is_in_use(e->system);
     if (is_lost || pool_is_short(e) ||
         (e->connections == 0 && (e->plan->protocol->keeps_open || e->system->recipient.queued ||
-                                 e->system->recipient.proxies.count)))
+                                 e->system->recipient.proxies.count ||
+                                 (e->failures && failover_names(engine, &e->system->recipient)))))
         timer_set(engine, &e->redial, e->next_dial);
 }
 
@@ -285,6 +292,8 @@ void endpoint_redial(struct engine *engine, struct endpoint *e) {
         dial(engine, e);
     else
         endpoint_start(engine, e);
+    if (e->failures && e->connections == 0 && failover_names(engine, r) && may_dial(engine, e))
+        dial(engine, e);
 }
 
 /* Every dialled endpoint failed since `since`, and nobody dialled in: waiting longer helps nobody who waits for a reply. */

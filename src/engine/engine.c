@@ -1,7 +1,7 @@
 /* The step: inputs are handed to whom they concern, the turn is ended, actions are listed. It decides nothing itself. */
 #include "engine/chain.h"
 #include "engine/hand.h"
-#include "engine/inner.h"
+#include "engine/ways.h"
 
 static const struct net_calls calls = {
     .protocol =
@@ -60,6 +60,7 @@ struct engine *engine_new(const struct engine_options *options) {
     session_work_init(&engine->no_work, NULL);
     deadlines_init(&engine->deadlines);
     dedupe_begin(engine);
+    fault_init(engine);
     engine->generation = 1;
     engine->subscription_memo_ok = true;
     engine->memory_max = UINT64_MAX;
@@ -87,6 +88,7 @@ void engine_free(struct engine *engine) {
         struct connection *c = LIST_ENTRY(list_first(&engine->net.open), struct connection, node);
         connection_close(c, STATUS_SHUTDOWN);
     }
+    fault_done(engine);
     ask_done(engine);
     while (engine->subscriptions.count) {
         struct recipient *r = LIST_ENTRY(list_first(&engine->subscriptions), struct recipient, node);
@@ -204,6 +206,7 @@ static void drain(struct engine *engine) {
     net_unpark(&engine->net, NULL, STATUS_GOING_AWAY); /* nobody comes back to who leaves */
     replies_drain(engine);
     probing_pause(engine);
+    fault_release(engine);
     leave_begin(engine, again);
 }
 

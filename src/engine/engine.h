@@ -10,6 +10,7 @@
  *   reply.c      an asked-for reply meets its request and goes to the asker
  *   dead.c       what was accepted, can't be delivered and may not be dropped waits there for a person
  *   ending.c     one row of one table: delivered, replied, expired, rejected, dead, dropped, and the reason
+ * ways.c which of several systems, mirror.c a copy more, fault.c trouble made on purpose;
  * choice.c which of several takers, facts.c what is thought of endpoints; consent.c who wants to be asked first; endpoint.c dials for those who are not there; mail.c hands over between workers.
  *
  * Each accepted message has one owner engine until its end. All calls come from the worker's thread. */
@@ -278,6 +279,12 @@ struct engine_totals {
     uint64_t keys_evicted;    /* of requests that run once: forgotten before their time */
     uint64_t dedupe_kept;     /* gauge: messages that would be known again */
     uint64_t dedupe_evicted;  /* that were forgotten before their time */
+    uint64_t faults_delayed, faults_aborted; /* messages that a route's `fault` met */
+    uint64_t faults_skipped; /* that it did not delay: too many are delayed already */
+    uint64_t mirror_copies, mirror_skipped; /* made; not made because the mirror had no room for them */
+    uint64_t failover_chosen; /* messages that went to another than the first of their route's `failover` */
+    uint64_t failover_moved;  /* that waited for one of them, and went on to another */
+    uint64_t mirror_replies; /* dropped */
 };
 const struct engine_totals *engine_totals(const struct engine *engine);
 /* Bytes of messages, connections and their buffers: what `limits.memory` bounds. */

@@ -96,9 +96,10 @@ static void find(const struct plan *plan, const struct explain_ask *ask, struct 
         out->targets = plan->routes[out->route].targets;
         out->target_count = plan->routes[out->route].target_count;
         out->to_all = plan->routes[out->route].config->to_all;
+        out->way = (uint8_t)plan->routes[out->route].config->way;
     }
     out->may_be_copied = fans && target.size == 0;
-    if (!fans && (out->to_all || out->target_count > 1))
+    if (!fans && (out->to_all || (out->target_count > 1 && out->way == CONFIG_WAY_COPIES)))
         refuse(out, STATUS_MANY_TARGETS, "a %.*s goes to one system; this one would go to several",
                SLICE_ARG(message_kind_name((enum message_kind)ask->message->kind)));
     if (out->target_count == 0)
@@ -109,12 +110,14 @@ static void find(const struct plan *plan, const struct explain_ask *ask, struct 
 
 /* Data alone has no place for what it answers, unless its order says it. */
 static void check_answer(const struct plan *plan, const struct explain_ask *ask, struct explain *out) {
-    if (!message_kind_asks((enum message_kind)ask->message->kind) || out->target_count != 1)
+    if (!message_kind_asks((enum message_kind)ask->message->kind) || out->to_all)
         return;
-    const struct config_system *system = &plan->config->systems[out->targets[0].system];
-    if (system->format == CONFIG_FORMAT_RAW && system->reply != CONFIG_REPLY_FIFO && !system->accept)
-        refuse(out, STATUS_NOT_SUPPORTED,
-               "who is asked can't answer: its `format` is raw, without `reply: fifo`");
+    for (size_t i = 0; i < out->target_count; i++) {
+        const struct config_system *system = &plan->config->systems[out->targets[i].system];
+        if (system->format == CONFIG_FORMAT_RAW && system->reply != CONFIG_REPLY_FIFO && !system->accept)
+            refuse(out, STATUS_NOT_SUPPORTED,
+                   "who is asked can't answer: its `format` is raw, without `reply: fifo`");
+    }
 }
 
 /* The stages answer from the message alone, as they will when it comes. */

@@ -25,6 +25,7 @@ struct explain {
     bool is_unrouted; /* replies go to who asked, heartbeats nowhere */
     bool may_be_copied; /* subscriptions get it too, if there are any that want it */
     int route; /* index in plan->routes, -1: none */
+    uint8_t way; /* enum config_way: of several `targets` one gets it, but with CONFIG_WAY_COPIES */
     bool to_all; /* of `targets` those that explain_skips() doesn't name */
     const struct plan_target *targets; /* of the plan */
     size_t target_count;

@@ -265,8 +265,9 @@ static inline enum status fx_glob(void *context, struct slice pattern, struct bu
 
 static inline struct config *fx_config(const char *yaml) {
     struct slice text = slice_from(yaml);
-    struct config_source source = {.context = &text, .read = fx_read, .variable = fx_variable, .glob = fx_glob};
-    struct config_options options = {.source = &source};
+    struct config_source source = {
+        .context = &text, .read = fx_read, .variable = fx_variable, .glob = fx_glob};
+    struct config_options options = {.source = &source, .allow_faults = true};
     struct config_report report;
     struct config *config = NULL;
     config_report_init(&report);

@@ -17,6 +17,7 @@
 #include "policy/idempotency.h"
 #include "policy/lanes.h"
 #include "policy/result.h"
+#include "policy/standby.h"
 #include "policy/retry.h"
 #include "security/verdict.h"
 
@@ -65,20 +66,19 @@ struct delivery {
     struct member *member;   /* REMOTE, FOREIGN: the session as a taker; NULL once it arrived */
     uint32_t origin;         /* foreign: whose it is */
     uint64_t origin_id;
-    bool foreign;
-    bool homed;              /* foreign, and in our lanes: retried here */
+    bool foreign, homed; /* `homed`: foreign, and in our lanes: retried here */
     uint8_t state;
     uint8_t attempt; /* 1 at the first send */
     uint8_t attempts; /* asks: so many at most */
-    bool timed;      /* asks: what is silent for `attempt_ns` is given up while another attempt is left */
-    uint8_t redriven;    /* so often it was a dead letter before */
+    bool timed; /* asks: what is silent for `attempt_ns` is given up while another attempt is left */
+    uint8_t moves; /* from one system of a `failover` to another */
+    uint8_t redriven; /* so often it was a dead letter before */
+    bool is_mirror; /* a copy of which its sender hears nothing */
     bool is_dead_letter; /* for the system that gets them: it ends here, and keeps what intertie wrote */
-    bool retrying;   /* it counts against the retry budget of its recipient */
+    bool retrying, asks; /* `retrying`: it counts against the retry budget of its recipient */
     uint8_t priority;
-    bool asks;
     struct map *pending_map;
-    bool pending;  /* in its system's map of pending replies */
-    bool key_head; /* it holds its partition key */
+    bool pending, key_head; /* in its system's map of pending replies; it holds its partition key */
     struct key_lane *key;
 };
 
@@ -101,7 +101,7 @@ struct waiter {
     struct mono received;
     uint64_t trace;    /* as a delivery's */
     struct mono until; /* when its sender is told no */
-    uint32_t from;
+    uint32_t from, pick, generation; /* engine->pick, when that plan was in force */
     struct dedupe_claim claim;
 };
 
@@ -146,7 +146,7 @@ struct recipient {
     struct room room;
     struct list waiters[PRIORITY_COUNT];
     struct list later; /* those that wait for their next attempt: no queue, for what comes after them needn't wait */
-    uint64_t retrying; /* deliveries that count against the retry budget */
+    uint64_t retrying, mirrored; /* deliveries that count against the retry budget; that are copies of mirrors */
     uint32_t system; /* index in plan */
     bool slow;       /* a subscription: its copies are dropped until half empty */
     bool is_subscription;
@@ -207,6 +207,8 @@ struct system {
     uint64_t received;
     struct message *heartbeat;
     struct wall heartbeat_at;
+    struct standby standby; /* whether it can take what is to be sent, where a `failover` names it */
+    struct mono standby_seen;
     bool removed;
 };
 
@@ -255,6 +257,7 @@ struct routing {
     uint32_t target_count;
     int32_t route; /* index, -1: by its target */
     bool to_all;
+    uint8_t way; /* enum config_way: of `targets` all are meant, or one that ways.h chooses */
     bool is_cut; /* more subscriptions match than it has room for: each time that is told */
     uint32_t subscription_count;
     struct recipient *subscriptions[MEMO_SUBSCRIPTIONS];
@@ -370,9 +373,12 @@ struct engine {
     uint64_t elsewhere_bytes; /* what other workers hold */
     uint64_t memory_max;   /* limits.memory; UINT64_MAX: unlimited */
     struct chains *chains; /* what middleware keeps; chain.h */
-    bool again;    /* a waiter has its turn: others that wait aren't before it */
+    struct routing routing; /* scratch */
+    struct recipient delayed; /* whose waiters are kept back on purpose: fault.c */
+    bool again; /* a waiter has its turn: others that wait aren't before it */
     uint64_t ours; /* flight_ours() of the message that is being placed */
-    uint32_t mark; /* plan_route_mark() of its route */
+    uint32_t mark,
+        pick; /* plan_route_mark() of its route; of several targets 1 + the index of the chosen, 0: all */
     struct dead_store dead;
     struct { /* about the attempt that has just failed: what its ending may have to tell */
         enum status status; /* OK: none has */

@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
-#include "engine/inner.h"
+#include "engine/ways.h"
 
 
 /* -- checks -- */
@@ -83,7 +83,8 @@ static void limit_life(struct engine *engine, struct message *message, const str
         message->expiry.ns = latest;
 }
 
-static int64_t patience(const struct session *s, const struct message *message, const struct routing *routing) {
+int64_t intake_patience(const struct session *s, const struct message *message,
+                        const struct routing *routing) {
     int64_t own = message->wait_s && !message->later ? (int64_t)message->wait_s * NS_PER_S : INT64_MAX;
     bool waits = s->connection->sink.terms.when_full == PROTOCOL_FULL_WAIT || message_kind_asks(message->kind);
     if (waits && routing->target_count)
@@ -107,6 +108,17 @@ enum offer intake_offer(struct engine *engine, struct session *s, uint64_t token
                         const struct routing *routing, uint32_t from) {
     struct recipient *full = NULL;
     enum status status = STATUS_OK;
+    engine->pick = 0;
+    if (fault_looks(engine, routing)) {
+        enum fault_effect effect = fault_meet(engine, s, token, message, routing, from);
+        if (effect == FAULT_ABORTED)
+            refuse(engine, s, token, message, from, engine->plan->routes[routing->route].fault->abort);
+        if (effect != FAULT_NONE)
+            return effect == FAULT_DELAYED ? OFFER_LATER : OFFER_REFUSED;
+    }
+    if (routing->way != CONFIG_WAY_COPIES)
+        routing = ways_choose(engine, message, routing);
+    limit_life(engine, message, routing);
     enum offer offer = offer_message(engine, s, token, message, routing, from, engine->now.mono, &full, &status);
     if (offer == OFFER_REFUSED) {
         refuse(engine, s, token, message, from, status);
@@ -115,14 +127,13 @@ enum offer intake_offer(struct engine *engine, struct session *s, uint64_t token
             (s->connection->sink.terms.when_full == PROTOCOL_FULL_STOP && owes(s)))
             refuse(engine, s, token, message, from, STATUS_OVERLOADED);
         else
-            offer_wait(engine, s, token, message, from, full, patience(s, message, routing));
+            offer_wait(engine, s, token, message, from, full, intake_patience(s, message, routing));
     }
     return offer;
 }
 
 static void offer(struct engine *engine, struct session *s, uint64_t token, struct message *message,
                   const struct routing *routing, uint32_t from) {
-    limit_life(engine, message, routing);
     if (trace_wants(engine, s, message, routing))
         trace_begin(engine, s, message, from, false);
     if (shed_refuses(engine, message)) {

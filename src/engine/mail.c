@@ -218,7 +218,7 @@ void mail_tell(struct engine *engine, uint32_t to, uint64_t id, enum engine_endi
 void mail_failed(struct engine *engine, uint32_t to, uint64_t id, const struct attempt_failure *failure) {
     static const uint8_t verdicts[] = {[RETRY_UNSENT] = NEWS_UNSENT, [RETRY_REFUSED] = NEWS_RETRY, [RETRY_UNKNOWN] = NEWS_UNKNOWN};
     parcel_tell(engine, to, (struct news){.id = id, .retry_ms = failure->retry_ms, .status = (uint16_t)failure->status,
-                                          .verdict = (unsigned)verdicts[failure->fate] & 0x7f, .acks = failure->acks});
+                                          .verdict = (unsigned)verdicts[failure->fate] & 0x7f, .acks = failure->acks, .attempt = failure->attempt});
 }
 
 void mail_outcome(struct engine *engine, struct delivery *d, enum engine_ending ending, enum status status, bool unsent) {
@@ -354,6 +354,7 @@ static void take_news(struct engine *engine, struct news news) {
         return; /* still known by its id: the reply comes the same way */
     }
     d->worker = engine->options.worker; /* it isn't there any more */
+    d->attempt = news.attempt > d->attempt ? news.attempt : d->attempt;
     if (news.verdict == NEWS_UNSENT || news.verdict == NEWS_RETRY || news.verdict == NEWS_UNKNOWN) {
         /* Its worker knows no such session: whether that was told or lost, nothing goes there again. */
         struct member *gone = news.verdict == NEWS_UNSENT && status == STATUS_PEER_CLOSED ? d->member : NULL;
@@ -369,7 +370,6 @@ static void take_news(struct engine *engine, struct news news) {
         return;
     }
     bool drops = d->message->kind == KIND_NOTIFICATION;
-    d->attempt = news.attempt > d->attempt ? news.attempt : d->attempt;
     if (news.verdict == NEWS_ARRIVED)
         delivery_end(engine, d, ENDING_DELIVERED, STATUS_OK);
     else if (news.verdict == NEWS_EXPIRED)

@@ -1,7 +1,7 @@
 /* Whether a message is taken: there is room with every recipient, or it waits, or it is refused. Accepted means kept. */
 #include "engine/chain.h"
 #include "engine/hand.h"
-#include "engine/inner.h"
+#include "engine/ways.h"
 
 #include <stdio.h>
 
@@ -202,14 +202,9 @@ static bool can_answer(const struct engine *engine, uint32_t index) {
     return !system || system->config->format != CONFIG_FORMAT_RAW || system->config->reply == CONFIG_REPLY_FIFO || system->config->accept;
 }
 
-enum offer offer_message(struct engine *engine, struct session *s, uint64_t token, const struct message *message,
-                         const struct routing *routing, uint32_t from, struct mono received,
-                         struct recipient **ret_full, enum status *ret_status) {
-    if (chain_of(engine, routing)) {
-        enum chain_fate fate = chain_run(engine, s, token, &message, routing, from, ret_status);
-        if (fate != CHAIN_ON)
-            return fate == CHAIN_OVER ? OFFER_TAKEN : OFFER_REFUSED;
-    }
+static enum offer take(struct engine *engine, struct session *s, uint64_t token,
+                       const struct message *message, const struct routing *routing, uint32_t from,
+                       struct mono received, struct recipient **ret_full, enum status *ret_status) {
     if (message_kind_asks(message->kind) && !can_answer(engine, routing->targets[0].system)) {
         *ret_status = STATUS_NOT_SUPPORTED;
         return OFFER_REFUSED;
@@ -260,6 +255,20 @@ enum offer offer_message(struct engine *engine, struct session *s, uint64_t toke
     return OFFER_TAKEN;
 }
 
+enum offer offer_message(struct engine *engine, struct session *s, uint64_t token,
+                         const struct message *message, const struct routing *routing, uint32_t from,
+                         struct mono received, struct recipient **ret_full, enum status *ret_status) {
+    if (chain_of(engine, routing)) {
+        enum chain_fate fate = chain_run(engine, s, token, &message, routing, from, ret_status);
+        if (fate != CHAIN_ON)
+            return fate == CHAIN_OVER ? OFFER_TAKEN : OFFER_REFUSED;
+    }
+    enum offer offer = take(engine, s, token, message, routing, from, received, ret_full, ret_status);
+    if (offer == OFFER_TAKEN)
+        mirror_look(engine, message, routing, from);
+    return offer;
+}
+
 /* -- those who wait -- */
 
 static void arm(struct engine *engine, struct waiter *w) {
@@ -282,6 +291,8 @@ void offer_wait(struct engine *engine, struct session *s, uint64_t token, const 
     w->session = s;
     w->token = token;
     w->from = from;
+    w->pick = engine->pick;
+    w->generation = engine->plan->generation;
     w->recipient = full;
     w->received = engine->now.mono;
     w->trace = engine->tracing.mark;
@@ -301,6 +312,8 @@ void offer_wait(struct engine *engine, struct session *s, uint64_t token, const 
 
 void waiter_free(struct engine *engine, struct waiter *w) {
     room_leave(w->recipient, w);
+    if (w->recipient == &engine->delayed)
+        engine->delayed.queued_bytes -= message_kept_size(w->message);
     list_remove(&w->session->work->waiters, &w->session_node);
     deadlines_clear(&engine->deadlines, &w->timer.deadline);
     engine->totals.waiting--;
@@ -312,7 +325,7 @@ void waiter_free(struct engine *engine, struct waiter *w) {
 }
 
 /* Whether it could be settled now, one way or the other. */
-static bool try_again(struct engine *engine, struct waiter *w) {
+bool offer_try(struct engine *engine, struct waiter *w) {
     uint32_t from = w->from;
     struct routing routing;
     struct recipient *full = NULL;
@@ -326,6 +339,8 @@ static bool try_again(struct engine *engine, struct waiter *w) {
     else if (routing.status != STATUS_OK)
         status = routing.status;
     else {
+        if (routing.way != CONFIG_WAY_COPIES)
+            ways_again(engine, w, &routing);
         /* the waiters themselves would forbid the straight way: they are served in turn, and it is this one's */
         room_leave(w->recipient, w);
         engine->again = true;
@@ -339,6 +354,13 @@ static bool try_again(struct engine *engine, struct waiter *w) {
     if (offer == OFFER_LATER) {
         if (full != w->recipient) {
             room_leave(w->recipient, w);
+            if (w->recipient == &engine->delayed) {
+                engine->delayed.queued_bytes -= message_kept_size(w->message);
+                if (s->connection->sink.terms.when_full == PROTOCOL_FULL_STOP)
+                    connection_stop(s->connection, true);
+            }
+            w->pick = engine->pick;
+            w->generation = engine->plan->generation;
             w->recipient = full;
             room_wait(full, w, false);
             deadlines_clear(&engine->deadlines, &w->timer.deadline);
@@ -360,7 +382,7 @@ void offer_again(struct engine *engine, struct recipient *r) {
     for (unsigned priority = PRIORITY_EMERGENCY; priority >= PRIORITY_LOW && r->waiting;) {
         const struct list *list = &r->waiters[priority - 1];
         struct waiter *w = list->count ? LIST_ENTRY(list_first(list), struct waiter, node) : NULL;
-        if (w && (try_again(engine, w) || list_first(list) != &w->node))
+        if (w && (offer_try(engine, w) || list_first(list) != &w->node))
             continue; /* it went on, if only to wait for another: the next may fit here */
         if (w && !room_is_lane_full(r, priority))
             return;
@@ -370,6 +392,10 @@ void offer_again(struct engine *engine, struct recipient *r) {
 
 void waiter_late(struct engine *engine, struct waiter *w) {
     struct recipient *r = w->recipient;
+    if (r == &engine->delayed) {
+        fault_over(engine, w);
+        return;
+    }
     if (r->is_subscription) {
         r->slow = true;
         offer_again(engine, r);

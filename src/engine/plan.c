@@ -394,6 +394,32 @@ static bool predicates(struct plan *plan, const struct config_route *route, stru
     return true;
 }
 
+/* What else is done with its messages. */
+static bool beside(struct plan *plan, const struct config_route *route, struct plan_route *out) {
+    const struct config *config = plan->config;
+    out->fault = route->fault.on ? &route->fault : NULL;
+    for (size_t i = 0; route->way == CONFIG_WAY_SPLIT && i < route->to_count; i++)
+        out->weights += route->weights[i];
+    if (route->way == CONFIG_WAY_FAILOVER) {
+        bool *names = plan->fails_over ? (bool *)(uintptr_t)plan->fails_over : arena_array(&plan->arena, config->system_count + 1, sizeof *names);
+        if (!names)
+            return false;
+        for (size_t i = 0; i < route->to_count; i++)
+            names[route->to[i]] = true;
+        plan->fails_over = names;
+    }
+    if (route->mirror.to == CONFIG_NONE)
+        return true;
+    struct plan_target *mirror = arena_new(&plan->arena, sizeof *mirror);
+    if (!mirror)
+        return false;
+    *mirror = (struct plan_target){route->mirror.to,
+                                   config_policy_of(config, route, &config->systems[route->mirror.to])};
+    out->mirror = mirror;
+    plan->has_mirrors = true;
+    return true;
+}
+
 static bool targets(struct plan *plan, const struct config_route *route, struct plan_route *out) {
     const struct config *config = plan->config;
     bool every = route->to_all || route->has_target;
@@ -401,7 +427,7 @@ static bool targets(struct plan *plan, const struct config_route *route, struct 
     out->config = route;
     out->target_count = every ? config->system_count : route->proxy == CONFIG_NONE ? route->to_count : 1;
     out->targets = arena_array(&plan->arena, out->target_count + 1, sizeof *out->targets);
-    if (!out->targets)
+    if (!out->targets || !beside(plan, route, out))
         return false;
     for (uint32_t i = 0; i < out->target_count; i++) {
         uint32_t system = every ? i : to[i];

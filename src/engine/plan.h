@@ -22,7 +22,11 @@ struct plan_target {
 
 struct plan_route {
     const struct config_route *config;
-    struct plan_target *targets; /* has_target: by system index, `system` CONFIG_NONE where it doesn't match */
+    const struct config_fault *fault; /* trouble made on purpose; NULL: none */
+    const struct plan_target *mirror; /* who gets a copy more; NULL: nobody */
+    uint64_t weights; /* CONFIG_WAY_SPLIT: their sum */
+    struct plan_target
+        *targets; /* has_target: by system index, `system` CONFIG_NONE where it doesn't match */
     size_t target_count;
     const struct middleware_chain *chain; /* NULL: it has none */
 };
@@ -75,7 +79,9 @@ struct plan {
     struct protocol_setup admin;    /* http1, is_admin */
     uint64_t reads; /* known attributes that any rule reads */
     uint32_t dedupes; /* kinds of messages of which some may have been taken before: bits */
-    bool memo_ok;   /* no rule reads data, time or other attributes */
+    bool has_mirrors;
+    const bool *fails_over; /* by system index: a `failover` names it; NULL: none does */
+    bool memo_ok; /* no rule reads data, time or other attributes */
 };
 
 /* NULL with `fault`. `config` must outlive it. */

@@ -1,5 +1,5 @@
 /* Lanes and takers: who can take a message for a recipient now, and what waits until somebody can. */
-#include "engine/inner.h"
+#include "engine/ways.h"
 
 #define SWEEP_EVERY_NS (100 * NS_PER_MS)
 #define SESSION_LIMIT 256
@@ -157,7 +157,7 @@ static void join(struct engine *engine, struct member *m) {
     list_add(&r->members, &m->recipient_node);
     r->holding_since.ns = 0;
     member_look(engine, m);
-    if (r->queued)
+    if (r->queued || failover_names(engine, r))
         recipient_wake(engine, r);
 }
 
@@ -248,6 +248,8 @@ void member_free(struct engine *engine, struct member *m) {
     list_remove(&r->members, &m->recipient_node);
     if (r->members.count == 0 && r->queued)
         r->holding_since = engine->now.wall;
+    if (failover_names(engine, r))
+        recipient_wake(engine, r);
     if (m->own_outlet) {
         choice_leave(engine, m->outlet);
         memory_free(m->outlet);
@@ -265,7 +267,7 @@ static struct slice key_of(const struct delivery *d) {
 static bool key_blocks(struct delivery *d) {
     struct slice name = key_of(d);
     struct recipient *r = d->recipient;
-    if (name.size == 0 || d->key_head)
+    if (name.size == 0 || d->key_head || d->is_mirror)
         return false;
     uint8_t bytes[1 + 1024];
     if (name.size > sizeof bytes - 1)
@@ -418,6 +420,8 @@ void recipient_pump(struct engine *engine, struct recipient *r) {
     }
     if (r->waiting)
         offer_again(engine, r);
+    if (failover_names(engine, r))
+        failover_look(engine, engine_system(engine, r->system));
     if ((r->queued || r->waiting || r->proxies.count) && !r->is_subscription) {
         struct system *system = engine_system(engine, r->system);
         if (system && &system->recipient == r)

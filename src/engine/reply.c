@@ -1,7 +1,7 @@
 /* Replies: they meet the request that they answer, and reach who asked. */
 #include "base/buffer.h"
 #include "base/json_write.h"
-#include "engine/inner.h"
+#include "engine/ways.h"
 #include "message/encoding.h"
 
 #define PARKED_ANSWERS_MAX 1024 /* replies that wait for an asker who was lost and may come back */
@@ -11,7 +11,12 @@
 bool reply_expect(struct engine *engine, struct delivery *d) {
     struct system *system = engine_system(engine, d->recipient->system);
     struct slice id = message_text(d->message, ATTRIBUTE_ID);
-    if (!system || map_get(&system->pending, id) || !map_put(&system->pending, id, d))
+    struct delivery *other = system ? map_get(&system->pending, id) : NULL;
+    if (other && other->is_mirror && !d->is_mirror) {
+        mirror_yield(engine, other);
+        other = NULL;
+    }
+    if (!system || other || !map_put(&system->pending, id, d))
         return false;
     d->pending = true;
     d->pending_map = &system->pending;
@@ -164,6 +169,11 @@ bool reply_take(struct engine *engine, struct session *s, const struct message *
 void reply_give(struct engine *engine, struct delivery *d, const struct message *reply) {
     if (d->foreign) { /* its owner knows who asked */
         mail_reply(engine, d, reply);
+        delivery_end(engine, d, ENDING_REPLIED, STATUS_OK);
+        return;
+    }
+    if (d->is_mirror) {
+        engine->totals.mirror_replies++;
         delivery_end(engine, d, ENDING_REPLIED, STATUS_OK);
         return;
     }

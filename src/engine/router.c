@@ -57,6 +57,7 @@ static void by_route(struct engine *engine, const struct session *s, const struc
         out->targets = route->targets;
         out->target_count = (uint32_t)route->target_count;
         out->to_all = route->config->to_all;
+        out->way = (uint8_t)route->config->way;
     }
 }
 
@@ -80,6 +81,7 @@ void router_find(struct engine *engine, const struct session *s, const struct me
     out->target_count = out->subscription_count = 0;
     out->route = -1;
     out->to_all = out->is_cut = false;
+    out->way = CONFIG_WAY_COPIES;
     struct slice target = message_text(message, ATTRIBUTE_TARGET);
     bool fans = message_kind_fans_out(message->kind);
     if (target.size)
@@ -88,7 +90,7 @@ void router_find(struct engine *engine, const struct session *s, const struct me
         by_route(engine, s, message, from, out);
     if (out->status != STATUS_OK)
         return;
-    if (!fans && (out->to_all || out->target_count > 1)) {
+    if (!fans && (out->to_all || (out->target_count > 1 && out->way == CONFIG_WAY_COPIES))) {
         out->status = STATUS_MANY_TARGETS;
         return;
     }

@@ -556,6 +556,8 @@ enum status generation_bind(struct runtime *runtime, struct generation *next, co
 void generation_free(struct generation *generation);
 
 /* reload.c */
+/* Whoever reads the log must not miss it: a warning for each route that makes trouble on purpose. */
+void warn_of_faults(struct runtime *runtime, const struct config *config);
 void reload_run(struct runtime *runtime, bool dry_run, runtime_reloaded_call *done, void *user);
 void reload_sweep(struct runtime *runtime);
 

@@ -62,6 +62,24 @@ static void tell(struct runtime *runtime, enum status status, struct slice words
     pthread_mutex_unlock(&runtime->lock);
 }
 
+void warn_of_faults(struct runtime *runtime, const struct config *config) {
+    struct log_record record;
+    for (size_t i = 0; i < config->route_count; i++) {
+        const struct config_route *route = &config->routes[i];
+        if (!route->fault.on || !route->enabled)
+            continue;
+        log_record_init(&record, LOG_LEVEL_WARN, LOG_ROOM_CONFIG, runtime_now_of(runtime).wall,
+                        "a route makes trouble on purpose");
+        log_add_text(&record, "route", route->name);
+        if (route->fault.delay_ns)
+            log_add_i64(&record, "delay_ms", route->fault.delay_ns / NS_PER_MS);
+        if (route->fault.abort != STATUS_OK)
+            log_add_text(&record, "abort", slice_from(status_reason(route->fault.abort)));
+        log_add_i64(&record, "share_permille", route->fault.share);
+        pen_write(&runtime->pen, &record);
+    }
+}
+
 /* Datagram listeners whose rules differ are connections to be opened anew. */
 static void mark_changed(struct generation *next, const struct config_diff *diff) {
     for (size_t i = 0; i < diff->listeners.changed_count; i++)
@@ -176,6 +194,8 @@ void reload_run(struct runtime *runtime, bool dry_run, runtime_reloaded_call *do
             buffer_add_text(&text, fault.text);
     }
     tell(runtime, status, buffer_slice(&text), dry_run);
+    if (status == STATUS_OK && !dry_run)
+        warn_of_faults(runtime, runtime->generation->config);
     if (answer && done) {
         answer->post.run = answer->post.drop = deliver;
         answer->done = done;

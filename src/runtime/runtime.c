@@ -239,6 +239,7 @@ static void say_started(struct runtime *runtime) {
     log_add_u64(&record, "listeners", config->listener_count);
     log_add_u64(&record, "systems", config->system_count);
     pen_write(&runtime->pen, &record);
+    warn_of_faults(runtime, config);
     pen_flush(&runtime->pen);
     journal_write(&runtime->journal);
 }

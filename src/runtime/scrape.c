@@ -40,6 +40,7 @@ static void set_own(struct runtime *runtime) {
     }
     set(metrics, METRIC_LOG_LINES_LOST, (int64_t)atomic_load_explicit(&journal->lines_lost, memory_order_relaxed));
     set(metrics, METRIC_READY, runtime_is_ready(runtime));
+    set(metrics, METRIC_FAULTS_ALLOWED, runtime->options.config->allow_faults);
     set(metrics, METRIC_WORKERS, runtime->worker_count);
     set(metrics, METRIC_CONFIG_RELOAD_SUCCESS, !runtime->last_reload_failed);
     set(metrics, METRIC_CONFIG_RELOAD_TIME, runtime->generation->loaded.ns);

@@ -25,6 +25,14 @@ static void add_totals(struct engine_totals *sum, const struct engine_totals *on
     sum->keys_evicted += one->keys_evicted;
     sum->dedupe_kept += one->dedupe_kept;
     sum->dedupe_evicted += one->dedupe_evicted;
+    sum->faults_delayed += one->faults_delayed;
+    sum->faults_aborted += one->faults_aborted;
+    sum->faults_skipped += one->faults_skipped;
+    sum->failover_chosen += one->failover_chosen;
+    sum->failover_moved += one->failover_moved;
+    sum->mirror_copies += one->mirror_copies;
+    sum->mirror_skipped += one->mirror_skipped;
+    sum->mirror_replies += one->mirror_replies;
     for (int e = 0; e < ENDING_COUNT; e++)
         for (int s = 0; s < STATUS_COUNT; s++)
             sum->endings[e][s] += one->endings[e][s];

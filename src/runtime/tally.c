@@ -315,6 +315,28 @@ void tally_datagram_dropped(struct tally *tally, struct slice listener, const ch
     metrics_add(tally->set, METRICS_SERIES(tally->set, METRIC_DATAGRAMS_DROPPED, listener, slice_from(rule)), count);
 }
 
+/* Nothing is shown of what isn't used. */
+static void publish_ways(struct metrics *set, const struct engine_totals *totals) {
+    const struct {
+        enum metric metric;
+        const char *label;
+        uint64_t count;
+    } rows[] = {
+        {METRIC_FAILOVERS, "chosen", totals->failover_chosen},
+        {METRIC_FAILOVERS, "moved", totals->failover_moved},
+        {METRIC_FAULTS, "delay", totals->faults_delayed},
+        {METRIC_FAULTS, "abort", totals->faults_aborted},
+        {METRIC_FAULTS, "skipped", totals->faults_skipped},
+        {METRIC_MIRROR_COPIES, "made", totals->mirror_copies},
+        {METRIC_MIRROR_COPIES, "skipped", totals->mirror_skipped},
+        {METRIC_MIRROR_COPIES, "replied", totals->mirror_replies},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (rows[i].count)
+            metrics_set(set, METRICS_SERIES(set, rows[i].metric, slice_from(rows[i].label)),
+                        (int64_t)rows[i].count);
+}
+
 /* The engine's own counts, which only ascend. */
 static void publish_totals(struct tally *tally, const struct engine_totals *totals) {
     struct metrics *set = tally->set;
@@ -330,6 +352,7 @@ static void publish_totals(struct tally *tally, const struct engine_totals *tota
     if (totals->dedupe_evicted)
         metrics_set(set, METRICS_SERIES(set, METRIC_LIMITS_REACHED, SLICE_OF("dedupe-entries")), (int64_t)totals->dedupe_evicted);
     metrics_set(set, METRICS_PLAIN(set, METRIC_DEDUPE_ENTRIES), (int64_t)totals->dedupe_kept);
+    publish_ways(set, totals);
     metrics_set(set, METRICS_PLAIN(set, METRIC_REPLIES_KEPT), (int64_t)totals->replies_kept);
     metrics_set(set, METRICS_PLAIN(set, METRIC_DEAD_LETTERS), (int64_t)totals->dead_held);
     metrics_set(set, METRICS_PLAIN(set, METRIC_DEAD_LETTER_BYTES), (int64_t)totals->dead_bytes);

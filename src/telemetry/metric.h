@@ -112,6 +112,14 @@ enum metric_unit {
       "Bytes read from connections.") \
     X(BYTES_SENT, COUNTER, "intertie_bytes_sent", NONE, "protocol", "direction", NULL, \
       "Bytes written to connections.") \
+    X(FAULTS, COUNTER, "intertie_faults", NONE, "kind", NULL, NULL, \
+      "Messages that a route's fault met: delay, abort; skipped: too many were delayed already.") \
+    X(FAULTS_ALLOWED, GAUGE, "intertie_faults_allowed", NONE, NULL, NULL, NULL, \
+      "1 when started with --allow-faults.") \
+    X(FAILOVERS, COUNTER, "intertie_failovers", NONE, "kind", NULL, NULL, \
+      "Messages of routes with failover: chosen: another than the first got it; moved: it waited for one, and went on to another.") \
+    X(MIRROR_COPIES, COUNTER, "intertie_mirror_copies", NONE, "result", NULL, NULL, \
+      "Copies for mirrors: made, skipped for want of room; replied: their replies, which are dropped.") \
     X(DATAGRAMS_DROPPED, COUNTER, "intertie_datagrams_dropped", NONE, "listener", "reason", NULL, \
       "Datagrams thrown away.") \
     X(AUTHENTICATIONS, COUNTER, "intertie_authentications", NONE, "method", "result", NULL, \

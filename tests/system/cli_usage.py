@@ -69,8 +69,6 @@ def words_of_later_versions_are_known_and_refused():
         equal(done.out, "", command)
     for verb in ("list", "rotate"):
         matches(intertie("keys", verb).exits(1).err, "not supported yet")
-    matches(intertie("run", "--allow-faults").exits(1).err, "`--allow-faults` is not supported yet")
-    equal(intertie("run", "--allow-faults", "--json").exits(1).json()["reason"], "not-supported")
 
 
 @case
@@ -345,7 +343,7 @@ def the_pages_know_every_command_option_and_exit_code():
     for option in known:
         matches(page, rf"`(-\w`, `)?--{option}\b", "docs/cli.md")
         matches(manual, rf"--{option}\b", "intertie.1")
-    for option in set(re.findall(r"--([a-z]+(?:-[a-z]+)*)", page + manual)) - {"allow-faults", "unix-socket"}:
+    for option in set(re.findall(r"--([a-z]+(?:-[a-z]+)*)", page + manual)) - {"unix-socket"}:
         assert option in known, f"the pages name --{option}, which no command has"
     for code in (0, 1, 2, 3, 4, 5, 69, 78, 130):
         matches(page, rf"^\| {code}\b", "docs/cli.md")
