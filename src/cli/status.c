@@ -185,7 +185,7 @@ void status_note(struct buffer *out, struct slice endpoint, struct wall now) {
         buffer_add_format(out, "%s weight %llu by hand", is_up ? "" : ",",
                           (unsigned long long)status_number(endpoint, "weight"));
     if (slice_is(consent, "wanted"))
-        buffer_add_text(out, " has not given its consent yet");
+        buffer_add_format(out, "%s has not given its consent yet", is_up ? "" : ",");
 }
 
 /* -- the table -- */
