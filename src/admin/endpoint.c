@@ -34,6 +34,7 @@ void write_endpoint(struct json_write *json, const struct runtime_endpoint_view 
     const struct engine_endpoint_view *sum = &view->sum;
     static const char *const hands[] = {"up", "drain", "down"};
     json_write_object(json);
+    json_write_member(json, "system", view->system);
     json_write_member(json, "name", sum->name);
     json_write_member(json, "url", sum->url);
     json_write_member_text(json, "origin", sum->origin);

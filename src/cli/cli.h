@@ -49,6 +49,7 @@ struct cli_options {
     uint64_t limit;   /* 0: not said */
     bool force, yes;
     uint64_t count;             /* 0: not said */
+    int64_t interval_ns;        /* top; -1: not said */
     const char *arguments[CLI_ARGUMENTS_MAX]; /* what is no option */
     size_t argument_count;
 };
@@ -105,6 +106,8 @@ int cmd_call(const struct cli_command *command, const struct cli_options *option
 int cmd_listen(const struct cli_command *command, const struct cli_options *options);
 int cmd_explain(const struct cli_command *command, const struct cli_options *options);
 int cmd_trace(const struct cli_command *command, const struct cli_options *options);
+int cmd_endpoint(const struct cli_command *command, const struct cli_options *options);
+int cmd_top(const struct cli_command *command, const struct cli_options *options);
 int cmd_dlq(const struct cli_command *command, const struct cli_options *options);
 int cmd_keys(const struct cli_command *command, const struct cli_options *options);
 int cmd_certs(const struct cli_command *command, const struct cli_options *options);

@@ -1,4 +1,4 @@
-/* stop, restart, reload, drain, status: over the admin surface of the running router. */
+/* stop, restart, reload, drain: over the admin surface of the running router. */
 #include "cli/control.h"
 
 #include <stdio.h>
@@ -246,7 +246,7 @@ static void on_nothing(void *user) {
     *(bool *)user = true;
 }
 
-static void rest(int64_t time_ns) {
+void control_rest(int64_t time_ns) {
     bool over = false;
     struct loop_owner owner = {.user = &over, .on_timer = on_nothing, .on_wake = on_nothing};
     struct loop *loop = loop_new(&owner);
@@ -285,7 +285,7 @@ int cmd_stop(const struct cli_command *command, const struct cli_options *option
         if (platform_now().mono.ns - start.ns > wait)
             return cli_fail(options, CLI_FAILED, "timeout", "not stopped after %lld s; `intertie stop --now` cuts it",
                             (long long)(wait / NS_PER_S));
-        rest(50 * NS_PER_MS);
+        control_rest(50 * NS_PER_MS);
     }
     double took = (double)(platform_now().mono.ns - start.ns) / 1e9;
     if (options->json)
@@ -303,99 +303,4 @@ int cmd_restart(const struct cli_command *command, const struct cli_options *opt
     if (code != CLI_DONE && code != CLI_NO_ROUTER)
         return code;
     return cmd_start(command, options);
-}
-
-/* -- status -- */
-
-static void show_time(char out[static 32], struct slice nanoseconds) {
-    double ns = 0;
-    if (!nanoseconds.size || !json_number_to_double(nanoseconds, &ns) || ns <= 0)
-        (void)snprintf(out, 32, "-");
-    else if (ns < 1e6)
-        (void)snprintf(out, 32, "%.1f ms", ns / 1e6);
-    else if (ns < 1e9)
-        (void)snprintf(out, 32, "%.0f ms", ns / 1e6);
-    else
-        (void)snprintf(out, 32, "%.1f s", ns / 1e9);
-}
-
-static struct slice or_dash(struct slice text) {
-    return text.data ? text : SLICE_OF("-");
-}
-
-static void show_up(struct slice seconds) {
-    int64_t s = 0;
-    if (seconds.size)
-        json_number_to_i64(seconds, &s);
-    if (s >= 3600)
-        printf("%lldh%02lldm", (long long)(s / 3600), (long long)(s / 60 % 60));
-    else if (s >= 60)
-        printf("%lldm%02llds", (long long)(s / 60), (long long)(s % 60));
-    else
-        printf("%llds", (long long)s);
-}
-
-static void show_status(struct slice body) {
-    struct slice environment = json_member(body, "environment");
-    printf("intertie %.*s  %.*s  pid %.*s  up ", SLICE_ARG(or_dash(json_member(body, "version"))),
-           SLICE_ARG(or_dash(json_member(body, "state"))), SLICE_ARG(or_dash(json_member(body, "pid"))));
-    show_up(json_member(body, "uptime_seconds"));
-    printf("  %.*s workers  config %.*s%s%.*s%s\n", SLICE_ARG(or_dash(json_member(body, "workers"))),
-           SLICE_ARG(or_dash(json_member(body, "config"))), environment.size ? " (" : "", SLICE_ARG(environment),
-           environment.size ? ")" : "");
-    printf("%-16s %-9s %-12s %8s %10s %10s %9s %9s\n", "SYSTEM", "STATE", "ENDPOINTS", "HELD", "IN FLIGHT", "DELIVERED", "p50",
-           "p99");
-    struct slice systems = json_member(body, "systems"), system;
-    for (size_t at = 0; json_element(systems, &at, &system);) {
-        char p50[32], p99[32], endpoints[40];
-        struct slice count = json_member(system, "endpoints"), up = json_member(system, "endpoints_up");
-        struct slice sessions = json_member(system, "sessions");
-        if (count.size && !slice_is(count, "0"))
-            (void)snprintf(endpoints, sizeof endpoints, "%.*s/%.*s", SLICE_ARG(up), SLICE_ARG(count));
-        else
-            (void)snprintf(endpoints, sizeof endpoints, "%.*s sessions", SLICE_ARG(or_dash(sessions)));
-        show_time(p50, json_member(system, "p50_ns"));
-        show_time(p99, json_member(system, "p99_ns"));
-        printf("%-16.*s %-9.*s %-12s %8.*s %10.*s %10.*s %9s %9s\n", SLICE_ARG(or_dash(json_member(system, "name"))),
-               SLICE_ARG(or_dash(json_member(system, "state"))), endpoints, SLICE_ARG(or_dash(json_member(system, "held"))),
-               SLICE_ARG(or_dash(json_member(system, "in_flight"))), SLICE_ARG(or_dash(json_member(system, "delivered"))),
-               p50, p99);
-    }
-}
-
-static int status_once(const struct cli_options *options) {
-    struct http_reply reply;
-    struct fault fault = {0};
-    int code = CLI_DONE;
-    int status = control_try(options, "GET", "/api/v1/status", slice_make("", 0), &reply, &fault);
-    if (status == STATUS_BAD_CONFIG) {
-        code = cli_fail(options, CLI_USAGE, "usage", "%s", fault.text);
-    } else if (status != STATUS_OK) {
-        code = cli_fail(options, CLI_NO_ROUTER, "not-running", "not running (%s)", fault.text);
-    } else if (reply.code != 200) {
-        code = control_refused(options, &reply);
-    } else {
-        struct slice body = buffer_slice(&reply.body);
-        if (options->json) {
-            cli_print(body);
-            if (body.data[body.size - 1] != '\n')
-                printf("\n");
-        } else {
-            show_status(body);
-        }
-        code = slice_is(json_member(body, "state"), "ready") ? CLI_DONE : CLI_FAILED;
-    }
-    http_reply_done(&reply);
-    return code;
-}
-
-int cmd_status(const struct cli_command *command, const struct cli_options *options) {
-    (void)command;
-    for (;;) {
-        int code = status_once(options);
-        if (!options->watch)
-            return code;
-        fflush(stdout);
-        rest(NS_PER_S);
-    }
 }

@@ -19,6 +19,8 @@ struct slice json_member(struct slice object, const char *path);
 const char *control_words(struct slice raw, char *out, size_t room);
 /* Walks an array: start with *at = 0. */
 bool json_element(struct slice array, size_t *at, struct slice *ret_element);
+/* A pause. */
+void control_rest(int64_t time_ns);
 /* Tells a problem document of the router: words on standard error, or the document with --json. Returns CLI_REFUSED. */
 int control_refused(const struct cli_options *options, const struct http_reply *reply);
 

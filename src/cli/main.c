@@ -24,11 +24,17 @@ const struct cli_command cli_commands[] = {
      "Listeners and connections that didn't change go on. A file with a mistake changes nothing.\n\n"
      "  intertie reload --dry-run\n", cmd_reload},
     {"drain", "takes no new work, finishes the rest, stays up", "", 0, "", "  intertie drain\n", cmd_drain},
-    {"status", "what it does now", "", 0, "watch",
-     "Exit code 0: ready, 1: up but not ready, 69: not running.\n\n  intertie status\n  intertie status --json\n",
-     cmd_status},
-    {"validate", "checks a configuration", "[FILE..]", CLI_ARGUMENTS_MAX,
-     "strict no-files allow-faults print schema reference",
+    {"status", "what it does now", "", 0, "watch count",
+     "Exit code 0: ready, 1: up but not ready, 69: not running.\n\n  intertie status\n  intertie status --json\n", cmd_status},
+    {"top", "the table of status, live", "", 0, "interval count",
+     "With rates and the share of one processor; q ends it, j and k move. --json prints a document a line, without a terminal.\n\n"
+     "  intertie top\n  intertie top --interval 5s\n  intertie top --json --count 10\n", cmd_top},
+    {"endpoint", "shows and sets the endpoints of the running router", "list|up|drain|down|weight|clear [SYSTEM/ENDPOINT] [N]", 3, "wait",
+     "drain: nothing new, what is under way finishes; with --wait it returns when that is over. down: at once. up: it serves\n"
+     "again. weight: instead of that of the configuration, 0 to 1000. clear: all as configured. It holds over a reload.\n\n"
+     "  intertie endpoint list billing\n  intertie endpoint drain billing/b --wait 30s\n  intertie endpoint weight billing/b 2\n",
+     cmd_endpoint},
+    {"validate", "checks a configuration", "[FILE..]", CLI_ARGUMENTS_MAX, "strict no-files allow-faults print schema reference",
      "Checks the base and every environment, and shows all mistakes in one go.\n\n"
      "  intertie validate gw.yaml\n  intertie validate -e production --print\n  intertie validate --schema > intertie.schema.json\n",
      cmd_validate},
@@ -76,7 +82,7 @@ const struct cli_command cli_commands[] = {
     {NULL, NULL, NULL, 0, NULL, NULL, NULL},
 };
 
-const char *const cli_planned[] = {"tap", "top", "endpoint", "test", "agent", "record",
+const char *const cli_planned[] = {"tap", "test", "agent", "record",
                                    "audit", NULL};
 const char *const cli_planned_options[] = {NULL};
 

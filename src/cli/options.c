@@ -36,6 +36,7 @@ static const struct row rows[] = {
     {"wait", 0, DURATION, AT(wait_ns), "DURATION", "how long to wait", false},
     {"now", 0, FLAG, AT(now), NULL, "at once: what is in flight is cut", false},
     {"dry-run", 0, FLAG, AT(dry_run), NULL, "only say what would change", false},
+    {"interval", 0, DURATION, AT(interval_ns), "DURATION", "how often it looks (1s)", false},
     {"watch", 0, FLAG, AT(watch), NULL, "again every second", false},
     {"strict", 0, FLAG, AT(strict), NULL, "warnings are errors", false},
     {"no-files", 0, FLAG, AT(no_files), NULL, "look up neither files nor variables", false},
@@ -200,7 +201,7 @@ int cli_parse(const struct cli_command *command, int count, char **arguments, st
         }
     }
     letters[at] = '\0';
-    *ret = (struct cli_options){.wait_ns = -1, .timeout_ns = -1, .for_ns = -1, .since_ns = -1};
+    *ret = (struct cli_options){.wait_ns = -1, .timeout_ns = -1, .for_ns = -1, .since_ns = -1, .interval_ns = -1};
     for (int i = 1; i < count && strcmp(arguments[i], "--") != 0; i++)
         ret->json |= strcmp(arguments[i], "--json") == 0; /* what is wrong before it is told that way too */
     opterr = 0;

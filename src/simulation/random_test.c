@@ -12,6 +12,7 @@
 
 #include "base/memory.h"
 #include "engine/dead.h"
+#include "engine/hand.h"
 #include "engine/inner.h"
 #include "simulation/actor.h"
 #include "simulation/node.h"
@@ -164,6 +165,25 @@ static void throw_away_dead(struct party *const *engines, uint32_t workers, stru
     buffer_done(&bytes);
 }
 
+/* Somebody operates its one endpoint meanwhile; NULL: he has gone, and left it as it should be. */
+static void operate(struct rng *rng, struct world *world, struct party *const *engines, uint32_t workers) {
+    struct hand_command command = {.system = SLICE_OF("ledger"), .endpoint = SLICE_OF("main"), .clear = !rng};
+    struct buffer bytes;
+    if (rng && rng_below(rng, 50))
+        return;
+    command.has_state = rng != NULL;
+    command.state = (enum engine_by_hand)(rng ? rng_below(rng, 3) : BY_HAND_UP);
+    buffer_init(&bytes, 4096);
+    hand_command_write(&bytes, &command);
+    for (uint32_t i = 0; i < workers; i++) {
+        struct engine_input input = {.kind = INPUT_HAND, .bytes = buffer_slice(&bytes)};
+        engine_input(node_engine(engines[i]), &input, world_now(world));
+        assert_int_equal(input.count, 1);
+        world_poke(world, engines[i]);
+    }
+    buffer_done(&bytes);
+}
+
 static struct result run(uint64_t seed, const struct variant *variant, struct buffer *narrative) {
     struct result result = {0};
     struct fault fault;
@@ -208,16 +228,21 @@ static struct result run(uint64_t seed, const struct variant *variant, struct bu
     takers[4] = client(world, "g2", &group, 0);
     struct rng script; /* of its own, so that all variants of a seed are sent the same */
     rng_init(&script, seed);
+    struct rng hand;
+    rng_init(&hand, seed ^ 0x4a4d);
     if (!variant->faults) /* who subscribes late misses what came before: let all be there */
         world_run(world, mono_after(world_now(world).mono, NS_PER_S), EVENTS_MAX);
     for (unsigned i = 0; i < MESSAGES; i++) {
         send_one(&script, crm, i);
         world_poke(world, &crm->party);
+        if (variant->faults)
+            operate(&hand, world, engines, variant->workers);
         struct mono until = mono_after(world_now(world).mono, (int64_t)rng_below(&script, 20) * NS_PER_MS);
         if (!world_run(world, until, EVENTS_MAX))
             (void)snprintf(result.wrong, sizeof result.wrong, "too many events: it spins");
     }
     /* The network heals; everything must come to rest. */
+    operate(NULL, world, engines, variant->workers);
     options.faults.cut_permille = options.faults.refuse_percent = 0;
     options.faults.window = 65536;
     world_faults_set(world, &options.faults);

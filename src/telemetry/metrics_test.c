@@ -133,6 +133,28 @@ struct load {
     atomic_bool done;
 };
 
+static void states_are_the_worst_of_those_who_have_one(void **state) {
+    (void)state;
+    struct metrics *sets[3] = {metrics_new(10), metrics_new(10), metrics_new(10)};
+    struct metrics_view view;
+    static const int64_t ups[3] = {1 + 1, 0, 1 + 0}, circuits[3] = {1 + 0, 1 + 2, 0};
+    for (int i = 0; i < 3; i++) {
+        metrics_set(sets[i], METRICS_SERIES(sets[i], METRIC_ENDPOINT_UP, SLICE_OF("far"), SLICE_OF("a")), ups[i]);
+        metrics_set(sets[i], METRICS_SERIES(sets[i], METRIC_CIRCUIT_STATE, SLICE_OF("far"), SLICE_OF("a")), circuits[i]);
+        metrics_set(sets[i], METRICS_SERIES(sets[i], METRIC_ENDPOINT_UP, SLICE_OF("far"), SLICE_OF("gone")), 0);
+    }
+    assert_int_equal(metrics_view_init(&view, sets, 3), STATUS_OK);
+    assert_int_equal(metrics_view_sum(&view, METRIC_ENDPOINT_UP, NULL), 0);
+    assert_int_equal(metrics_view_sum(&view, METRIC_CIRCUIT_STATE, NULL), 2);
+    size_t points = 0;
+    for (size_t i = 0; i < view.count; i++)
+        points += view.points[i].metric == METRIC_ENDPOINT_UP;
+    assert_int_equal(points, 1); /* who has gone is not shown as down */
+    metrics_view_done(&view);
+    for (int i = 0; i < 3; i++)
+        metrics_free(sets[i]);
+}
+
 static void *count_and_grow(void *user) {
     struct load *load = user;
     char name[16];
@@ -204,6 +226,7 @@ int main(void) {
         cmocka_unit_test(past_the_limit_series_share_overflow),
         cmocka_unit_test(label_values_are_bounded_text),
         cmocka_unit_test(views_sum_the_workers),
+        cmocka_unit_test(states_are_the_worst_of_those_who_have_one),
         cmocka_unit_test(reading_needs_no_lock),
         cmocka_unit_test(failed_allocations_leave_the_set_usable),
     };

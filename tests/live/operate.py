@@ -251,5 +251,42 @@ def with_all_down_events_wait_and_a_stop_does_not():
     a.close()
 
 
+@case
+def the_command_shows_sets_and_waits():
+    a, b = Site(), Site()
+    with Router(config_of({"a": a.port, "b": b.port}, workers=2)) as router:
+        def run(*arguments, code=0):
+            done = router.intertie("endpoint", *arguments)
+            same(done.returncode, code, done.stderr)
+            return done.stdout if code == 0 else done.stderr
+
+        true(re.search(rf"^far/a +up +1 +0 +0 +0  http://127\.0\.0\.1:{a.port}$", run("list"), re.M), run("list"))
+        same(len(run("list", "far/b").splitlines()), 2)
+        same([e["name"] for e in json.loads(run("list", "--json"))["endpoints"]], ["a", "b"])
+        same(run("weight", "far/b", "7"), "far/b up weight 7 by hand\n")
+        true(re.search(r"^far/b +up +7\* .* weight 7 by hand$", run("list"), re.M), run("list"))
+        a.gate.clear()
+        b.gate.clear()
+        say(router, 10)
+        until(lambda: a.busy, "a is busy")
+        true(re.match(r"far/a draining just now: set by hand, \d+ in flight$", run("drain", "far/a").strip()), "drain")
+        true(re.search(r"far/a still has \d+ in flight", run("drain", "far/a", "--wait", "200ms", code=1)), "not yet")
+        a.gate.set()
+        b.gate.set()
+        true(re.match(r"far/a drained (just now|\d+ s ago): set by hand$", run("drain", "far/a", "--wait", "20s").strip()), "drained")
+        true("a drained" in router.intertie("status").stdout, "status tells it")
+        same(json.loads(run("down", "far/a", "--json"))["state"], "down")
+        same(run("up", "far/a"), "far/a up\n")
+        same(run("clear", "far/b"), "far/b up\n")
+        for wrong in ((), ("up",), ("up", "far"), ("up", "far/a", "b"), ("weight", "far/a"), ("weight", "far/a", "1001"),
+                      ("weight", "far/a", "x"), ("lift", "far/a"), ("list", "a", "b"), ("up", "far/../a")):
+            run(*wrong, code=2)
+        run("up", "far/c", code=4)
+        run("list", "near", code=4)
+        at_rest(router, 10)
+    a.close()
+    b.close()
+
+
 if __name__ == "__main__":
     main()

@@ -45,6 +45,10 @@ class Receiver(HttpSystem):
         super().__init__(Handler)
 
 
+def partner(router):
+    return router.system("partner")["endpoint_list"][0]
+
+
 def post(router, count=1):
     for _ in range(count):
         same(router.post(event("event", "com.x.y", {}, target="partner")).status, 202, "taken")
@@ -57,6 +61,7 @@ def it_is_asked_once_and_then_sent_to():
         post(router, 5)
         until(lambda: len(receiver.got) == 5, "delivered")
         same(len(receiver.asked), 1, "questions")
+        same([partner(router)["consent"], partner(router)["rate_per_minute"]], ["given", 0], "what the status says")
         path, headers = receiver.asked[0]
         same((path, headers["WebHook-Request-Origin"], headers["WebHook-Request-Rate"]), ("/in?tenant=7", "events.example.com", "120"), "the question")
         true(all(headers["WebHook-Request-Origin"] == "events.example.com" for _, headers, _ in receiver.got), "each event says who")
@@ -70,6 +75,8 @@ def without_consent_nothing_is_sent_and_the_log_says_what_is_missing():
         post(router)
         until(lambda: len(receiver.asked) >= 2, "it is asked again")
         same(receiver.got, [], "nothing is sent")
+        same(partner(router)["consent"], "wanted", "what the status says")
+        true("has not given its consent yet" in router.intertie("status").stdout, "the table, too")
         true("has no `WebHook-Allowed-Origin`" in router.log() and "bad-greeting" in router.log(), router.log())
         receiver.allows = ("someone.else", "*")
         until(lambda: "names another than `events.example.com`" in router.log(), "consent for others is none")
@@ -87,6 +94,8 @@ def the_rate_that_is_allowed_is_kept():
         until(lambda: len(receiver.got) == 1, "the first goes")
         until(lambda: router.system("partner")["held"] == 2, "the others wait for their minute")
         same(len(receiver.got), 1, "delivered")
+        same([partner(router)["consent"], partner(router)["rate_per_minute"]], ["given", 1], "what the status says")
+        true("consent given, 1 a minute at most" in router.intertie("endpoint", "list").stdout, "the list, too")
     receiver.close()
 
 
@@ -100,6 +109,8 @@ def who_is_gone_is_left_alone_until_a_reload():
         post(router)
         same(router.system("partner")["held"], 1, "the next is held")
         same(len(receiver.got), 1, "nothing more is sent")
+        same([partner(router)["state"], partner(router)["consent"]], ["down", "gone"], "what the status says")
+        true("it answered 410 Gone" in router.intertie("status").stdout, "the table, too")
         receiver.code = 202
         same(router.intertie("reload").returncode, 0, "reload")
         until(lambda: len(receiver.got) == 2, "then it is sent to")

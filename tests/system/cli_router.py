@@ -184,7 +184,7 @@ def status_is_a_table_or_the_document_of_the_router():
     with Router(BASE + "environments: {production: {}}\n", "-e", "production") as router:
         done = router("status").exits(0)
         matches(done.out, rf"\Aintertie \S+  ready  pid {router.process.pid}  up \d+s  \d+ workers?  config \w+ \(production\)\n"
-                          r"SYSTEM +STATE +ENDPOINTS +HELD +IN FLIGHT +DELIVERED +p50 +p99\ndesk +offline +0 sessions +0 +0 +0 +- +-\n\Z")
+                          r"SYSTEM +STATE +ENDPOINTS +HELD +IN FLIGHT +OUT/s +p50 +p99\ndesk +offline +0 sessions +0 +0 +0 +- +-\n\Z")
         equal(done.err, "")
         document = router("status", "--json").exits(0).json()
         for member in ("name", "version", "state", "pid", "uptime_seconds", "workers", "config", "environment", "messages", "systems", "listeners"):

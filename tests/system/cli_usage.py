@@ -8,10 +8,10 @@ import subprocess
 
 from cli_kit import PATIENCE, PROGRAM, SOURCE, Folder, case, closed_port, equal, intertie, main, matches
 
-COMMANDS = ["run", "start", "stop", "restart", "reload", "drain", "status", "validate", "send", "call", "listen", "replay", "explain",
+COMMANDS = ["run", "start", "stop", "restart", "reload", "drain", "status", "top", "endpoint", "validate", "send", "call", "listen", "replay", "explain",
             "dlq", "trace",
             "keys", "certs", "completion", "version"]
-LATER = ["tap", "top", "endpoint", "test", "agent", "record", "audit"]
+LATER = ["tap", "test", "agent", "record", "audit"]
 COMMON = ["config", "environment", "set", "admin", "json", "quiet", "verbose", "help"]
 GOOD = """listeners: {web: http://127.0.0.1:0, stream: tcp://127.0.0.1:0}
 systems: {lamp: udp://127.0.0.1:7102, desk: {accept: true}}
@@ -112,7 +112,8 @@ def version_is_one_line_or_one_document():
 @case
 def where_no_router_is_the_exit_is_69():
     for arguments in (["status"], ["stop"], ["reload"], ["drain"], ["send", "--type", "a"], ["call", "--type", "a"],
-                      ["listen", "--as", "a"], ["send", "--batch", "-"]):
+                      ["listen", "--as", "a"], ["send", "--batch", "-"], ["top"], ["endpoint", "list"],
+                      ["endpoint", "down", "a/b"]):
         done = intertie(*arguments, *nobody()).exits(69)
         equal(done.out, "", arguments)
         matches(done.err, r"\Aintertie: .*(no router there|not running)", arguments)
