@@ -67,7 +67,7 @@ enum status_class {
     X(SEQ_GAP, PEER, "seq-gap", 400, 13, 14, 1002, 0x82, "Sequence gap") \
     X(INTERNAL, BUG, "internal", 500, 13, 15, 1011, 0x80, "Internal error") \
     X(NOT_FOUND, PEER, "not-found", 404, 5, 0, 0, 0, "Not found") \
-    X(IN_PROGRESS, PEER, "in-progress", 409, 10, 127, 0, 0, "In progress") \
+    X(IN_PROGRESS, PEER, "in-progress", 409, 10, 128, 0, 0, "In progress") \
     X(GONE, PEER, "gone", 410, 5, 0, 0, 0, "Gone") \
     X(METHOD_NOT_ALLOWED, PEER, "method-not-allowed", 405, 12, 0, 0, 0, "Method not allowed") \
     X(HEAD_TIMEOUT, PEER, "head-timeout", 408, 4, 0, 0, 0, "Request not complete in time") \

@@ -1,7 +1,5 @@
 /* The structs, from a tree in which no mistake is left. What rows give a field to is stored by their type; the rest,
  * which needs more than one look, is spelled out here. */
-#include <stdlib.h>
-
 #include "base/assert.h"
 #include "base/map.h"
 #include "base/memory.h"
@@ -615,29 +613,6 @@ static void build_identity(struct build *build, struct config_identity *identity
     }
 }
 
-/* Stable: equal orders stay as they came. */
-static int route_before(const void *left, const void *right) {
-    const struct config_route *a = *(const struct config_route *const *)left, *b = *(const struct config_route *const *)right;
-    if (a->order != b->order)
-        return a->order < b->order ? -1 : 1;
-    return a < b ? -1 : a > b;
-}
-
-static void sort_routes(struct build *build) {
-    struct config *config = build->config;
-    struct config_route **order = take(build, config->route_count, sizeof(struct config_route *));
-    struct config_route *sorted = take(build, config->route_count, sizeof *sorted);
-    if (!order || !sorted)
-        return;
-    for (size_t i = 0; i < config->route_count; i++)
-        order[i] = &config->routes[i];
-    if (config->route_count)
-        qsort(order, config->route_count, sizeof *order, route_before);
-    for (size_t i = 0; i < config->route_count; i++)
-        sorted[i] = *order[i];
-    config->routes = sorted;
-}
-
 static void build_extensions(struct build *build) {
     const struct attribute_declared *from = &build->work->declared;
     struct attribute_declaration *rows = take(build, from->count, sizeof *rows);
@@ -704,7 +679,7 @@ enum status build_all(struct work *work, struct config *config) {
     BUILD_SECTION(&build, "security.identities", config->identities, config->identity_count, build_identity);
     build.failed |= ways_build(work, config) != STATUS_OK;
     build.failed |= credential_build(work, config) != STATUS_OK;
-    sort_routes(&build);
+    build.failed |= order_routes(config) != STATUS_OK;
     config->path = keep(&build, work->report->files[0].name);
     config->environment = keep(&build, work->options->environment);
     if (!build.failed)

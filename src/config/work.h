@@ -113,6 +113,8 @@ void secure_system_tls(struct work *work, const struct node *system, const struc
 void warn_all(struct work *work, const struct config *config);
 /* build.c: the structs, from a tree without mistakes. */
 enum status build_all(struct work *work, struct config *config);
+/* order.c: routes, when all else of them is built. */
+enum status order_routes(struct config *config);
 /* files.c: certificates and authorities, read and looked at. */
 enum status files_all(struct work *work, struct config *config);
 /* print.c: the merged tree, one value a line. */
