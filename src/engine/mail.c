@@ -100,7 +100,7 @@ void mail_pause(struct engine *engine, struct session *s, uint32_t limit) {
     const struct member *m = LIST_ENTRY(node, struct member, session_node);
     uint32_t window = window_of(engine, m);
     struct letter letter = {.kind = LETTER_PAUSE, .sub = m->sub, .limit = limit < window ? limit : window,
-                            .handle = s->connection->handle};
+                            .handle = s->work->announced};
     struct slice texts[4] = {m->recipient->name, slice_make("", 0), slice_make("", 0), slice_make("", 0)};
     for (uint32_t i = 0; i < engine->options.workers; i++) {
         if (i == engine->options.worker)

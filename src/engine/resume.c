@@ -57,6 +57,8 @@ void session_parked(void *user, struct connection *c, struct now now) {
         map_put(&engine->moved, handle_of(s), s);
     if (s->work != &engine->no_work)
         timer_set(engine, &s->work->acks, MONO_NEVER); /* who isn't there can't acknowledge */
+    if (s->members.count && s->work != &engine->no_work)
+        mail_pause(engine, s, 0); /* and other workers keep what they would hand over: another session may come meanwhile */
     if (s->retiring) {
         s->endpoint->retiring--; /* of the connection that is lost: the next one is new */
         s->retiring = false;
@@ -103,6 +105,8 @@ void session_adopted(void *user, struct connection *c, struct connection *parked
     c->owner = s;
     s->connection = c;
     wait_for_acks(engine, s);
+    if (s->members.count && s->work != &engine->no_work)
+        mail_pause(engine, s, UINT32_MAX);
 }
 
 /* One that waits makes room for one that is there. */

@@ -194,8 +194,10 @@ void world_hold(struct world *world, struct party *party, enum world_hold hold, 
     if (on)
         return;
     unpark(world);
-    if (hold == HOLD_FROZEN)
-        schedule(world, (struct event){.at = world->now.mono, .kind = EVENT_WAKE, .party = party});
+    if (hold != HOLD_FROZEN)
+        return;
+    party->due = world->now.mono; /* whatever it missed meanwhile */
+    schedule(world, (struct event){.at = world->now.mono, .kind = EVENT_WAKE, .party = party});
 }
 
 const struct party *world_acting(const struct world *world) {
