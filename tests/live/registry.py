@@ -214,6 +214,28 @@ def a_reload_keeps_them_and_their_connections():
     one.close()
 
 
+@case
+def who_says_that_it_is_busy_gets_less():
+    counts = collections.Counter()
+    one, two = counting("one", counts), counting("two", counts)
+    with Router(config_of(f'endpoints: {{one: "http://127.0.0.1:{one.port}/", two: "http://127.0.0.1:{two.port}/"}}')) as router:
+        beat = event("heartbeat", "com.example.beat", {"load": 1.0}, subject="one", source="/systems/far")
+        same(router.post(beat).status, 202, "a heartbeat")
+        say(router, 2)
+        time.sleep(0.2)
+        counts.clear()
+        say(router, 80)
+        until(lambda: sum(counts.values()) == 80, f"all arrive: {counts}")
+        true(counts["one"] * 4 < counts["two"], f"the busy one gets less: {counts}")
+        same(router.post(dict(beat, id="b2", subject="two", data={"load": 1.0, "capacity": 1})).status, 202, "now both are")
+        counts.clear()
+        say(router, 40)
+        until(lambda: sum(counts.values()) == 40, f"all arrive: {counts}")
+        true(counts["one"] > 5, f"so they are alike: {counts}")
+    one.close()
+    two.close()
+
+
 REGISTER = "register: {lease: 60s}, slow_start: {over: 0s}"
 
 
