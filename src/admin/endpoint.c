@@ -1,9 +1,13 @@
-/* One endpoint: shown, set by hand, and given back to the configuration. Each worker has its own idea of it: all are told. */
+/* One endpoint: shown, registered, set by hand, and given back to the configuration. Each worker has its own idea of it: all are told. */
 #include "engine/hand.h"
+
+#include <stdio.h>
 
 #include "admin/inner.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "config/scalar.h"
+#include "engine/found.h"
 
 #define NAME_MAX_BYTES 64
 #define WORKERS_MOST 64
@@ -13,6 +17,10 @@ struct endpoint_ask {
     uint64_t handle;
     uint64_t token;
     struct hand_command command;
+    struct runtime_registration wanted; /* with a url */
+    char url[FOUND_URL_MAX + 1], zone[NAME_MAX_BYTES];
+    bool has_more; /* what means something with a url only */
+    char words[200];
     char system[NAME_MAX_BYTES], endpoint[NAME_MAX_BYTES];
     struct buffer bytes; /* of the command */
     uint32_t found[WORKERS_MOST];
@@ -190,6 +198,38 @@ static bool take_weight(struct endpoint_ask *e, const struct json_item *item) {
     return true;
 }
 
+static bool take_text(const struct json_item *item, char *out, size_t room, struct slice *ret) {
+    if (item->raw.size == 0 || item->raw.size > room)
+        return false;
+    size_t size = json_unescape((uint8_t *)out, item->raw);
+    *ret = slice_make(out, size);
+    return size != SIZE_MAX && size > 0;
+}
+
+static bool take_url(struct endpoint_ask *e, const struct json_item *item) {
+    return take_text(item, e->url, FOUND_URL_MAX, &e->wanted.url);
+}
+
+static bool take_zone(struct endpoint_ask *e, const struct json_item *item) {
+    e->has_more = true;
+    return take_text(item, e->zone, sizeof e->zone - 1, &e->wanted.zone);
+}
+
+static bool take_tier(struct endpoint_ask *e, const struct json_item *item) {
+    int64_t tier;
+    e->has_more = true;
+    if (!json_number_to_i64(item->raw, &tier) || tier < 0 || tier > 100)
+        return false;
+    e->wanted.tier = (uint64_t)tier;
+    return true;
+}
+
+static bool take_lease(struct endpoint_ask *e, const struct json_item *item) {
+    struct scalar_why why;
+    e->has_more = true;
+    return scalar_duration(item->raw, &e->wanted.lease_ns, &why) && e->wanted.lease_ns >= NS_PER_S;
+}
+
 /* What the body may say, a row each. */
 static const struct member {
     const char *name;
@@ -199,6 +239,10 @@ static const struct member {
 } members[] = {
     {"state", JSON_STRING, take_state, "`state` is up, drain or down"},
     {"weight", JSON_NUMBER, take_weight, "`weight` is a whole number from 0 to 1000"},
+    {"url", JSON_STRING, take_url, "`url` is a text of 2048 bytes at most"},
+    {"zone", JSON_STRING, take_zone, "`zone` is a name"},
+    {"tier", JSON_NUMBER, take_tier, "`tier` is a whole number from 0 to 100"},
+    {"lease", JSON_STRING, take_lease, "`lease` is a duration of 1s at least, such as 30s"},
 };
 
 static const struct member *find_member(const struct json_item *name) {
@@ -210,7 +254,8 @@ static const struct member *find_member(const struct json_item *name) {
 
 /* What is wrong with the body, or NULL. */
 static const char *read_body(struct endpoint_ask *e, struct slice body) {
-    static const char usage[] = "write {\"state\":\"up|drain|down\",\"weight\":2}, one of them or both";
+    static const char usage[] = "write {\"state\":\"up|drain|down\",\"weight\":2}, one of them or both; to register "
+                                "{\"url\":\"http://..\"}, with weight, tier, zone and lease where they matter";
     struct json json;
     struct json_item item;
     uint32_t seen = 0;
@@ -226,12 +271,47 @@ static const char *read_body(struct endpoint_ask *e, struct slice body) {
         if (json_next(&json, &item) != member->type || !member->take(e, &item))
             return member->words;
     }
-    return item.type != JSON_OBJECT_END || json_next(&json, &item) != JSON_END || !seen ? usage : NULL;
+    bool mixes = e->wanted.url.size ? e->command.has_state : e->has_more; /* registering, and setting by hand */
+    return item.type != JSON_OBJECT_END || json_next(&json, &item) != JSON_END || !seen || mixes ? usage : NULL;
 }
 
 static void begin(struct ask *ask, struct endpoint_ask *e) {
     hand_command_write(&e->bytes, &e->command);
     if (e->bytes.status == STATUS_OK && runtime_each(ask->runtime, visit, when_set, e))
+        return;
+    ask_problem(ask, STATUS_NO_MEMORY, "");
+    endpoint_ask_free(e);
+}
+
+/* -- registering -- */
+
+static void registered(void *user, const struct runtime_registered *answer) {
+    struct endpoint_ask *e = user;
+    struct connection *connection = runtime_connection(e->runtime, e->handle);
+    struct ask ask = {.runtime = e->runtime, .connection = connection, .token = e->token};
+    if (answer->status == STATUS_OK && !e->wanted.is_over) {
+        runtime_refresh(e->runtime, when_fresh, e);
+        return;
+    }
+    if (e->wanted.is_over && answer->status == STATUS_NOT_FOUND && connection) { /* then it is about what was set by hand */
+        e->command.clear = true;
+        begin(&ask, e);
+        return;
+    }
+    if (connection && answer->status == STATUS_OK)
+        ask_body(&ask, 200, "application/json", SLICE_OF("{\"state\":\"removed\"}\n"));
+    else if (connection) {
+        snprintf(e->words, sizeof e->words, "%.*s", SLICE_ARG(answer->text));
+        ask_problem(&ask, answer->status, e->words);
+    }
+    endpoint_ask_free(e);
+}
+
+static void begin_registration(struct ask *ask, struct endpoint_ask *e) {
+    e->wanted.system = e->command.system;
+    e->wanted.endpoint = e->command.endpoint;
+    e->wanted.weight = e->command.has_weight ? e->command.weight : 1;
+    if (runtime_register(ask->runtime, &e->wanted, registered, e))
         return;
     ask_problem(ask, STATUS_NO_MEMORY, "");
     endpoint_ask_free(e);
@@ -249,6 +329,8 @@ void answer_endpoint_set(struct ask *ask) {
     if (wrong) {
         ask_problem(ask, STATUS_PROTOCOL_ERROR, wrong);
         endpoint_ask_free(e);
+    } else if (e && e->wanted.url.size) {
+        begin_registration(ask, e);
     } else if (e) {
         begin(ask, e);
     }
@@ -258,6 +340,6 @@ void answer_endpoint_clear(struct ask *ask) {
     struct endpoint_ask *e = endpoint_ask_new(ask);
     if (!e)
         return;
-    e->command.clear = true;
-    begin(ask, e);
+    e->wanted.is_over = true;
+    begin_registration(ask, e);
 }

@@ -155,7 +155,8 @@ void health_system(struct work *work, const struct node *system, unsigned scheme
     struct trail here = {trail, SLICE_OF("health")}, at_type = {&here, SLICE_OF("type")},
                  at_send = {&here, SLICE_OF("send")};
     unsigned wires = wires_of(asks.type);
-    if (at && !node_get(system, SLICE_OF("url")) && !node_get(system, SLICE_OF("endpoints")))
+    if (at && !node_get(system, SLICE_OF("url")) && !node_get(system, SLICE_OF("endpoints")) && !node_get(system, SLICE_OF("discover")) &&
+        !node_get(system, SLICE_OF("register")))
         work_error(
             work, at->key_at, &here,
             "means nothing without `url` or `endpoints`: sessions show themselves that they are there");

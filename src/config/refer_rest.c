@@ -115,6 +115,10 @@ static const struct node *other_url(const struct node *system, bool *ret_any) {
     *ret_any = url != NULL;
     if (url && url->kind == NODE_SCALAR && !url->unknown && !speaks_http(url->text))
         return url;
+    url = node_get(node_get(system, SLICE_OF("discover")), SLICE_OF("url"));
+    *ret_any |= url || node_get(system, SLICE_OF("register"));
+    if (url && url->kind == NODE_SCALAR && !url->unknown && !speaks_http(url->text))
+        return url;
     for (const struct node *child = endpoints && endpoints->kind == NODE_MAP ? endpoints->first : NULL; child;
          child = child->next) {
         url = node_get(child, SLICE_OF("url"));

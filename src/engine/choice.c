@@ -9,6 +9,7 @@
 #define WARM_LOOKS 64 /* endpoints in one look: with thousands the next ones look further */
 #define WARM_DIALS 8
 #define RAMP_STEP_NS (100 * NS_PER_MS)
+#define LOAD_LOOK_NS (5 * NS_PER_S) /* at what takers said of themselves: it fades */
 #define REFRESH_AGAIN_NS (10 * NS_PER_MS)
 
 static const struct config_policy *policy_of(const struct engine *engine, const struct recipient *r) {
@@ -38,16 +39,22 @@ static struct balance_place place_of(const struct engine *engine, const struct c
     place.is_ready = outlet->ready.count > 0;
     place.ramp = 1000;
     place.weight = BALANCE_WEIGHT_ONE;
+    uint32_t said = load_capacity(&outlet->load, engine->now.mono);
+    uint32_t share = load_share(&outlet->load, engine->now.mono);
     if (!e) {
+        place.weight *= said ? said : 1;
+        place.ramp = share;
         place.capacity = outlet->member->limit;
         return place;
     }
-    place.weight = fitness_weight(e) * BALANCE_WEIGHT_ONE;
+    place.weight = (said && !e->fitness.has_weight ? said : fitness_weight(e)) * BALANCE_WEIGHT_ONE;
     place.capacity = endpoint_capacity(e);
     place.is_local = is_local(engine, outlet);
     if (e->fitness.was_out)
         place.ramp =
             ramp_at(e->fitness.since, engine->now.mono, policy->slow_start.over_ns, policy->slow_start.from);
+    place.ramp = (uint32_t)((uint64_t)place.ramp * share / 1000);
+    place.ramp += place.ramp == 0;
     return place;
 }
 
@@ -301,6 +308,10 @@ static bool ramps(const struct engine *engine, const struct choice *c, const str
                policy_of(engine, c->recipient)->slow_start.over_ns;
 }
 
+void choice_look(struct engine *engine, struct choice *c) {
+    timer_set(engine, &c->look, mono_min(c->look.deadline.at, mono_after(engine->now.mono, LOAD_LOOK_NS)));
+}
+
 void choice_ring(struct engine *engine, struct choice *c) {
     const struct config_policy *policy = policy_of(engine, c->recipient);
     struct mono next = MONO_NEVER;
@@ -311,6 +322,14 @@ void choice_ring(struct engine *engine, struct choice *c) {
         c->interval_at = mono_after(engine->now.mono, policy->outlier.interval_ns);
     for (uint32_t i = 0; i < c->capacity; i++) {
         struct outlet *outlet = c->outlets[i];
+        bool is_loaded = outlet && outlet->load.heard.ns;
+        if (is_loaded) {
+            if (load_is_known(&outlet->load, engine->now.mono))
+                next = mono_min(next, mono_after(engine->now.mono, LOAD_LOOK_NS));
+            else
+                outlet->load = (struct load){0};
+            choice_place(engine, outlet);
+        }
         if (!outlet || !outlet->endpoint)
             continue;
         if (interval)
@@ -331,7 +350,7 @@ void choice_ring(struct engine *engine, struct choice *c) {
 
 static bool is_wanted(const struct engine *engine, const struct system *system) {
     const struct config_policy *policy = &system->config->policy;
-    bool wanted = policy->balance.by != BALANCE_ROUND_ROBIN || policy->balance.sticky_ns ||
+    bool wanted = system->hears_load || policy->balance.by != BALANCE_ROUND_ROBIN || policy->balance.sticky_ns ||
                   policy->outlier.on || policy->breaker.on ||
                   (system->config->found && policy->slow_start.over_ns > 0);
     for (size_t i = 0; i < system->endpoint_count; i++) {

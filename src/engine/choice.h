@@ -6,6 +6,7 @@
 #include "engine/engine.h"
 #include "policy/balance.h"
 #include "policy/breaker.h"
+#include "policy/load.h"
 #include "policy/outlier.h"
 #include "policy/sticky.h"
 
@@ -91,6 +92,8 @@ struct outlet *choice_pick(struct engine *engine, struct choice *choice, const s
 void choice_sent(struct engine *engine, struct member *member);
 /* Something of one of its takers has changed. */
 void choice_changed(struct engine *engine, struct choice *choice);
+/* Something of it may change with time from now on. */
+void choice_look(struct engine *engine, struct choice *choice);
 void choice_ring(struct engine *engine, struct choice *choice);
 /* May it have connections: it isn't out of service. */
 bool choice_serves(struct engine *engine, const struct endpoint *endpoint);

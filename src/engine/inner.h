@@ -114,6 +114,7 @@ struct outlet {
     struct member *member;     /* a session's own; an endpoint's: NULL */
     uint32_t id;               /* of this engine, never used again; not 0 */
     uint32_t slot;             /* in its recipient's choice */
+    struct load load;          /* as it says itself */
     uint32_t in_flight;
 };
 
@@ -205,6 +206,7 @@ struct system {
     uint32_t sessions;
     struct map pending; /* id of a request -> its delivery */
     uint64_t received;
+    bool hears_load; /* some of its takers say how busy they are */
     struct message *heartbeat;
     struct wall heartbeat_at;
     struct standby standby; /* whether it can take what is to be sent, where a `failover` names it */

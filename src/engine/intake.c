@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
+#include "engine/reported.h"
 #include "engine/ways.h"
 
 
@@ -64,6 +65,8 @@ static void heartbeat(struct engine *engine, struct session *s, uint64_t token, 
             system->heartbeat_at = engine->now.wall;
         }
     }
+    if (system)
+        reported_heartbeat(engine, s, system, message);
     ending_count(engine, system ? &system->recipient : NULL, ENDING_DELIVERED, STATUS_OK, message->priority, 0);
     session_accept(engine, s, token);
 }

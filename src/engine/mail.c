@@ -5,6 +5,7 @@
 #include "engine/once.h"
 #include "engine/poll.h"
 #include "engine/replies.h"
+#include "engine/reported.h"
 
 /* What may be under way to one session of another worker. Where the peer acknowledges, its own limit is shared; else the
  * window only has to cover what happens until the news of its arrival is back. */
@@ -455,6 +456,9 @@ static void read_letter(struct engine *engine, uint32_t from, const struct lette
         break;
     case LETTER_HEALTH:
         probing_heard(engine, letter->sub, texts);
+        break;
+    case LETTER_LOAD:
+        reported_heard(engine, from, letter, texts);
         break;
     case LETTER_FETCH:
         replies_read(engine, from, letter, texts);

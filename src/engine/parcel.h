@@ -21,6 +21,7 @@ enum letter_kind {
     LETTER_FETCHED, /* to `id`: `sub` is an enum fetched, `limit` the status, `count` the form; text: what completes it */
     LETTER_FORGET,  /* of system `text`, a request with the message id in the filter's place: `id` needs no reply any more */
     LETTER_HEALTH,  /* text: system, endpoint, why it is so, url. `sub`: enum probing_news */
+    LETTER_LOAD,    /* text: system, endpoint; or session `handle`. `sub`: permille, `limit`: capacity (reported.h) */
     LETTER_CLAIM,   /* a request that runs once; text: whose, key, print. `id`: its claim, `handle`: its connection */
     LETTER_CLAIMED, /* to `id`; text: whose, key. `sub` is an enum once_what, `count` the code, the message the answer */
     LETTER_SETTLE,  /* of `id`; text: whose, key. `sub`: it is kept, `count` the code, the message the answer */

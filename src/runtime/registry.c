@@ -33,7 +33,7 @@ void known_free_all(struct known ***list, size_t *count) {
     *count = 0;
 }
 
-static bool same_entry(const struct found_entry *a, const struct found_entry *b) {
+bool known_same(const struct found_entry *a, const struct found_entry *b) {
     return slice_equal(a->name, b->name) && slice_equal(a->url, b->url) && slice_equal(a->zone, b->zone) &&
            a->weight == b->weight && a->tier == b->tier;
 }
@@ -42,7 +42,7 @@ static bool same_list(struct known *const *a, size_t a_count, struct known *cons
     if (a_count != b_count)
         return false;
     for (size_t i = 0; i < a_count; i++)
-        if (!same_entry(&a[i]->entry, &b[i]->entry))
+        if (!known_same(&a[i]->entry, &b[i]->entry))
             return false;
     return true;
 }
@@ -283,7 +283,7 @@ static void watch_free(struct watch *watch) {
 }
 
 static bool set_text(struct slice *at, struct slice text) {
-    char *copy = memory_copy_text((const char *)text.data, text.size);
+    char *copy = memory_copy_text(text.size ? (const char *)text.data : "", text.size);
     if (!copy)
         return false;
     memory_free((void *)(uintptr_t)at->data);
@@ -418,6 +418,18 @@ static struct mono end_leases(struct watch *watch, struct mono now) {
         show(watch);
     }
     return next;
+}
+
+void registry_say(struct runtime *runtime) {
+    struct list *watches = runtime->registry ? &runtime->registry->watches : NULL;
+    for (struct list_node *node = watches ? list_first(watches) : NULL; node; node = list_next(watches, node)) {
+        struct watch *watch = LIST_ENTRY(node, struct watch, node);
+        if (!watch->is_dirty)
+            continue;
+        show(watch);
+        send(watch);
+    }
+    loop_again(runtime->loop); /* leases end */
 }
 
 struct mono registry_look(struct runtime *runtime) {

@@ -15,6 +15,8 @@ struct records_ask;
 void registry_configure(struct runtime *runtime);
 /* Does what is due; returns when there is more. */
 struct mono registry_look(struct runtime *runtime);
+/* Tells the workers what they don't know yet. */
+void registry_say(struct runtime *runtime);
 /* No workers are left. */
 void registry_free(struct runtime *runtime);
 
@@ -68,6 +70,7 @@ struct registry {
 
 struct watch *registry_find(struct runtime *runtime,
                             struct slice name); /* NULL: no system of that name has any */
+bool known_same(const struct found_entry *a, const struct found_entry *b);
 void known_free_all(struct known ***list, size_t *count);
 void seek_begin(struct watch *watch);
 void seek_forget(struct watch *watch);

@@ -98,6 +98,25 @@ uint32_t runtime_worker_count(const struct runtime *runtime);
 /* Any thread: whether the configuration in force has a system of that name. */
 bool runtime_has_system(struct runtime *runtime, struct slice name);
 
+/* An endpoint that says itself that it is there; `is_over`: that it is not any more. */
+struct runtime_registration {
+    struct slice system, endpoint, url;
+    struct slice zone; /* empty: none */
+    uint64_t weight, tier;
+    int64_t lease_ns; /* 0: as the system has it */
+    bool is_over;
+};
+struct runtime_registered {
+    enum status status; /* FORBIDDEN: nobody may register there. NOT_FOUND: no such system; `is_over`: nobody has registered */
+    bool is_new;
+    int64_t lease_ns;
+    struct slice text; /* what is wrong */
+};
+typedef void runtime_registered_call(void *user, const struct runtime_registered *registered);
+/* Any thread. `done` is called once, on worker 0's, when all workers have been told. False when memory is out: it isn't. */
+bool runtime_register(struct runtime *runtime, const struct runtime_registration *wanted, runtime_registered_call *done,
+                      void *user);
+
 /* Asks all workers to publish; `done` is called once on worker 0's thread when they have. */
 void runtime_refresh(struct runtime *runtime, void (*done)(void *user), void *user);
 /* Worker 0's thread: the connection behind a handle seen in a request; NULL when it is gone. */

@@ -214,5 +214,148 @@ def a_reload_keeps_them_and_their_connections():
     one.close()
 
 
+@case
+def who_says_that_it_is_busy_gets_less():
+    counts = collections.Counter()
+    one, two = counting("one", counts), counting("two", counts)
+    with Router(config_of(f'endpoints: {{one: "http://127.0.0.1:{one.port}/", two: "http://127.0.0.1:{two.port}/"}}')) as router:
+        beat = event("heartbeat", "com.example.beat", {"load": 1.0}, subject="one", source="/systems/far")
+        same(router.post(beat).status, 202, "a heartbeat")
+        say(router, 2)
+        time.sleep(0.2)
+        counts.clear()
+        say(router, 80)
+        until(lambda: sum(counts.values()) == 80, f"all arrive: {counts}")
+        true(counts["one"] * 4 < counts["two"], f"the busy one gets less: {counts}")
+        same(router.post(dict(beat, id="b2", subject="two", data={"load": 1.0, "capacity": 1})).status, 202, "now both are")
+        counts.clear()
+        say(router, 40)
+        until(lambda: sum(counts.values()) == 40, f"all arrive: {counts}")
+        true(counts["one"] > 5, f"so they are alike: {counts}")
+    one.close()
+    two.close()
+
+
+REGISTER = "register: {lease: 60s}, slow_start: {over: 0s}"
+
+
+def put(router, name, more="", url=None, system="far", port=None):
+    body = '{"url": "%s"%s}' % (url or f"http://127.0.0.1:{port}/in", more)
+    answer = router.http("PUT", f"/api/v1/systems/{system}/endpoints/{name}", body, port=router.admin, Content_Type="application/json")
+    return answer.status, json.loads(answer.body)
+
+
+@case
+def who_registers_is_an_endpoint_until_it_unregisters():
+    counts = collections.Counter()
+    one, two = counting("one", counts), counting("two", counts)
+    with Router(config_of(REGISTER)) as router:
+        say(router, 3)
+        status, told = put(router, "one", ', "zone": "a", "weight": 3, "tier": 1', port=one.port)
+        same((status, told["origin"], told["weight"], told["tier"], told["zone"]), (200, "registered", 3, 1, "a"), "registered")
+        until(lambda: counts["one"] == 3, "what was held arrives")
+        same(put(router, "two", port=two.port)[0], 200, "another")
+        until(lambda: (say(router, 2), counts["two"] > 5)[1], "the first tier has it")
+        listed = [endpoint["name"] for endpoint in router.system("far")["endpoint_list"]]
+        same(sorted(listed), ["one", "two"], "listed")
+        same(found(router, "registered"), 2, "counted")
+        same(put(router, "two", ', "weight": 7', port=two.port)[1]["weight"], 7, "said again with another weight")
+        gone = router.http("DELETE", "/api/v1/systems/far/endpoints/two", port=router.admin)
+        same((gone.status, json.loads(gone.body)), (200, {"state": "removed"}), "removed")
+        counts.clear()
+        say(router, 5)
+        until(lambda: counts["one"] == 5, f"all to the other: {counts}")
+        same(router.http("DELETE", "/api/v1/systems/far/endpoints/two", port=router.admin).status, 404, "it isn't there any more")
+    one.close()
+    two.close()
+
+
+@case
+def a_lease_lapses_unless_it_is_renewed():
+    counts = collections.Counter()
+    one, two = counting("one", counts), counting("two", counts)
+    with Router(config_of(REGISTER)) as router:
+        put(router, "one", ', "lease": "2s"', port=one.port)
+        put(router, "two", ', "lease": "2s"', port=two.port)
+        until(lambda: (put(router, "one", ', "lease": "2s"', port=one.port), found(router, "registered") == 1)[1], "the other lapsed", 20)
+        true('"registration lapsed"' in router.log(), "the log says so")
+        counts.clear()
+        say(router, 5)
+        until(lambda: counts["one"] == 5, f"all to who renews: {counts}")
+    one.close()
+    two.close()
+
+
+@case
+def a_registration_survives_a_reload():
+    counts = collections.Counter()
+    one = counting("one", counts)
+    with Router(config_of(REGISTER)) as router:
+        put(router, "one", port=one.port)
+        say(router, 2)
+        router.write(router.config + "routes: {r: {match: {type: com.example.other}, to: far}}\n")
+        same(router.http("POST", "/api/v1/reload", port=router.admin).status, 200, "reload")
+        same(router.system("far")["endpoints"], 1, "it is still there")
+        say(router, 2)
+        until(lambda: counts["one"] == 4, "all four")
+        router.write(router.head + config_of("accept: true"))
+        same(router.http("POST", "/api/v1/reload", port=router.admin).status, 200, "reload")
+        same(router.system("far")["endpoints"], 0, "nobody may register any more")
+        status, told = put(router, "one", port=one.port)
+        same((status, told["reason"]), (403, "forbidden"), "nor does it")
+    one.close()
+
+
+@case
+def what_a_configuration_would_refuse_is_refused_in_its_words():
+    config = """
+workers: 2
+listeners: {web: {url: http://127.0.0.1:0, anonymous: true}}
+systems:
+  far: {register: {lease: 30s}, url: "http://127.0.0.1:9/"}
+  signed: {register: {lease: 30s}, auth: key}
+  web: {register: {lease: 30s}, health: {type: http}}
+  none: {accept: true}
+security: {credentials: {key: {bearer: "${KEY}"}}}
+"""
+    with Router(config, environment={"KEY": "secret"}) as router:
+        def refused(words, code=400, name="e", more="", url="http://127.0.0.1:1/", system="far"):
+            status, told = put(router, name, more, url, system)
+            same(status, code, f"{url} {more}")
+            true(words in told["detail"], f"{told['detail']}: {words}")
+
+        refused("did you mean `http`?", url="htp://127.0.0.1:1/")
+        refused("is no host", url="http://a b/")
+        refused("not supported yet", url="kafka://h:9092")
+        refused("no port", url="http://h:99999/")
+        refused("user and password", url="http://u:p@h/")
+        refused("in clear text", url="http://h.example/", system="signed")
+        refused("can't be shown on tcp", url="tcp://127.0.0.1:9", system="signed")
+        refused("of the configuration has that name", code=409, name="main")
+        refused("of the configuration has that url", code=409, url="http://127.0.0.1:9/")
+        refused("has no `register`", code=403, system="none")
+        refused("no system `nobody`", code=404, system="nobody")
+        refused("`lease` is at most 30000 ms", more=', "lease": "31s"')
+        refused("`lease` is a duration", more=', "lease": "31"')
+        refused("`tier` is a whole", more=', "tier": 101')
+        refused("write {", more=', "state": "up"')
+        refused("write {", more=', "other": 1')
+        refused("Upper", name="Upper")
+        same(put(router, "e", url="https://h.example/")[0], 200, "TLS, where nothing else has it")
+        same(put(router, "f", url="https://h.example/")[0], 409, "the same again under another name")
+        same(found(router, "registered"), 1, "one")
+
+
+@case
+def so_many_may_register():
+    with Router(config_of(REGISTER)) as router:
+        for i in range(256):
+            same(put(router, f"e{i}", port=1 + i)[0], 200, f"number {i}")
+        status, told = put(router, "one-more", port=1000)
+        same((status, told["reason"]), (503, "overloaded"), "one more")
+        same(put(router, "e7", port=1000)[0], 200, "who is there may say it again")
+        same(router.system("far")["endpoints"], 256, "so many")
+
+
 if __name__ == "__main__":
     main()
