@@ -8,8 +8,9 @@
 #include "base/memory.h"
 #include "config/scalar.h"
 #include "engine/found.h"
+#include "base/text.h"
 
-#define NAME_MAX_BYTES 64
+#define NAME_MAX_BYTES 320 /* those that were found are called as their host and port */
 #define WORKERS_MOST 64
 
 struct endpoint_ask {
@@ -149,12 +150,23 @@ static void when_set(void *user) {
 
 /* -- what is asked -- */
 
+/* As it stands in a path: with %XX for what may not stand there (RFC 3986 section 2.1). */
 static bool keep(char out[static NAME_MAX_BYTES], struct slice name, struct slice *ret) {
-    if (name.size == 0 || name.size >= NAME_MAX_BYTES)
-        return false;
-    memcpy(out, name.data, name.size);
-    *ret = slice_make(out, name.size);
-    return true;
+    size_t size = 0;
+    for (size_t i = 0; i < name.size && size < NAME_MAX_BYTES; i++) {
+        uint8_t byte = name.data[i];
+        if (byte == '%') {
+            int high = i + 2 < name.size ? text_hex_value(name.data[i + 1]) : -1,
+                low = i + 2 < name.size ? text_hex_value(name.data[i + 2]) : -1;
+            if (high < 0 || low < 0)
+                return false;
+            byte = (uint8_t)(high * 16 + low);
+            i += 2;
+        }
+        out[size++] = (char)byte;
+    }
+    *ret = slice_make(out, size);
+    return size > 0 && size < NAME_MAX_BYTES;
 }
 
 /* The path fits its pattern already: /api/v1/systems/S/endpoints/E */

@@ -45,6 +45,9 @@ static void add_row(struct buffer *out, struct slice system, struct slice endpoi
     if (slice_is(consent, "given"))
         buffer_add_format(&note, " consent given, %llu a minute at most",
                           (unsigned long long)status_number(endpoint, "rate_per_minute"));
+    struct slice origin = json_member(endpoint, "origin");
+    if (origin.size && !slice_is(origin, "config"))
+        buffer_add_format(out, " (%.*s)", SLICE_ARG(origin));
     if (note.size)
         buffer_add_byte(out, ' ');
     buffer_add(out, buffer_slice(&note));
@@ -99,13 +102,29 @@ static int list(const struct cli_options *options) {
 
 /* -- setting -- */
 
-/* SYSTEM/ENDPOINT; both are names. */
+/* Those that were found are called as their host and port. */
+static bool add_name(struct buffer *target, struct slice name) {
+    for (size_t i = 0; i < name.size; i++) {
+        uint8_t byte = name.data[i];
+        if (byte <= 0x20 || byte >= 0x7f || byte == '/')
+            return false;
+        if (text_is_alpha(byte) || text_is_digit(byte) || strchr("-._~:", byte))
+            buffer_add_byte(target, byte);
+        else
+            buffer_add_format(target, "%%%02X", byte);
+    }
+    return name.size > 0;
+}
+
+/* SYSTEM/ENDPOINT */
 static bool add_target(struct buffer *target, struct slice name) {
     size_t cut = slice_find(name, '/');
     struct slice system = slice_head(name, cut), endpoint = slice_skip(name, cut + 1);
-    if (!text_is_name(system) || !text_is_name(endpoint))
+    if (!text_is_name(system))
         return false;
-    buffer_add_format(target, "/api/v1/systems/%.*s/endpoints/%.*s", SLICE_ARG(system), SLICE_ARG(endpoint));
+    buffer_add_format(target, "/api/v1/systems/%.*s/endpoints/", SLICE_ARG(system));
+    if (!add_name(target, endpoint))
+        return false;
     buffer_add_byte(target, 0);
     return target->status == STATUS_OK;
 }

@@ -286,7 +286,7 @@ struct view_system {
 
 struct view_endpoint {
     struct engine_endpoint_view view; /* texts are valid by their size only, but for `why` */
-    char name[130]; /* SYSTEM/ENDPOINT */
+    char name[400]; /* SYSTEM/ENDPOINT */
     char why[96];
     char place[128]; /* its URL without path and secrets */
     char zone[64];

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 
+from dns_kit import A, SRV, NameServer
 from kit import HttpSystem, Router, case, event, main, same, true, until
 
 
@@ -191,7 +192,7 @@ def what_is_wrong_is_told_and_changes_nothing():
             same(admin(router, "PUT", "a", body or {}, status=400)["reason"], "protocol-error", body)
         for raw in ("", "{", '{"state":"up"} x', '{"state":"up","state":"down"}'):
             same(router.http("PUT", "/api/v1/systems/far/endpoints/a", raw, port=router.admin).status, 400, raw)
-        for path in ("far/endpoints/b", "near/endpoints/a", "far/endpoints/" + "a" * 64, "a" * 300 + "/endpoints/a"):
+        for path in ("far/endpoints/b", "near/endpoints/a", "far/endpoints/" + "a" * 320, "a" * 300 + "/endpoints/a"):
             same(router.http("PUT", "/api/v1/systems/" + path, '{"state":"up"}', port=router.admin).status, 404, path)
         reply = router.http("POST", "/api/v1/systems/far/endpoints/a", "{}", port=router.admin)
         same([reply.status, reply.headers["Allow"]], [405, "GET, HEAD, PUT, DELETE"])
@@ -247,6 +248,7 @@ def with_all_down_events_wait_and_a_stop_does_not():
         say(router, 1)
         began = time.monotonic()
         same(router.intertie("stop", seconds=60).returncode, 0)
+        router.child.wait(20)
         true(time.monotonic() - began < 15, "nothing held it up")
     a.close()
 
@@ -284,6 +286,40 @@ def the_command_shows_sets_and_waits():
         run("up", "far/c", code=4)
         run("list", "near", code=4)
         at_rest(router, 10)
+    a.close()
+    b.close()
+
+
+@case
+def one_that_was_found_is_set_as_any_other_and_stays_so_when_it_is_found_again():
+    a, b = Site(), Site()
+    dns = NameServer()
+    dns.set("one.test.example", (A, 60, "127.0.0.1"))
+    name = "_far._tcp.test.example"
+    both = [(SRV, 1, (10, 1, site.port, "one.test.example")) for site in (a, b)]
+    dns.set(name, *both)
+    config = f"""
+workers: 2
+listeners: {{web: {{url: http://127.0.0.1:0, anonymous: true}}}}
+systems: {{far: {{discover: {{dns: {name}, url: "http://{{host}}:{{port}}/in"}}}}}}
+"""
+    with Router(config, environment=dns.environment) as router:
+        until(lambda: len(router.system("far")["endpoint_list"]) == 2, "two are found")
+        first = next(e for e in router.system("far")["endpoint_list"] if e["url"].endswith(f":{a.port}"))["name"]
+        done = router.intertie("endpoint", "down", f"far/{first}")
+        same([done.returncode, done.stdout], [0, f"far/{first} down just now: set by hand\n"], done.stderr)
+        true(f":{a.port} (dns)" in router.intertie("endpoint", "list").stdout, router.intertie("endpoint", "list").stdout)
+        time.sleep(2.5)  # its records have ended twice
+        say(router, 10)
+        at_rest(router, 10)
+        same([a.count, b.count], [0, 10])
+        dns.set(name, both[1])
+        until(lambda: len(router.system("far")["endpoint_list"]) == 1, "it has gone")
+        same(up(router, first), None)
+        dns.set(name, *both)
+        until(lambda: len(router.system("far")["endpoint_list"]) == 2, "it is back, as new")
+        same(admin(router, "GET", first)["state"], "up")
+    dns.close()
     a.close()
     b.close()
 

@@ -198,6 +198,7 @@ def it_goes_on_when_the_router_has_gone():
         terminal = Terminal(router)
         terminal.shows("^far ")
         same(router.intertie("stop").returncode, 0)
+        router.child.wait(20)
         terminal.shows(r"^not running ")
         terminal.shows(r"^far ")  # what was known last
         terminal.key("q")
