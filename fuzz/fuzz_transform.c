@@ -2,6 +2,7 @@
  * found there. Input: `=`, `#`, `-` or `>` and a name, a line end, a value, a line end, then the data. */
 #include "base/assert.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "message/encoding.h"
 #include "middleware/edit.h"
 #include "middleware/middleware.h"
@@ -12,7 +13,7 @@ static void edit(struct slice pointer, struct slice text) {
     struct buffer out;
     struct json_item item;
     bool is_json = json_is_valid(text, JSON_DEPTH_LIMIT);
-    if (!pointer_is_valid(pointer))
+    if (!pointer_is_valid(pointer) || !text_is_utf8(pointer))
         return;
     buffer_init(&out, 1 << 20);
     enum edit_result result = edit_set(text, pointer, SLICE_OF("[7]"), &out);

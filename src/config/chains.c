@@ -89,6 +89,18 @@ static void check_validate(struct work *work, const struct node *validate, const
         work_error(work, require->at, &here, "%u lines, %d at most", require->count, MIDDLEWARE_NEEDS_MAX);
 }
 
+static void check_log(struct work *work, const struct node *log, const struct trail *trail) {
+    const struct node *show = node_get(log, SLICE_OF("show"));
+    struct trail here = {trail, SLICE_OF("show")};
+    for (const struct node *item = show && show->kind == NODE_LIST ? show->first : NULL; item; item = item->next) {
+        struct middleware_fault fault = {0};
+        if (item->kind == NODE_SCALAR && !item->unknown && !middleware_check_shown(item->text, &work->declared, &fault))
+            work_error(work, item->at, &here, "%s", fault.text);
+    }
+    if (show && show->count > MIDDLEWARE_SHOWN_MAX)
+        work_error(work, show->at, &here, "%u attributes, %d at most", show->count, MIDDLEWARE_SHOWN_MAX);
+}
+
 static void check_stage(struct work *work, struct node *stage, const struct trail *trail) {
     size_t before = work->report->errors_met;
     check_map(work, chains_stage(work), stage, trail);
@@ -101,6 +113,8 @@ static void check_stage(struct work *work, struct node *stage, const struct trai
         check_transform(work, stage->first, &here);
     else if (slice_is(here.key, "validate"))
         check_validate(work, stage->first, &here);
+    else if (slice_is(here.key, "log"))
+        check_log(work, stage->first, &here);
 }
 
 void chains_check(struct work *work, struct node *list, const struct trail *trail) {
@@ -314,6 +328,28 @@ static void build_validate(struct making *making, struct middleware_spec *spec, 
         build_schema(making, spec, schema);
 }
 
+/* `ce_` stands before each, so that none can be taken for what the line says itself. */
+static void build_log(struct making *making, struct middleware_spec *spec, const struct node *node) {
+    const struct node *level = node_get(node, SLICE_OF("level")), *sample = node_get(node, SLICE_OF("sample")),
+                      *show = node_get(node, SLICE_OF("show"));
+    struct slice *shown = arena_array(making->arena, show ? show->count + 1u : 1u, sizeof *shown);
+    struct scalar_why why;
+    bool planned;
+    spec->level = CONFIG_LOG_INFO;
+    spec->sample = 1000;
+    if (level)
+        scalar_enum(level->text, "debug|info|warn|error", &spec->level, &planned, &why);
+    if (sample)
+        scalar_share(sample->text, &spec->sample, &why);
+    making->failed |= !shown;
+    for (const struct node *item = show && shown ? show->first : NULL; item; item = item->next) {
+        char text[80];
+        int size = snprintf(text, sizeof text, "ce_%.*s", SLICE_ARG(slice_head(item->text, 64)));
+        shown[spec->shown_count++] = keep(making, slice_make(text, (size_t)size));
+    }
+    spec->shown = shown;
+}
+
 static void build_stage(struct making *making, struct slice chain, const struct node *stage) {
     struct middleware_spec *spec = &making->specs[making->count++];
     const struct node *node = stage->first;
@@ -326,6 +362,8 @@ static void build_stage(struct making *making, struct slice chain, const struct 
         build_transform(making, spec, node);
     else if (spec->kind == MIDDLEWARE_VALIDATE)
         build_validate(making, spec, node);
+    else if (spec->kind == MIDDLEWARE_LOG)
+        build_log(making, spec, node);
 }
 
 bool chains_build(struct work *work, struct config *config, struct config_route *route,

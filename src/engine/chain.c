@@ -39,6 +39,16 @@ static enum chain_fate drop(struct engine *engine, struct session *s, uint64_t t
     return CHAIN_OVER;
 }
 
+/* What waited for room was told of when it came. */
+static void tell(struct engine *engine, const struct middleware_run *run, const struct routing *routing, uint32_t from,
+                 const struct middleware_spec *stage) {
+    const struct system *sender = engine_system(engine, from);
+    struct engine_log log = {.route = engine->plan->routes[routing->route].config->name, .message = run->message, .stage = stage,
+                             .from = sender ? sender->name : slice_make("", 0)};
+    if (!engine->again && engine->options.calls && engine->options.calls->logged)
+        engine->options.calls->logged(engine->options.user, &log);
+}
+
 /* A stage may have set another time to live: the route's cap holds all the same. */
 static void cap_life(struct engine *engine, struct message *message, const struct routing *routing) {
     int64_t most = routing->target_count ? routing->targets[0].policy.ttl_max_ns : CONFIG_FOREVER;
@@ -54,6 +64,9 @@ enum chain_fate chain_run(struct engine *engine, struct session *s, uint64_t tok
     for (size_t i = 0; i < middleware_count(chain); i++) {
         switch (middleware_step(chain, i, &run)) {
         case MIDDLEWARE_ON:
+            break;
+        case MIDDLEWARE_TELL:
+            tell(engine, &run, routing, from, middleware_at(chain, i));
             break;
         case MIDDLEWARE_DROP:
             return drop(engine, s, token, *message, routing, from, run.status, ret_status);

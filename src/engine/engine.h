@@ -61,6 +61,13 @@ struct engine_count {
     const struct protocol *protocol; /* that took it; NULL: none did */
 };
 
+/* A message that came by a `log` stage. All borrowed. */
+struct engine_log {
+    struct slice route, from; /* `from` may be empty */
+    const struct message *message;
+    const struct middleware_spec *stage;
+};
+
 /* One exchange that was streamed, when it is over. All borrowed. */
 struct engine_exchange {
     struct slice method;
@@ -133,6 +140,8 @@ struct engine_calls {
     void (*counted)(void *user, const struct engine_count *count);
     /* Endings other than delivered and replied, and what wasn't a message. May be NULL. */
     void (*ended)(void *user, const struct engine_report *report);
+    /* A line in the log is due, because a route says so. May be NULL. */
+    void (*logged)(void *user, const struct engine_log *log);
     /* An attempt failed because of that: another follows (RETRY_AGAIN), or why not. May be NULL. */
     void (*retried)(void *user, uint32_t system, const struct engine_retry *retry);
     /* An exchange that was streamed is over. May be NULL. */

@@ -129,7 +129,7 @@ static void go_through(const struct plan *plan, const struct explain_ask *ask, s
         return;
     middleware_room_init(&room, plan->config->message_max, 1);
     enum middleware_verdict verdict = MIDDLEWARE_ON;
-    for (size_t i = 0; verdict == MIDDLEWARE_ON && i < middleware_count(chain); i++)
+    for (size_t i = 0; verdict <= MIDDLEWARE_TELL && i < middleware_count(chain); i++)
         verdict = middleware_step(chain, i, &run);
     if (verdict == MIDDLEWARE_REFUSE)
         refuse(out, run.status, "%s", run.detail);

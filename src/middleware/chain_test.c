@@ -250,6 +250,35 @@ static void mistakes_in_needs_are_found_before(void **state) {
     }
 }
 
+static void a_log_chooses_by_id(void **state) {
+    unsigned told = 0;
+    for (unsigned i = 0; i < 1000; i++) {
+        char event[256];
+        tear_down(state);
+        set_up(state);
+        (void)snprintf(event, sizeof event,
+                       "{\"specversion\":\"1.0\",\"id\":\"m%u\",\"source\":\"/a\",\"type\":\"t\"}", i);
+        give(event);
+        fx.specs[fx.count++] = (struct middleware_spec){.kind = MIDDLEWARE_LOG, .sample = 250};
+        bool first = run() == MIDDLEWARE_TELL;
+        assert_true(first == (run() == MIDDLEWARE_TELL)); /* the same one always */
+        told += first;
+        fx.specs[0].sample = 1000;
+        assert_int_equal(run(), MIDDLEWARE_TELL);
+        fx.specs[0].sample = 0;
+        assert_int_equal(run(), MIDDLEWARE_ON);
+    }
+    assert_in_range(told, 200, 300);
+    struct middleware_fault fault;
+    assert_true(middleware_check_shown(SLICE_OF("tenant"), &declared, &fault));
+    assert_false(middleware_check_shown(SLICE_OF("data"), &declared, &fault));
+    assert_false(middleware_check_shown(SLICE_OF("data:/a"), &declared, &fault));
+    assert_string_equal(fault.text, "data is never logged");
+    assert_false(middleware_check_shown(SLICE_OF("colour"), &declared, &fault));
+    fx.specs[0].shown_count = MIDDLEWARE_SHOWN_MAX + 1;
+    assert_int_equal(compile(), STATUS_BAD_CONFIG);
+}
+
 struct refusal_case {
     const char *event, *changes;
     enum status status;
@@ -445,6 +474,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_filter_lets_pass_what_matches, set_up, tear_down),
         cmocka_unit_test_setup_teardown(transforms_make_new_messages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_made_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_log_chooses_by_id, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_needed_is_named, set_up, tear_down),
         cmocka_unit_test_setup_teardown(mistakes_in_needs_are_found_before, set_up, tear_down),
         cmocka_unit_test_setup_teardown(mistakes_are_found_before, set_up, tear_down),

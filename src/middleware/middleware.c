@@ -10,6 +10,7 @@
 static const struct stage_row rows[MIDDLEWARE_KIND_COUNT] = {
     [MIDDLEWARE_VALIDATE] = {"validate", validate_compile, validate_run},
     [MIDDLEWARE_FILTER] = {"filter", filter_compile, filter_run},
+    [MIDDLEWARE_LOG] = {"log", log_compile, log_run},
     [MIDDLEWARE_TRANSFORM] = {"transform", transform_compile, transform_run},
 };
 
@@ -73,11 +74,20 @@ static bool same_needs(const struct middleware_spec *a, const struct middleware_
     return true;
 }
 
+static bool same_log(const struct middleware_spec *a, const struct middleware_spec *b) {
+    if (a->level != b->level || a->sample != b->sample || a->shown_count != b->shown_count)
+        return false;
+    for (size_t i = 0; i < a->shown_count; i++)
+        if (!slice_equal(a->shown[i], b->shown[i]))
+            return false;
+    return true;
+}
+
 bool middleware_spec_same(const struct middleware_spec *a, const struct middleware_spec *b) {
     return a->kind == b->kind && slice_equal(a->chain, b->chain) && slice_equal(a->filter, b->filter) &&
            slice_equal(a->schema, b->schema) && slice_equal(a->schema_path, b->schema_path) &&
            a->need_count == b->need_count && a->change_count == b->change_count && same_needs(a, b) &&
-           same_changes(a, b);
+           same_log(a, b) && same_changes(a, b);
 }
 
 enum status middleware_compile(const struct middleware_spec *specs, size_t count,

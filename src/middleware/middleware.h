@@ -13,9 +13,10 @@
 
 #define MIDDLEWARE_STAGES_MAX 32 /* of one route */
 #define MIDDLEWARE_CHANGES_MAX 64 /* of one transform */
+#define MIDDLEWARE_SHOWN_MAX 8    /* attributes of one log */
 #define MIDDLEWARE_NEEDS_MAX 64 /* of one validate.require */
 
-enum middleware_kind { MIDDLEWARE_VALIDATE, MIDDLEWARE_FILTER, MIDDLEWARE_TRANSFORM, MIDDLEWARE_KIND_COUNT };
+enum middleware_kind { MIDDLEWARE_VALIDATE, MIDDLEWARE_FILTER, MIDDLEWARE_TRANSFORM, MIDDLEWARE_LOG, MIDDLEWARE_KIND_COUNT };
 
 /* Not by its name alone: `set` and `rename` have a second text. */
 struct middleware_change {
@@ -41,6 +42,10 @@ struct middleware_spec {
     struct slice filter; /* CESQL */
     struct slice schema; /* VALIDATE: the text of a JSON Schema; empty: none */
     struct slice schema_path;
+    uint32_t level;             /* LOG: 0 debug to 3 error */
+    uint32_t sample;            /* LOG: of 1000 */
+    const struct slice *shown;  /* LOG: attributes, each behind `ce_`; a NUL follows */
+    size_t shown_count;
     const struct middleware_need *needs;
     size_t need_count;
     const struct middleware_change *changes;
@@ -71,6 +76,9 @@ bool middleware_check_change(const struct middleware_change *change,
 bool middleware_check_need(const struct middleware_need *need, const struct attribute_declared *declared,
                            struct middleware_fault *fault);
 
+/* The same for an attribute that a log shows. */
+bool middleware_check_shown(struct slice name, const struct attribute_declared *declared, struct middleware_fault *fault);
+
 size_t middleware_count(const struct middleware_chain *chain);
 const struct middleware_spec *middleware_at(const struct middleware_chain *chain, size_t index);
 
@@ -95,6 +103,7 @@ size_t middleware_room_size(const struct middleware_room *room);
 
 enum middleware_verdict {
     MIDDLEWARE_ON, /* to the next stage; run->message may be another one */
+    MIDDLEWARE_TELL,   /* likewise, and a line in the log is due, as its spec says */
     MIDDLEWARE_DROP, /* it ends here, and nothing is wrong with it */
     MIDDLEWARE_REFUSE, /* for run->status */
 };

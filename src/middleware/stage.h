@@ -30,6 +30,9 @@ enum middleware_verdict transform_run(const struct stage *stage, struct middlewa
 enum status validate_compile(struct stage *stage, const struct stage_make *make);
 enum middleware_verdict validate_run(const struct stage *stage, struct middleware_run *run);
 
+enum status log_compile(struct stage *stage, const struct stage_make *make);
+enum middleware_verdict log_run(const struct stage *stage, struct middleware_run *run);
+
 /* middleware.c */
 __attribute__((format(printf, 3, 4))) enum status stage_fault(struct middleware_fault *fault,
                                                               enum status status, const char *format, ...);

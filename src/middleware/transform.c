@@ -1,6 +1,7 @@
 /* transform: attributes and data renamed, removed, set, in this order. Templates read the message as it came to the
  * stage, not half changed. */
 #include "base/json_write.h"
+#include "base/text.h"
 #include "message/template.h"
 #include "middleware/edit.h"
 #include "middleware/stage.h"
@@ -74,7 +75,7 @@ static bool check_name(struct slice name, bool is_written, bool is_taken,
     struct slice pointer;
     if (is_data(name, &pointer)) {
         out->is_data = true;
-        if (!pointer_is_valid(pointer))
+        if (!pointer_is_valid(pointer) || !text_is_utf8(pointer))
             return refuse(fault, name, "holds no JSON pointer: write data:/order/id");
         return pointer.size || !is_taken ? true
                                          : refuse(fault, name, "is all of the data: it can be set alone");
@@ -172,6 +173,10 @@ enum status transform_compile(struct stage *stage, const struct stage_make *make
 struct filled {
     size_t at, size; /* in room->text */
 };
+
+static struct slice filled_text(const struct middleware_room *room, struct filled filled) {
+    return filled.size ? slice_make(room->text.data + filled.at, filled.size) : SLICE_OF("");
+}
 
 static enum middleware_verdict missing(struct middleware_run *run, const struct change *change,
                                        const char *words) {
@@ -311,8 +316,7 @@ static enum middleware_verdict edit_data(const struct transform *transform, cons
         enum edit_result result = EDIT_DONE;
         if (!change->is_data)
             continue;
-        struct slice value =
-            slice_head(slice_skip(buffer_slice(&editing->run->room->text), filled[i].at), filled[i].size);
+        struct slice value = filled_text(editing->run->room, filled[i]);
         if (change->what == MIDDLEWARE_SET)
             result = set_data(editing, change->name, value);
         else
@@ -401,9 +405,9 @@ static enum status add_attributes(struct making *making) {
         status = copy_attribute(making, &old->values[i]);
     for (size_t i = 0; status == STATUS_OK && i < making->transform->count; i++) {
         const struct change *change = &making->transform->changes[i];
-        struct slice text = slice_skip(buffer_slice(&making->run->room->text), making->filled[i].at);
         if (change->what == MIDDLEWARE_SET && !change->is_data)
-            status = add(making, change->name, change->type, slice_head(text, making->filled[i].size));
+            status =
+                add(making, change->name, change->type, filled_text(making->run->room, making->filled[i]));
     }
     return status == STATUS_OK ? message_seal(making->message, making->extra, &making->fault) : status;
 }

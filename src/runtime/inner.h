@@ -568,6 +568,7 @@ void stop_look(struct runtime *runtime);
 
 /* tell.c: log lines */
 void tell_ending(void *worker, const struct engine_report *report);
+void tell_log(struct worker *worker, const struct engine_log *log);
 /* In debug mode: delivered and replied. */
 void tell_count(struct worker *worker, const struct engine_count *count);
 void tell_exchange(struct worker *worker, const struct engine_exchange *exchange);

@@ -78,6 +78,31 @@ void tell_ending(void *user, const struct engine_report *report) {
     pen_write(&worker->pen, &record);
 }
 
+void tell_log(struct worker *worker, const struct engine_log *log) {
+    enum log_level level = (enum log_level)log->stage->level;
+    const struct message *m = log->message;
+    char rooms[MIDDLEWARE_SHOWN_MAX][256]; /* borrowed until the line is written */
+    struct log_record record;
+    if (!pen_wants(&worker->pen, LOG_ROOM_ENGINE, level))
+        return;
+    log_record_init(&record, level, LOG_ROOM_ENGINE, worker_now(worker).wall, "message on its way");
+    log_add_text(&record, "route", log->route);
+    add_attribute(&record, "id", m, ATTRIBUTE_ID);
+    add_attribute(&record, "source", m, ATTRIBUTE_SOURCE);
+    add_attribute(&record, "type", m, ATTRIBUTE_TYPE);
+    if (log->from.size)
+        log_add_text(&record, "from", log->from);
+    log_add_u64(&record, "data_bytes", message_data_size(m));
+    for (size_t i = 0; i < log->stage->shown_count; i++) {
+        const char *key = (const char *)log->stage->shown[i].data; /* ce_NAME */
+        const struct value *value = message_find(m, slice_from(key + 3));
+        struct slice text = value ? value_canonical(m, value, rooms[i], sizeof rooms[i]) : slice_make(NULL, 0);
+        if (text.data)
+            log_add_text(&record, key, text);
+    }
+    pen_write(&worker->pen, &record);
+}
+
 void tell_count(struct worker *worker, const struct engine_count *count) {
     struct log_record record;
     log_record_init(&record, LOG_LEVEL_DEBUG, LOG_ROOM_ENGINE, worker_now(worker).wall,

@@ -365,13 +365,17 @@ static void ended(void *user, const struct engine_report *report) {
     tell_ending(worker, report);
 }
 
+static void logged(void *user, const struct engine_log *log) {
+    tell_log(user, log);
+}
+
 static void dropped(void *user, const struct connection *connection, const char *rule) {
     struct worker *worker = user;
     tally_datagram_dropped(&worker->tally, connection->setup->name, rule, 1);
 }
 
 static const struct engine_calls calls = {
-    .counted = counted, .ended = ended, .retried = retried, .request = request, .connection = connection_changed,
+    .counted = counted, .ended = ended, .logged = logged, .retried = retried, .request = request, .connection = connection_changed,
     .dropped = dropped, .endpoint = endpoint_changed, .checked = checked,
     .exchanged = exchanged};
 

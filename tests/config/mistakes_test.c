@@ -82,6 +82,8 @@ static const struct mistake mistakes[] = {
      "1:45 middleware.c.0.validate.require: `tnant` is an attribute that nobody declared; yours go under `extensions`"},
     {"middleware: {c: {validate: {require: 'data:/a text'}}}",
      "1:38 middleware.c.0.validate.require: `text` is no type: string, number, integer, boolean, object, array or null"},
+    {"middleware: {c: {log: {show: [subject, 'data:/card']}}}", "1:40 middleware.c.0.log.show: data is never logged"},
+    {"middleware: {c: {log: {level: loud}}}", "1:31 middleware.c.0.log.level: no value `loud`; there are debug, info, warn, error"},
     {"middleware: {c: {encrypt: {}}}", "1:18 middleware.c.0.encrypt: not supported yet in 0.1.0"},
     {"middleware: {c: {transform: {}}}", "1:18 middleware.c.0.transform: changes nothing: there are `set`, `remove` and `rename`"},
     {"middleware: {c: {transform: {set: {id: x}}}}",

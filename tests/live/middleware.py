@@ -24,6 +24,7 @@ routes:
   named: {{match: {{type: com.example.named.*}}, middleware: [named, {{transform: {{set: {{"data:/by": "{{subject}}", "data:/n": 7}}}}}}], to: pricing}}
   both: {{match: {{type: com.example.both}}, middleware: {{transform: {{set: {{type: com.example.made}}, remove: "data:/secret"}}}}, to: [pricing, lamp]}}
   checked: {{match: {{type: com.example.checked}}, middleware: {{validate: {{schema: "{folder}/schema.json", require: tenant}}}}, to: pricing}}
+  logged: {{match: {{type: com.example.logged}}, middleware: [{{log: {{level: warn, show: [subject, amount]}}}}, {{log: {{sample: 0%}}}}], to: pricing}}
   rest: {{match: {{http: {{path: "/things/{{sku}}"}}}}, middleware: {{transform: {{set: {{subject: "things/{{path:sku}}"}}}}}}, to: pricing}}
 """
 
@@ -195,6 +196,18 @@ def the_example_does_what_it_says():
         got = router.intertie("listen", "--as", "warehouse", "--url", f"tcp://127.0.0.1:{router.ports['stream']}", "--count", "1", "--for", "20s")
         got = json.loads(got.stdout)
         same((got["subject"], got["data"]), ("acme/7", {"id": 7, "items": [{"sku": "AB-1", "count": 2}], "tenant": "acme"}))
+
+
+@case
+def logged_messages_show_what_is_named_and_never_data():
+    with World() as w:
+        same(w.router.post(event("event", "com.example.logged", {"card": "4711-0815"}, subject="s1", amount=7, secret="hidden")).status, 202)
+        w.got(1)
+        line = until(lambda: [line for line in w.router.log().split("\n") if "message on its way" in line], "a line is written")
+        same(len(line), 1, "the stage with 0 % writes none")
+        for word in ("com.example.logged", "s1", "logged", "warn"):
+            true(word in line[0].lower(), f"`{word}` is in {line[0]}")
+        true("4711" not in line[0] and "hidden" not in line[0], line[0])
 
 
 @case
