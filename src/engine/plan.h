@@ -76,7 +76,7 @@ struct plan {
     struct map system_names;        /* name -> &direct[i] */
     struct protocol_setup admin;    /* http1, is_admin */
     uint64_t reads; /* known attributes that any rule reads */
-    bool has_mirrors;
+    bool has_mirrors, has_hedges;
     const bool *fails_over; /* by system index: a `failover` names it; NULL: none does */
     bool memo_ok; /* no rule reads data, time or other attributes */
 };
