@@ -263,6 +263,7 @@ enum config_policy_key {
     CONFIG_POLICY_RETRY_FACTOR,
     CONFIG_POLICY_BUDGET_SHARE,
     CONFIG_POLICY_BUDGET_MIN,
+    CONFIG_POLICY_HEDGE,
     CONFIG_POLICY_REDELIVER_ATTEMPTS,
     CONFIG_POLICY_REDELIVER_OUTCOMES,
     CONFIG_POLICY_REDELIVER_BASE,
@@ -390,6 +391,7 @@ struct config_policy {
         struct slice by;   /* names of attributes, with commas */
         bool events;       /* too, not just commands: it was written */
     } dedupe;
+    int64_t hedge_ns; /* 0: off */
     uint32_t dead_letter; /* CONFIG_DEAD_LETTER_x, or that of SYSTEM and the system's index */
     uint64_t set;
 };

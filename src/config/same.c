@@ -55,7 +55,7 @@ static bool same_policy(const struct config_policy *a, const struct config_polic
     return memcmp(&a->timeouts, &b->timeouts, sizeof a->timeouts) == 0 && memcmp(&a->limits, &b->limits, sizeof a->limits) == 0 &&
            a->ttl_ns == b->ttl_ns && a->ttl_max_ns == b->ttl_max_ns && same_choice(a, b) && a->set == b->set &&
            a->idempotent == b->idempotent && same_retry(&a->retry, &b->retry) && same_retry(&a->redeliver, &b->redeliver) &&
-           a->budget.min == b->budget.min && a->budget.share == b->budget.share && a->dead_letter == b->dead_letter &&
+           a->budget.min == b->budget.min && a->budget.share == b->budget.share && a->hedge_ns == b->hedge_ns && a->dead_letter == b->dead_letter &&
            a->dedupe.window_ns == b->dedupe.window_ns && slice_equal(a->dedupe.by, b->dedupe.by) && a->dedupe.events == b->dedupe.events;
 }
 

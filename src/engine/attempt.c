@@ -1,5 +1,6 @@
 /* What becomes of a delivery whose attempt failed: policy/retry.h decides, here it waits for the next one. Waiting holds
  * neither a connection nor a place in a lane; of a partition key it keeps the others waiting, of nobody else. */
+#include "engine/hedge.h"
 #include "engine/ways.h"
 #include "policy/budget.h"
 
@@ -42,6 +43,10 @@ static bool pay(struct recipient *r, struct delivery *d, const struct config_pol
     d->retrying = true;
     r->retrying++;
     return true;
+}
+
+bool attempt_pays(struct engine *engine, struct delivery *d) {
+    return pay(d->recipient, d, attempt_policy(engine, d));
 }
 
 uint64_t attempt_budget_left(const struct engine *engine, const struct recipient *r) {
@@ -142,6 +147,8 @@ void attempt_failed(struct engine *engine, struct delivery *d, const struct atte
         hand_back(engine, d, failure);
         return;
     }
+    if (d->twin && hedge_stands_in(engine, d, failure->outlet))
+        return;
     if (d->is_mirror && failure->fate != RETRY_UNSENT) {
         delivery_end(engine, d, ENDING_DROPPED, failure->status);
         return;
@@ -167,6 +174,8 @@ bool attempt_is_left(const struct engine *engine, const struct delivery *d) {
 }
 
 void attempt_at_once(struct engine *engine, struct delivery *d) {
+    if (d->twin && hedge_stands_in(engine, d, NULL))
+        return;
     try_again(engine, d, &(struct attempt_failure){.fate = RETRY_UNSENT}, engine->now.mono);
 }
 
@@ -176,7 +185,9 @@ struct mono attempt_due(const struct engine *engine, struct delivery *d) {
     d->step_due = MONO_NEVER;
     if (d->timed && d->attempt < d->attempts)
         d->step_due = mono_after(engine->now.mono, d->attempt_ns);
-    return mono_min(d->request_due, d->step_due);
+    if (engine->plan->has_hedges)
+        d->hedge_due = hedge_begin(engine, d);
+    return mono_min(mono_min(d->request_due, d->step_due), d->hedge_due);
 }
 
 static void ring_later(struct engine *engine, struct delivery *d) {
@@ -204,6 +215,12 @@ static bool give_up(struct engine *engine, struct delivery *d) {
     struct mono at = engine->now.mono;
     d->step_due = MONO_NEVER;
     timer_set(engine, &d->timer, d->request_due);
+    if (d->twin) {
+        if (d->session)
+            failure.outlet = flight_give_up(d->session, d);
+        hedge_stands_in(engine, d, failure.outlet);
+        return true;
+    }
     if (is_ours && decide(engine, d, &failure, &at) != RETRY_AGAIN)
         return true;
     if (d->session)
@@ -226,6 +243,10 @@ bool attempt_rings(struct engine *engine, struct delivery *d) {
         return true;
     }
     bool is_under_way = d->state == DELIVERY_SENT || d->state == DELIVERY_ASKED;
+    if (is_under_way && mono_due(d->hedge_due, engine->now.mono) && !mono_due(mono_min(d->request_due, d->step_due), engine->now.mono)) {
+        hedge_ring(engine, d);
+        return true;
+    }
     if (!is_under_way || !d->timed || mono_due(d->request_due, engine->now.mono) || !mono_due(d->step_due, engine->now.mono))
         return false;
     return give_up(engine, d);

@@ -24,6 +24,8 @@ const struct config_policy *attempt_policy(const struct engine *engine, const st
 /* An attempt failed: it waits for the next, or ends. It is in the list that its state says, and its flight is over. */
 void attempt_failed(struct engine *engine, struct delivery *delivery, const struct attempt_failure *failure);
 bool attempt_is_left(const struct engine *engine, const struct delivery *delivery);
+/* Its next attempt counts against the retry budget. False: there is none left. */
+bool attempt_pays(struct engine *engine, struct delivery *delivery);
 /* It was not taken, for a reason that another try at once mends. */
 void attempt_at_once(struct engine *engine, struct delivery *delivery);
 /* Its timer has rung: true when that was about its attempts. */

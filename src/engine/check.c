@@ -1,4 +1,5 @@
 /* The engine's invariants, looked at from outside the step: for the simulation and tests. */
+#include "engine/hedge.h"
 #include "engine/ways.h"
 
 static const char *check_recipient(const struct recipient *r, uint64_t *held) {
@@ -40,6 +41,14 @@ static const char *check_recipient(const struct recipient *r, uint64_t *held) {
     }
     if (retrying > r->retrying)
         return "the retry budget doesn't add up";
+    for (int k = 0; k < 2; k++) {
+        const struct list *list = k ? &r->asked : &r->sent;
+        for (struct list_node *node = list_first(list); node; node = list_next(list, node)) {
+            const char *wrong = hedge_check(LIST_ENTRY(node, struct delivery, node));
+            if (wrong)
+                return wrong;
+        }
+    }
     *held += queued + r->later.count + r->sent.count + r->asked.count;
     for (struct list_node *node = list_first(&r->members); node; node = list_next(&r->members, node)) {
         const struct member *m = LIST_ENTRY(node, struct member, recipient_node);

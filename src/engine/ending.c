@@ -1,4 +1,5 @@
 /* How messages end: one function frees a delivery, counts it and tells of it. */
+#include "engine/hedge.h"
 #include "engine/ways.h"
 
 const char *engine_ending_name(enum engine_ending ending) {
@@ -33,7 +34,7 @@ struct delivery *delivery_new(struct engine *engine, struct recipient *recipient
         return NULL;
     *d = (struct delivery){
         .recipient = recipient, .priority = message->priority, .attempt = 1, .from = CONFIG_NONE,
-        .timer = {.deadline = {.at = MONO_NEVER}, .kind = TIMER_DELIVERY}, .request_due = MONO_NEVER, .step_due = MONO_NEVER,
+        .timer = {.deadline = {.at = MONO_NEVER}, .kind = TIMER_DELIVERY}, .request_due = MONO_NEVER, .step_due = MONO_NEVER, .hedge_due = MONO_NEVER,
         .received = engine->now.mono};
     d->message = message->block ? message_ref((struct message *)(uintptr_t)message)
                                 : message_keep(message, &engine->kept);
@@ -49,6 +50,8 @@ struct delivery *delivery_new(struct engine *engine, struct recipient *recipient
 /* Takes it out of whatever list its state put it into, and back to the spare ones. */
 void delivery_free(struct engine *engine, struct delivery *d) {
     deadlines_clear(&engine->deadlines, &d->timer.deadline);
+    if (d->twin)
+        hedge_part(engine, d);
     if (d->asker)
         list_remove(&d->asker->work->asked, &d->asker_node);
     replies_drop(engine, d);
@@ -149,6 +152,10 @@ static uint16_t code_of(const struct delivery *d, enum engine_ending ending, enu
 
 void delivery_end(struct engine *engine, struct delivery *d, enum engine_ending ending, enum status status) {
     struct recipient *recipient = d->recipient;
+    if (d->is_hedge) { /* what becomes of it is nobody's business; the first attempt goes on */
+        hedge_stands_in(engine, d, NULL);
+        return;
+    }
     uint16_t code = code_of(d, ending, status);
     switch ((enum delivery_state)d->state) {
     case DELIVERY_QUEUED:
@@ -221,7 +228,7 @@ void delivery_late(struct engine *engine, struct delivery *d) {
         return;
     }
     if (!at_last) { /* it had waited for a connection, and has been on its way since */
-        timer_set(engine, &d->timer, d->state == DELIVERY_REMOTE ? d->request_due : mono_min(d->request_due, d->step_due));
+        timer_set(engine, &d->timer, d->state == DELIVERY_REMOTE ? d->request_due : mono_min(mono_min(d->request_due, d->step_due), d->hedge_due));
         return;
     }
     if (d->state == DELIVERY_SENT) {

@@ -89,6 +89,8 @@ void engine_free(struct engine *engine) {
         connection_close(c, STATUS_SHUTDOWN);
     }
     fault_done(engine);
+    memory_free(engine->hedge_late);
+    engine->hedge_late = NULL;
     ask_done(engine);
     while (engine->subscriptions.count) {
         struct recipient *r = LIST_ENTRY(list_first(&engine->subscriptions), struct recipient, node);

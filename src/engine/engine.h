@@ -293,6 +293,8 @@ struct engine_totals {
     uint64_t mirror_copies, mirror_skipped; /* made; not made because the mirror had no room for them */
     uint64_t failover_chosen; /* messages that went to another than the first of their route's `failover` */
     uint64_t failover_moved;  /* that waited for one of them, and went on to another */
+    uint64_t hedges_sent, hedges_won, hedges_late; /* made; answered first; answers that came after another's */
+    uint64_t hedges_unpaid; /* not made: the retry budget was used up */
     uint64_t mirror_replies; /* dropped */
 };
 const struct engine_totals *engine_totals(const struct engine *engine);

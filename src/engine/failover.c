@@ -1,6 +1,7 @@
 /* Systems that stand in for each other: the first of a route's list that can take a message gets it, and what waits for one
  * that can't any more goes on to the next that can. Nothing is sent to find out: that an endpoint can be reached again
  * is seen by dialling it, that it is well by its checks. */
+#include "engine/hedge.h"
 #include "engine/ways.h"
 
 /* -- who can -- */
@@ -119,6 +120,8 @@ static void move(struct engine *engine, struct delivery *d, const struct plan_ta
         delivery_free(engine, d);
         return;
     }
+    if (d->twin)
+        hedge_part(engine, d);
     engine->totals.failover_moved++;
     d->recipient->retrying -= d->retrying;
     d->retrying = false;

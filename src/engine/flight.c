@@ -103,6 +103,8 @@ enum status flight_send(struct engine *engine, struct member *m, const struct me
     struct flight *f = push(s);
     f->size = (uint32_t)(f->end - before);
     f->delivery = delivery;
+    if (delivery)
+        delivery->sent_to = m->outlet->id;
     f->member = m;
     f->priority = message->priority;
     f->from = from;

@@ -55,11 +55,11 @@ struct delivery {
     struct timer timer;
     struct mono received;
     uint64_t trace;          /* what becomes of it is recorded under that name; 0: not (yet) */
-    struct mono request_due; /* asks: when the reply must be there */
+    struct mono request_due, hedge_due; /* asks: when the reply must be there; when another is asked, too */
     struct mono step_due;    /* LATER: when it is tried again. SENT, ASKED: when this attempt is given up, where that is set */
     uint32_t route;          /* plan_route_mark() of the route that it took; 0: its target alone */
     int64_t attempt_ns;      /* how long one attempt may take, as its route says; 0: as its system says */
-    uint32_t from;           /* sending system, or CONFIG_NONE */
+    uint32_t from, sent_to;  /* sending system, or CONFIG_NONE; outlet of the last attempt, where that may be hedged */
     uint32_t worker;         /* REMOTE: who has it */
     uint64_t mail_id;        /* REMOTE: its name in the mail */
     struct avoid avoid;      /* who had it before */
@@ -71,9 +71,9 @@ struct delivery {
     uint8_t attempt; /* 1 at the first send */
     uint8_t attempts; /* asks: so many at most */
     bool timed; /* asks: what is silent for `attempt_ns` is given up while another attempt is left */
-    uint8_t moves; /* from one system of a `failover` to another */
-    uint8_t redriven; /* so often it was a dead letter before */
-    bool is_mirror; /* a copy of which its sender hears nothing */
+    uint8_t moves, redriven; /* from one system of a `failover` to another; so often it was a dead letter before */
+    struct delivery *twin; /* hedge.c: the other of two attempts that are under way; NULL: there is one */
+    bool is_mirror, is_hedge; /* a copy of which its sender hears nothing; an attempt beside another's */
     bool is_dead_letter; /* for the system that gets them: it ends here, and keeps what intertie wrote */
     bool retrying, asks; /* `retrying`: it counts against the retry budget of its recipient */
     uint8_t priority;
@@ -366,8 +366,8 @@ struct engine {
         struct flight *flights;
         uint32_t capacity;
     } spare_flights[SPARE_FLIGHTS];
-    unsigned spare_flight_count;
-    uint32_t spare_count;
+    uint32_t spare_flight_count, spare_count;
+    struct hedge_late *hedge_late; /* NULL: there was no hedge yet */
     struct engine_totals totals;
     uint64_t *received_by; /* by the plan's listener index; the last one: dialled connections */
     uint32_t outlet_ids;    /* the last that was given */

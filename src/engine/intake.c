@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
+#include "engine/hedge.h"
 #include "engine/reported.h"
 #include "engine/ways.h"
 
@@ -154,6 +155,10 @@ static void offer(struct engine *engine, struct session *s, uint64_t token, stru
 static void take_reply(struct engine *engine, struct session *s, uint64_t token, const struct message *message,
                        uint64_t reply_to, uint32_t from) {
     if (reply_take(engine, s, message, reply_to, from)) {
+        session_accept(engine, s, token);
+        return;
+    }
+    if (engine->hedge_late && hedge_is_late(engine, message, from)) {
         session_accept(engine, s, token);
         return;
     }

@@ -350,6 +350,7 @@ static enum status systems(struct plan *plan, struct fault *fault) {
         const struct config_system *system = &config->systems[i];
         plan->direct[i] = (struct plan_target){i, config_policy_of(config, NULL, system)};
         plan->dedupes |= dedupes(&system->policy);
+        plan->has_hedges |= plan->direct[i].policy.hedge_ns > 0;
         plan->endpoints[i] = arena_array(&plan->arena, system->endpoint_count + 1, sizeof **plan->endpoints);
         if (!balance_key(plan, &plan->keys[i], system->policy.balance.key))
             return no_memory(fault);
@@ -432,6 +433,7 @@ static bool targets(struct plan *plan, const struct config_route *route, struct 
     for (uint32_t i = 0; i < out->target_count; i++) {
         uint32_t system = every ? i : to[i];
         out->targets[i] = (struct plan_target){system, config_policy_of(config, route, &config->systems[system])};
+        plan->has_hedges |= out->targets[i].policy.hedge_ns > 0;
     }
     plan->dedupes |= dedupes(&route->policy);
     return true;

@@ -79,7 +79,7 @@ struct plan {
     struct protocol_setup admin;    /* http1, is_admin */
     uint64_t reads; /* known attributes that any rule reads */
     uint32_t dedupes; /* kinds of messages of which some may have been taken before: bits */
-    bool has_mirrors;
+    bool has_mirrors, has_hedges;
     const bool *fails_over; /* by system index: a `failover` names it; NULL: none does */
     bool memo_ok; /* no rule reads data, time or other attributes */
 };

@@ -1,6 +1,7 @@
 /* Replies: they meet the request that they answer, and reach who asked. */
 #include "base/buffer.h"
 #include "base/json_write.h"
+#include "engine/hedge.h"
 #include "engine/ways.h"
 #include "message/encoding.h"
 
@@ -53,6 +54,8 @@ static struct delivery *find_request(struct engine *engine, struct session *s, c
                                      uint64_t reply_to, uint32_t from) {
     if (reply_to) {
         struct flight *f = flight_find(s, reply_to);
+        if (f && f->delivery && f->delivery->is_hedge)
+            return hedge_answered(engine, f->delivery);
         if (f && f->delivery && f->delivery->pending)
             return f->delivery;
         return NULL;
@@ -159,6 +162,8 @@ bool reply_take(struct engine *engine, struct session *s, const struct message *
     struct delivery *d = find_request(engine, s, reply, reply_to, from);
     if (!d)
         return false;
+    if (d->twin && !reply_to)
+        hedge_answered_by(engine, d, s);
     engine->taker = s ? s->connection->protocol : NULL;
     reply_give(engine, d, reply);
     engine->taker = NULL;

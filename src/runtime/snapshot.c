@@ -30,6 +30,10 @@ static void add_totals(struct engine_totals *sum, const struct engine_totals *on
     sum->faults_skipped += one->faults_skipped;
     sum->failover_chosen += one->failover_chosen;
     sum->failover_moved += one->failover_moved;
+    sum->hedges_sent += one->hedges_sent;
+    sum->hedges_won += one->hedges_won;
+    sum->hedges_unpaid += one->hedges_unpaid;
+    sum->hedges_late += one->hedges_late;
     sum->mirror_copies += one->mirror_copies;
     sum->mirror_skipped += one->mirror_skipped;
     sum->mirror_replies += one->mirror_replies;

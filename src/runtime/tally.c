@@ -324,6 +324,10 @@ static void publish_ways(struct metrics *set, const struct engine_totals *totals
     } rows[] = {
         {METRIC_FAILOVERS, "chosen", totals->failover_chosen},
         {METRIC_FAILOVERS, "moved", totals->failover_moved},
+        {METRIC_HEDGES, "sent", totals->hedges_sent},
+        {METRIC_HEDGES, "won", totals->hedges_won},
+        {METRIC_HEDGES, "late", totals->hedges_late},
+        {METRIC_HEDGES, "no-budget", totals->hedges_unpaid},
         {METRIC_FAULTS, "delay", totals->faults_delayed},
         {METRIC_FAULTS, "abort", totals->faults_aborted},
         {METRIC_FAULTS, "skipped", totals->faults_skipped},

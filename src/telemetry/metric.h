@@ -118,6 +118,8 @@ enum metric_unit {
       "1 when started with --allow-faults.") \
     X(FAILOVERS, COUNTER, "intertie_failovers", NONE, "kind", NULL, NULL, \
       "Messages of routes with failover: chosen: another than the first got it; moved: it waited for one, and went on to another.") \
+    X(HEDGES, COUNTER, "intertie_hedges", NONE, "result", NULL, NULL, \
+      "Second attempts beside one that took long: sent; won: they were answered first; late: answers that came after another's; no-budget: not made.") \
     X(MIRROR_COPIES, COUNTER, "intertie_mirror_copies", NONE, "result", NULL, NULL, \
       "Copies for mirrors: made, skipped for want of room; replied: their replies, which are dropped.") \
     X(DATAGRAMS_DROPPED, COUNTER, "intertie_datagrams_dropped", NONE, "listener", "reason", NULL, \

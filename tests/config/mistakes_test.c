@@ -242,7 +242,7 @@ static const struct mistake mistakes[] = {
     {"systems: {a: {accept: true, redeliver: {backoff: {base: 5s, max: 1s}}}}", "1:57 systems.a.redeliver.backoff.base: `5s` is above `max`, 1s"},
     {"systems: {a: {accept: true, retry: {budget: {share: 101%}}}}",
      "1:53 systems.a.retry.budget.share: `101%` is no share; write one from 0% to 100%, such as 20%"},
-    {"systems: {a: {accept: true, retry: {hedge: {after: 100ms}}}}", "1:37 systems.a.retry.hedge: not supported yet in 0.1.0"},
+    {"systems: {a: {accept: true, retry: {hedge: {after: 100us}}}}", "1:52 systems.a.retry.hedge.after: `100us` is below the least, 1ms"},
     /* -- names -- */
     {"systems: {Billing: {accept: true}}", "1:11 systems.Billing: `Billing` is no name: lower-case letters, digits, `-` and `_`, a letter or digit first"},
     {"systems: {all: {accept: true}}", "1:11 systems.all: `all` is reserved: it means every system"},

@@ -211,5 +211,56 @@ def with_both_down_nothing_is_lost():
     systems(check)
 
 
+SLOW = r"""
+import http.server, sys, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        time.sleep(float(sys.argv[1]))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(sys.argv[2])))
+        self.end_headers()
+        self.wfile.write(sys.argv[2].encode())
+    def log_message(self, *_):
+        pass
+class Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, *_):
+        pass
+server = Server(("127.0.0.1", 0), Handler)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+"""
+
+
+@case
+def a_query_to_a_slow_endpoint_is_answered_by_the_quick_one():
+    children = [subprocess.Popen([sys.executable, "-c", SLOW, seconds, name], stdout=subprocess.PIPE, text=True)
+                for seconds, name in (("3", "slow"), ("0", "quick"))]
+    try:
+        slow, quick = [int(child.stdout.readline()) for child in children]
+        with Router(f"""
+workers: 1
+listeners: {{web: {{url: http://127.0.0.1:0, anonymous: true}}}}
+systems:
+  pricing:
+    endpoints: {{slow: "http://127.0.0.1:{slow}", quick: "http://127.0.0.1:{quick}"}}
+    retry: {{hedge: {{after: 100ms}}, budget: {{min: 100}}}}
+routes: {{r: {{match: {{}}, to: pricing}}}}
+""") as router:
+            said = [json.loads(router.post(event("query", "com.example.q", {})).body).get("data") for _ in range(10)]
+            same(said, ["quick"] * 10, "answers")
+            hedges = until(lambda: samples(router, "intertie_hedges_total"), "counted")
+            true(hedges.get('{result="won"}', 0) >= 1, hedges)
+            same(router.ended("dropped", "late-reply"), 0, "no noise")
+            true("late-reply" not in router.log(), "no noise in the log")
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+            child.stdout.close()
+
+
 if __name__ == "__main__":
     main()
