@@ -67,8 +67,7 @@ struct delivery {
     uint32_t origin;         /* foreign: whose it is */
     uint64_t origin_id;
     bool foreign, homed; /* `homed`: foreign, and in our lanes: retried here */
-    uint8_t state;
-    uint8_t attempt; /* 1 at the first send */
+    uint8_t state, attempt; /* 1 at the first send */
     uint8_t attempts; /* asks: so many at most */
     bool timed; /* asks: what is silent for `attempt_ns` is given up while another attempt is left */
     uint8_t moves, redriven; /* from one system of a `failover` to another; so often it was a dead letter before */
@@ -379,8 +378,7 @@ struct engine {
     struct recipient delayed; /* whose waiters are kept back on purpose: fault.c */
     bool again; /* a waiter has its turn: others that wait aren't before it */
     uint64_t ours; /* flight_ours() of the message that is being placed */
-    uint32_t mark,
-        pick; /* plan_route_mark() of its route; of several targets 1 + the index of the chosen, 0: all */
+    uint32_t mark, pick; /* plan_route_mark() of its route; of several targets 1 + the index of the chosen, 0: all */
     struct dead_store dead;
     struct { /* about the attempt that has just failed: what its ending may have to tell */
         enum status status; /* OK: none has */
