@@ -33,7 +33,8 @@ enum timer_kind {
     TIMER_PROXY,
     TIMER_LEAVE,
     TIMER_PROBE,
-    TIMER_PACE
+    TIMER_PACE,
+    TIMER_RATES
 };
 struct timer {
     struct deadline deadline;

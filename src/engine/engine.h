@@ -272,6 +272,8 @@ struct engine_totals {
     uint64_t connections;
     uint64_t replies_kept; /* gauge: to be fetched */
     uint64_t replies_evicted; /* that nobody can fetch any more, before their time */
+    uint64_t rate_limited[PLAN_RATE_KINDS]; /* messages, by what has the rate */
+    uint64_t rates_evicted; /* peers whose rate was forgotten before it was whole again */
     uint64_t keys_evicted;    /* of requests that run once: forgotten before their time */
 };
 const struct engine_totals *engine_totals(const struct engine *engine);

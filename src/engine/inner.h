@@ -11,6 +11,7 @@
 #include "engine/found.h"
 #include "engine/leave.h"
 #include "engine/probing.h"
+#include "engine/rate.h"
 #include "engine/room.h"
 #include "engine/trace.h"
 #include "policy/idempotency.h"
@@ -286,6 +287,7 @@ struct session_work {
     struct list answers; /* replies that wait for room on it */
     struct list foreign; /* other workers' deliveries for it that wait for room */
     struct list waiters;
+    struct list rated;   /* its messages that wait for a rate's home: rate.h */
     struct claim *claim; /* its open exchange runs once; NULL: it does not say */
     struct poll_wait *wait; /* its open exchange waits for messages; NULL: it does not */
     uint64_t announced;  /* handle by which other workers know it: that of the connection it had then */
@@ -339,6 +341,7 @@ struct engine {
     uint64_t asked;    /* so many */
     struct idempotency once; /* keys whose home is here */
     uint64_t claimed;        /* so many */
+    struct rates rates;
     struct list unsettled;   /* claims that ended when no letter to their homes had room */
     struct replies {   /* that are fetched: replies.h */
         struct map by_receipt;
@@ -399,6 +402,8 @@ bool router_skips(const struct engine *engine, const struct routing *routing, ui
 
 /* intake.c */
 void intake_message(void *connection, uint64_t token, struct message *message, uint64_t reply_to);
+/* One that was held before it was taken. */
+void intake_again(struct engine *engine, struct session *session, uint64_t token, struct message *message);
 
 /* memo.c */
 bool memo_hits(const struct engine *engine, const struct session *session, const struct message *message);

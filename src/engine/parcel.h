@@ -24,6 +24,8 @@ enum letter_kind {
     LETTER_CLAIM,   /* a request that runs once; text: whose, key, print. `id`: its claim, `handle`: its connection */
     LETTER_CLAIMED, /* to `id`; text: whose, key. `sub` is an enum once_what, `count` the code, the message the answer */
     LETTER_SETTLE,  /* of `id`; text: whose, key. `sub`: it is kept, `count` the code, the message the answer */
+    LETTER_RATE,    /* a bucket of a rate, text: its key, a struct rate_note: what is needed, was spent, comes back */
+    LETTER_RATED,   /* text: its key, a struct rate_grant */
     LETTER_SEEK,    /* a reply from system `text`: whose request? */
 };
 

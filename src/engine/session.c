@@ -90,6 +90,7 @@ void session_work_init(struct session_work *work, struct session *s) {
     list_init(&work->answers);
     list_init(&work->foreign);
     list_init(&work->waiters);
+    list_init(&work->rated);
 }
 
 bool session_work(struct session *s) {
@@ -108,7 +109,7 @@ bool session_work(struct session *s) {
 
 static bool works(const struct session *s) {
     const struct session_work *work = s->work;
-    return s->members.count || work->asked.count || work->answers.count || work->foreign.count || work->waiters.count ||
+    return s->members.count || work->asked.count || work->answers.count || work->foreign.count || work->waiters.count || work->rated.count ||
            s->flight_count || work->wait || work->claim;
 }
 
@@ -171,6 +172,8 @@ void session_closed(void *user, struct connection *c, struct now now) {
     if (s->work->wait)
         poll_cancel(engine, s->work->wait);
     once_closed(engine, s);
+    if (s->work->rated.count)
+        rate_closed(engine, s);
     if (s->proxy)
         proxy_closed(engine, s);
     engine->totals.connections -= !c->is_virtual && !c->was_parked;

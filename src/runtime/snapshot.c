@@ -23,6 +23,9 @@ static void add_totals(struct engine_totals *sum, const struct engine_totals *on
     sum->replies_kept += one->replies_kept;
     sum->replies_evicted += one->replies_evicted;
     sum->keys_evicted += one->keys_evicted;
+    sum->rates_evicted += one->rates_evicted;
+    for (int i = 0; i < PLAN_RATE_KINDS; i++)
+        sum->rate_limited[i] += one->rate_limited[i];
     for (int e = 0; e < ENDING_COUNT; e++)
         for (int s = 0; s < STATUS_COUNT; s++)
             sum->endings[e][s] += one->endings[e][s];
