@@ -19,6 +19,8 @@
 #define ROUTES_SHOWN 8 /* that did not match, in text; --json has all */
 #define PART_MAX 512
 
+#define RATES_SHOWN 16
+
 struct telling {
     const struct cli_options *options;
     const struct plan *plan;
@@ -173,6 +175,31 @@ static void add_weight(struct telling *t, size_t index) {
     buffer_add_byte(&t->out, ')');
 }
 
+static void tell_rates(struct telling *t) {
+    const struct plan_rate *rates[RATES_SHOWN];
+    size_t count = explain_rates(t->plan, &t->ask, &t->told, rates, RATES_SHOWN);
+    for (size_t i = 0; i < count; i++) {
+        buffer_add_text(&t->out, "rate      ");
+        explain_rate_text(rates[i], &t->out);
+        buffer_add_byte(&t->out, '\n');
+    }
+}
+
+static void write_rates(struct telling *t) {
+    const struct plan_rate *rates[RATES_SHOWN];
+    size_t count = explain_rates(t->plan, &t->ask, &t->told, rates, RATES_SHOWN);
+    json_write_name(&t->json, SLICE_OF("rates"));
+    json_write_array(&t->json);
+    for (size_t i = 0; i < count; i++) {
+        uint8_t room[PART_MAX];
+        struct buffer text;
+        buffer_init_fixed(&text, room, sizeof room);
+        explain_rate_text(rates[i], &text);
+        json_write_string(&t->json, buffer_slice(&text));
+    }
+    json_write_array_end(&t->json);
+}
+
 static void tell_targets(struct telling *t) {
     size_t count = 0;
     buffer_add_text(&t->out, "send to   ");
@@ -278,6 +305,7 @@ static void tell_text(struct telling *t) {
         return;
     tell_chain(t);
     tell_targets(t);
+    tell_rates(t);
     for (size_t i = 0; i < t->told.target_count; i++)
         count += !explain_skips(t->plan, &t->told, t->told.targets[i].system);
     for (size_t i = 0; i < t->told.target_count; i++) {
@@ -425,6 +453,7 @@ static void tell_json(struct telling *t, enum status status, const char *detail)
     json_write_member_u64(json, "priority", told->priority);
     write_routes(t);
     write_chain(json, route_of(t));
+    write_rates(t);
     json_write_name(json, SLICE_OF("targets"));
     json_write_array(json);
     for (size_t i = 0; i < told->target_count; i++)

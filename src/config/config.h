@@ -189,6 +189,15 @@ struct config_credential {
                                   * Those of a webhook are decoded. Never to be logged or shown */
 };
 
+/* How much may pass; both 0: as much as comes. */
+enum config_rate_by { CONFIG_RATE_IDENTITY, CONFIG_RATE_SYSTEM, CONFIG_RATE_ADDRESS, CONFIG_RATE_ALL };
+struct config_rate {
+    uint64_t messages; /* in 1000 s; 0: any number */
+    uint64_t bytes;    /* a second; 0: any number */
+    uint64_t burst;    /* messages, or bytes where only those have a rate; 0: one second's worth */
+    enum config_rate_by by;
+};
+
 struct config_listener {
     struct slice name;
     struct config_url url;
@@ -197,7 +206,8 @@ struct config_listener {
     uint32_t system;    /* all that comes in is from this system; CONFIG_NONE: see rule of `from` */
     bool anonymous;     /* peers without identity are welcome, off loopback too */
     bool insecure;      /* keys in clear text off loopback are welcome */
-    uint64_t max_priority; /* 1..5, of peers that can't say who they are */
+    uint64_t max_priority; /* 1..5, of peers that don't say who they are */
+    struct config_rate rate;
     struct cidr *allow; /* none: any address */
     size_t allow_count;
     struct cidr *trusted_proxies; /* none: nobody's PROXY header, Forwarded and X-Forwarded-* count */
@@ -272,6 +282,10 @@ enum config_policy_key {
     CONFIG_POLICY_DEAD_LETTER,
     CONFIG_POLICY_DEDUPE_WINDOW,
     CONFIG_POLICY_DEDUPE_BY,
+    CONFIG_POLICY_RATE_MESSAGES,
+    CONFIG_POLICY_RATE_BYTES,
+    CONFIG_POLICY_RATE_BURST,
+    CONFIG_POLICY_RATE_BY,
     CONFIG_POLICY_COUNT
 };
 #define CONFIG_POLICY_BIT(key) (UINT64_C(1) << CONFIG_POLICY_##key)
@@ -392,6 +406,7 @@ struct config_policy {
         bool events;       /* too, not just commands: it was written */
     } dedupe;
     int64_t hedge_ns; /* 0: off */
+    struct config_rate rate; /* not overridden: that of a route and that of a system both count */
     uint32_t dead_letter; /* CONFIG_DEAD_LETTER_x, or that of SYSTEM and the system's index */
     uint64_t set;
 };
@@ -569,6 +584,7 @@ struct config_identity {
     struct config_rule *deny;
     size_t deny_count;
     uint64_t max_priority;
+    struct config_rate rate;
 };
 
 struct config_room_level {

@@ -170,6 +170,8 @@ bool config_value(const struct config *config, const struct config_route *route,
     const bool *on = switch_of(&policy, row->path);
     if (row->type == ROW_GROUP && on && slice_find(slice_from(row->path), '.') == strlen(row->path))
         buffer_add_text(value, *on ? "true" : "false");
+    else if (slice_starts(slice_from(row->path), SLICE_OF("rate"))) /* not overridden: explain tells of each */
+        return false;
     else if (row->type == ROW_NAMED ? !show_lanes(&policy, value)
                                     : row->flags & ROW_PLANNED || !row->field || (on && !*on) ||
                                           !show(config, &policy, row, value))

@@ -1,5 +1,6 @@
-/* Limits by priority: lanes. */
+/* Limits by priority, lanes, and by time, rates. */
 #include "config/work.h"
+#include "policy/rate.h"
 
 /* -- lanes: by number or by name -- */
 
@@ -46,4 +47,81 @@ void rates_lane_name(struct work *work, const struct node *node, const struct tr
         if (scalar_priority(before->key, &other, &why) && other == priority)
             work_error(work, node->key_at, trail, "this priority stands here twice; the first is on line %u",
                        before->key_at.line);
+}
+
+/* -- rates -- */
+
+static const struct node *value_of(const struct node *rate, const char *key) {
+    const struct node *node = node_get(rate, slice_from(key));
+    return node && node->kind == NODE_SCALAR && !node->unknown ? node : NULL;
+}
+
+static void check_messages(struct work *work, const struct node *node, const struct trail *trail) {
+    struct trail here = {trail, SLICE_OF("messages")};
+    struct scalar_why why;
+    uint64_t rate;
+    if (!node || !scalar_rate(node->text, &rate, &why))
+        return;
+    if (rate == 0)
+        work_error(work, node->at, &here, "`%.*s` lets next to nothing pass; 4/h is the least", SCALAR_SHOWN(node->text));
+    else if (rate > RATE_MESSAGES_MAX * UINT64_C(1000))
+        work_error(work, node->at, &here, "`%.*s` is above the most, %u/s", SCALAR_SHOWN(node->text), RATE_MESSAGES_MAX);
+}
+
+static void check_bytes(struct work *work, const struct node *node, const struct trail *trail) {
+    struct trail here = {trail, SLICE_OF("bytes")};
+    struct scalar_why why;
+    uint64_t rate;
+    if (!node || !scalar_byte_rate(node->text, &rate, &why))
+        return;
+    if (rate == 0)
+        work_error(work, node->at, &here, "`%.*s` lets nothing pass", SCALAR_SHOWN(node->text));
+    else if (rate > RATE_BYTES_MAX)
+        work_error(work, node->at, &here, "`%.*s` is above the most, 9GB/s", SCALAR_SHOWN(node->text));
+}
+
+static void check_burst(struct work *work, const struct node *node, const struct trail *trail, bool counts) {
+    struct trail here = {trail, SLICE_OF("burst")};
+    struct scalar_why why;
+    uint64_t burst, most = counts ? RATE_MESSAGES_MAX : RATE_BYTES_MAX;
+    if (node && scalar_count(node->text, &burst, &why) && burst > most)
+        work_error(work, node->at, &here, "`%.*s` is above the most, %llu", SCALAR_SHOWN(node->text), (unsigned long long)most);
+}
+
+/* One that is full at the start, and the larger message never fits. */
+static void warn_listener(struct work *work, const struct node *listener, const struct node *rate, const struct trail *here) {
+    const struct node *bytes = value_of(rate, "bytes"), *burst = value_of(rate, "burst");
+    const struct node *limits = node_get(listener, SLICE_OF("limits"));
+    const struct node *limit = limits && limits->kind == NODE_MAP ? value_of(limits, "message") : NULL;
+    struct scalar_why why;
+    uint64_t per, size, count = 0;
+    char path[TRAIL_MAX];
+    if (!bytes || !limit || value_of(rate, "messages") || !scalar_byte_rate(bytes->text, &per, &why) ||
+        !scalar_size(limit->text, &size, &why) || (burst && !scalar_count(burst->text, &count, &why)))
+        return;
+    (void)trail_text(here, path);
+    if (size > (count ? count : per))
+        work_say(work, true, bytes->at, path, "a message of `limits.message` (line %u) never passes: `burst` is smaller",
+                 limit->at.line);
+}
+
+void rates_values(struct work *work, const struct node *holder, const struct trail *trail) {
+    const struct node *rate = node_get(holder, SLICE_OF("rate"));
+    struct trail here = {trail, SLICE_OF("rate")};
+    if (!rate || rate->kind != NODE_MAP)
+        return;
+    check_messages(work, value_of(rate, "messages"), &here);
+    check_bytes(work, value_of(rate, "bytes"), &here);
+    check_burst(work, value_of(rate, "burst"), &here, node_get(rate, SLICE_OF("messages")) || !node_get(rate, SLICE_OF("bytes")));
+}
+
+void rates_holder(struct work *work, const struct node *holder, const struct trail *trail) {
+    const struct node *rate = node_get(holder, SLICE_OF("rate"));
+    struct trail here = {trail, SLICE_OF("rate")};
+    rates_values(work, holder, trail);
+    if (!rate || rate->kind != NODE_MAP)
+        return;
+    if (!node_get(rate, SLICE_OF("messages")) && !node_get(rate, SLICE_OF("bytes")))
+        work_error(work, rate->key_at, &here, "`messages` or `bytes` is missing");
+    warn_listener(work, holder, rate, &here);
 }

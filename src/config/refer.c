@@ -159,6 +159,7 @@ static void check_attempts(struct work *work, const struct node *holder, const s
     check_backoff(work, holder, trail, "retry");
     check_backoff(work, holder, trail, "redeliver");
     health_values(work, holder, trail);
+    rates_values(work, holder, trail);
 }
 
 static void check_route(struct work *work, const struct node *route, const struct trail *trail) {
@@ -313,6 +314,7 @@ static void each(struct work *work, const char *name, void (*check)(struct work 
 void refer_all(struct work *work) {
     each(work, "routes", check_route);
     chains_named(work);
+    each(work, "listeners", rates_holder);
     each(work, "systems", check_system);
     each(work, "policies", check_attempts);
     const struct node *security = section(work, "security");
@@ -323,6 +325,7 @@ void refer_all(struct work *work) {
         struct trail here = {&all, child->key};
         if (child->kind == NODE_MAP) {
             check_identity(work, child, &here, seen);
+            rates_holder(work, child, &here);
             check_names(work, identities, child, &here);
         }
     }

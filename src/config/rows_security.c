@@ -48,11 +48,11 @@ static const struct config_row identity[] = {
     {"token.issuer", ROW_REFERENCE, P, NULL, "From this issuer.", .values = "security.issuers"},
     {"token.subject", ROW_TEXT, P, NULL, "With this subject."},
     {"roles", ROW_REFERENCE, P | ROW_LIST, NULL, "What it may, by name.", .values = "security.roles"},
-    {"rate", ROW_GROUP, P, NULL, "How much it may send."},
-    {"rate.messages", ROW_RATE, P, NULL, "Messages."},
-    {"rate.bytes", ROW_BYTE_RATE, P, NULL, "Bytes."},
-    {"rate.burst", ROW_COUNT, P, "(one second's worth)", "So much at once."},
-    {"rate.by", ROW_ENUM, P, "all", "Whom it counts.", .values = "!identity|!system|!address|!all"},
+    {"rate", ROW_GROUP, 0, NULL, "How much it may send."},
+    {"rate.messages", ROW_RATE, 0, NULL, "Messages, replies aside.", .field = ROW_FIELD(config_identity, rate.messages)},
+    {"rate.bytes", ROW_BYTE_RATE, 0, NULL, "Their bytes: data and attributes as they came.", .field = ROW_FIELD(config_identity, rate.bytes)},
+    {"rate.burst", ROW_COUNT, 0, "(one second's worth)", "So much at once: messages, or bytes where only they have a rate.", .least = 1, .field = ROW_FIELD(config_identity, rate.burst)},
+    {"rate.by", ROW_ENUM, 0, "all", "What it is counted for: each of them alone, or all together.", .values = "identity|system|address|all", .field = ROW_FIELD(config_identity, rate.by)},
 };
 
 const struct config_rows rows_identity = {"security.identities.*", "Identities", identity, COUNT_OF(identity)};

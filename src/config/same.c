@@ -15,6 +15,10 @@ static bool same_texts(const struct config_texts *a, const struct config_texts *
     return true;
 }
 
+static bool same_rate(const struct config_rate *a, const struct config_rate *b) {
+    return a->messages == b->messages && a->bytes == b->bytes && a->burst == b->burst && a->by == b->by;
+}
+
 static struct slice system_name(const struct config *config, uint32_t index) {
     return index == CONFIG_NONE ? SLICE_OF("") : config->systems[index].name;
 }
@@ -56,7 +60,7 @@ static bool same_policy(const struct config_policy *a, const struct config_polic
            a->ttl_ns == b->ttl_ns && a->ttl_max_ns == b->ttl_max_ns && same_choice(a, b) && a->set == b->set &&
            a->idempotent == b->idempotent && same_retry(&a->retry, &b->retry) && same_retry(&a->redeliver, &b->redeliver) &&
            a->budget.min == b->budget.min && a->budget.share == b->budget.share && a->hedge_ns == b->hedge_ns && a->dead_letter == b->dead_letter &&
-           a->dedupe.window_ns == b->dedupe.window_ns && slice_equal(a->dedupe.by, b->dedupe.by) && a->dedupe.events == b->dedupe.events;
+           a->dedupe.window_ns == b->dedupe.window_ns && slice_equal(a->dedupe.by, b->dedupe.by) && a->dedupe.events == b->dedupe.events && same_rate(&a->rate, &b->rate);
 }
 
 static bool same_allow(const struct config_listener *a, const struct config_listener *b) {
@@ -137,7 +141,7 @@ bool same_listener(const struct config *before, uint32_t left, const struct conf
                           uint32_t right) {
     const struct config_listener *a = &before->listeners[left], *b = &after->listeners[right];
     return same_url(&a->url, &b->url) && a->auth == b->auth && a->anonymous == b->anonymous &&
-           a->insecure == b->insecure && a->max_priority == b->max_priority && a->format == b->format &&
+           a->insecure == b->insecure && a->max_priority == b->max_priority && same_rate(&a->rate, &b->rate) && a->format == b->format &&
            a->frame == b->frame && same_cut(&a->cut, &b->cut) &&
            same_websocket(&a->websocket, &b->websocket) && same_texts(&a->origins, &b->origins) &&
            memcmp(a->compress, b->compress, sizeof a->compress) == 0 &&
@@ -272,7 +276,7 @@ bool same_identity(const struct config *before, uint32_t left, const struct conf
                           uint32_t right) {
     const struct config_identity *a = &before->identities[left], *b = &after->identities[right];
     if (!same_texts(&a->san, &b->san) || a->key_count != b->key_count || a->allow_count != b->allow_count ||
-        a->deny_count != b->deny_count || a->max_priority != b->max_priority ||
+        a->deny_count != b->deny_count || a->max_priority != b->max_priority || !same_rate(&a->rate, &b->rate) ||
         !slice_equal(system_name(before, a->system), system_name(after, b->system)))
         return false;
     for (size_t i = 0; i < a->key_count; i++)

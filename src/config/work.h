@@ -73,6 +73,10 @@ void health_system(struct work *work, const struct node *system, unsigned scheme
 void health_values(struct work *work, const struct node *holder, const struct trail *trail);
 /* rates.c: lanes by priority, laid over what was there. */
 void rates_lay_lanes(struct config_policy *policy, const struct node *map);
+/* Rates that are none; `holder`: a policy, a system or a route. */
+void rates_values(struct work *work, const struct node *holder, const struct trail *trail);
+/* The same of a listener or an identity, whose rate no policy completes. */
+void rates_holder(struct work *work, const struct node *holder, const struct trail *trail);
 void rates_lane_name(struct work *work, const struct node *node, const struct trail *trail);
 /* casts.c: groups and broadcast. */
 void casts_listener(struct work *work, const struct node *listener, const struct config_url *url,

@@ -72,7 +72,7 @@ const char *engine_check(const struct engine *engine) {
         const struct connection *c = LIST_ENTRY(node, struct connection, node);
         const struct session *s = c->was_open ? c->owner : NULL;
         /* one exchange at a time: while it waits for us, what it waits for has the deadline */
-        bool ours = s && ((c->sink.paused && (s->work->waiters.count || s->work->holds.count || s->work->asked.count)) || s->work->wait ||
+        bool ours = s && ((c->sink.paused && (s->work->waiters.count || s->work->holds.count || s->work->rated.count || s->work->asked.count)) || s->work->wait ||
                           s->proxy || engine->asks.count || engine->replies.waiting || engine->replies.fetches.count);
         if (c->deadline.at.ns == INT64_MAX && !c->protocol->is_datagram && !c->protocol->keeps_open && !ours)
             return "a connection has no deadline";

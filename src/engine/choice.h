@@ -35,7 +35,8 @@ enum timer_kind {
     TIMER_LEAVE,
     TIMER_PROBE,
     TIMER_PACE,
-    TIMER_DEDUPE
+    TIMER_DEDUPE,
+    TIMER_RATES
 };
 struct timer {
     struct deadline deadline;

@@ -20,6 +20,7 @@ static const struct net_calls calls = {
             .claim = once_claim,
             .claimed = once_ended,
             .detail = session_detail,
+            .limits = rate_lines,
             .way = rest_way,
             .stream_begin = proxy_begin,
             .stream_answer = proxy_answer,
@@ -57,6 +58,7 @@ struct engine *engine_new(const struct engine_options *options) {
     replies_init(engine, options->seed);
     idempotency_init(&engine->once, options->seed);
     list_init(&engine->unsettled);
+    rates_init(engine);
     session_work_init(&engine->no_work, NULL);
     deadlines_init(&engine->deadlines);
     dedupe_begin(engine);
@@ -128,6 +130,7 @@ void engine_free(struct engine *engine) {
     replies_done(engine);
     once_done(engine);
     dedupe_end(engine);
+    rates_done(engine);
     map_done(&engine->moved);
     memory_free(engine->spare_work);
     while (engine->spare_flight_count)
@@ -194,8 +197,10 @@ static void take_datagrams(struct engine *engine, const struct engine_input *inp
             ending_count(engine, NULL, ENDING_REJECTED, STATUS_FORBIDDEN, 0, -1);
             continue;
         }
+        engine->rates.sender = &input->datagrams[i].from;
         net_datagram(&engine->net, input->connection, input->datagrams[i].bytes, &input->datagrams[i].from, engine->now);
     }
+    engine->rates.sender = NULL;
 }
 
 /* Those who take messages stay: what is held for them, by any worker, was accepted. Others may go when they have their
@@ -320,6 +325,9 @@ static void ring(struct engine *engine) {
             break;
         case TIMER_LEAVE:
             leave_ring(engine);
+            break;
+        case TIMER_RATES:
+            rates_ring(engine);
             break;
         case TIMER_PROBE:
             probing_ring(engine, timer);

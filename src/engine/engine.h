@@ -285,6 +285,8 @@ struct engine_totals {
     uint64_t connections;
     uint64_t replies_kept; /* gauge: to be fetched */
     uint64_t replies_evicted; /* that nobody can fetch any more, before their time */
+    uint64_t rate_limited[PLAN_RATE_KINDS]; /* messages, by what has the rate */
+    uint64_t rates_evicted; /* peers whose rate was forgotten before it was whole again */
     uint64_t keys_evicted;    /* of requests that run once: forgotten before their time */
     uint64_t dedupe_kept;     /* gauge: messages that would be known again */
     uint64_t dedupe_evicted;  /* that were forgotten before their time */

@@ -32,6 +32,10 @@ struct explain {
 };
 
 void explain_message(const struct plan *plan, const struct explain_ask *ask, struct explain *ret);
+/* The rates that it would meet, in their order; at most `room` of them. */
+size_t explain_rates(const struct plan *plan, const struct explain_ask *ask, const struct explain *explain,
+                     const struct plan_rate **ret, size_t room);
+void explain_rate_text(const struct plan_rate *rate, struct buffer *out);
 bool explain_skips(const struct plan *plan, const struct explain *explain, uint32_t system);
 /* What this endpoint would be asked: a REST service `METHOD PATH`, others nothing that is to be told. OK, or the status
  * that the message would end with there; then `out` has the path as it is written. */

@@ -120,8 +120,13 @@ enum offer intake_offer(struct engine *engine, struct session *s, uint64_t token
         if (effect != FAULT_NONE)
             return effect == FAULT_DELAYED ? OFFER_LATER : OFFER_REFUSED;
     }
-    if (routing->way != CONFIG_WAY_COPIES)
+    if (routing->way != CONFIG_WAY_COPIES) {
         routing = ways_choose(engine, message, routing);
+        if (engine->plan->rates && !rate_copies(engine, s, message, routing->targets[0].system, from)) {
+            refuse(engine, s, token, message, from, STATUS_RATE_LIMITED);
+            return OFFER_REFUSED;
+        }
+    }
     limit_life(engine, message, routing);
     enum offer offer = offer_message(engine, s, token, message, routing, from, engine->now.mono, &full, &status);
     if (offer == OFFER_REFUSED) {
@@ -138,6 +143,8 @@ enum offer intake_offer(struct engine *engine, struct session *s, uint64_t token
 
 static void offer(struct engine *engine, struct session *s, uint64_t token, struct message *message,
                   const struct routing *routing, uint32_t from) {
+    if (engine->plan->rates && !rate_passes(engine, s, token, message, routing, from))
+        return;
     if (trace_wants(engine, s, message, routing))
         trace_begin(engine, s, message, from, false);
     if (shed_refuses(engine, message)) {
@@ -170,31 +177,28 @@ static void take_reply(struct engine *engine, struct session *s, uint64_t token,
     session_refuse(engine, s, token, STATUS_LATE_REPLY, 0);
 }
 
-void intake_message(void *connection, uint64_t token, struct message *message, uint64_t reply_to) {
-    struct connection *c = connection;
-    struct session *s = c->owner;
-    struct engine *engine = s->engine;
-    engine->totals.received++;
-    uint32_t listener = s->connection->listener, listeners = (uint32_t)engine->plan->config->listener_count;
-    engine->received_by[listener < listeners ? listener : listeners]++;
-    s->received++;
+static void count_from(struct engine *engine, uint32_t from) {
+    struct system *sender = engine_system(engine, from);
+    if (sender && !engine->rates.tries)
+        sender->received++;
+}
+
+static void go(struct engine *engine, struct session *s, uint64_t token, struct message *message, uint64_t reply_to) {
     if (message->expiry.ns <= engine->now.wall.ns) {
         refuse(engine, s, token, message, s->system, STATUS_EXPIRED);
         return;
     }
     if (memo_hits(engine, s, message)) {
-        struct system *sender = engine_system(engine, s->memo->from);
-        if (sender)
-            sender->received++;
+        count_from(engine, s->memo->from);
         message->priority = s->memo->priority;
+        if (engine->plan->rates && !rate_admits(engine, s, token, message, s->memo->from))
+            return;
         offer(engine, s, token, message, &s->memo->routing, s->memo->from);
         return;
     }
     struct verdict verdict = security_verdict(engine, s, message);
     uint32_t from = verdict.from;
-    struct system *sender = engine_system(engine, from);
-    if (sender)
-        sender->received++;
+    count_from(engine, from);
     if (verdict.status == STATUS_OK && loops(message))
         verdict.status = STATUS_LOOP_DETECTED;
     if (verdict.status == STATUS_OK && engine->draining && !message_kind_replies(message->kind))
@@ -206,6 +210,8 @@ void intake_message(void *connection, uint64_t token, struct message *message, u
         return;
     }
     message->priority = verdict.priority;
+    if (engine->plan->rates && !message_kind_replies(message->kind) && !rate_admits(engine, s, token, message, from))
+        return;
     if (message->kind == KIND_HEARTBEAT) {
         heartbeat(engine, s, token, message, from);
         return;
@@ -223,4 +229,19 @@ void intake_message(void *connection, uint64_t token, struct message *message, u
     if (!message_has(message, ATTRIBUTE_INTERTIEHOPS) && !routing.is_cut && !engine->draining)
         memo_keep(engine, s, message, from, &routing);
     offer(engine, s, token, message, &routing, from);
+}
+
+void intake_message(void *connection, uint64_t token, struct message *message, uint64_t reply_to) {
+    struct connection *c = connection;
+    struct session *s = c->owner;
+    struct engine *engine = s->engine;
+    engine->totals.received++;
+    uint32_t listener = s->connection->listener, listeners = (uint32_t)engine->plan->config->listener_count;
+    engine->received_by[listener < listeners ? listener : listeners]++;
+    s->received++;
+    go(engine, s, token, message, reply_to);
+}
+
+void intake_again(struct engine *engine, struct session *s, uint64_t token, struct message *message) {
+    go(engine, s, token, message, 0);
 }

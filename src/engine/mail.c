@@ -484,6 +484,12 @@ static void read_letter(struct engine *engine, uint32_t from, const struct lette
     case LETTER_DEDUPE_SETTLE:
         dedupe_settled(engine, letter, texts);
         break;
+    case LETTER_RATE:
+        rates_asked(engine, from, texts);
+        break;
+    case LETTER_RATED:
+        rates_told(engine, from, texts);
+        break;
     case LETTER_SEEK:
         if (!reply_take(engine, NULL, &message, 0, plan_system(engine->plan, texts[0])) &&
             !mail_seek(engine, &message, plan_system(engine->plan, texts[0]), letter->hops))

@@ -228,6 +228,10 @@ static enum offer take(struct engine *engine, struct session *s, uint64_t token,
                 nobody_can(engine, r) ? STATUS_TARGET_UNAVAILABLE : STATUS_OVERLOADED);
             continue;
         }
+        if (routing->to_all && engine->plan->rates && !rate_copies(engine, s, message, r->system, from)) {
+            die(engine, message, r, from, STATUS_RATE_LIMITED);
+            continue;
+        }
         enum status status = place(engine, r, message, &kept, from, received, routing->targets[i].policy.timeouts.attempt_ns);
         if (status != STATUS_OK) {
             if (i == 0) {

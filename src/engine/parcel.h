@@ -28,6 +28,8 @@ enum letter_kind {
     LETTER_DEDUPE,  /* a message that may have been taken; text: its print, its receipt. `attempt_ns`: its window */
     LETTER_DEDUPED, /* to `id`: `sub` is an enum dedupe_verdict; text: print, receipt of the first */
     LETTER_DEDUPE_SETTLE, /* of `id`; text: print. `sub`: it was accepted */
+    LETTER_RATE,    /* a bucket of a rate, text: its key, a struct rate_note: what is needed, was spent, comes back */
+    LETTER_RATED,   /* text: its key, a struct rate_grant */
     LETTER_SEEK,    /* a reply from system `text`: whose request? */
 };
 

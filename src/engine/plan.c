@@ -595,6 +595,8 @@ struct plan *plan_new(const struct config *config, struct fault *fault) {
         status = routes(plan, fault);
     if (status == STATUS_OK)
         status = identities(plan, fault);
+    if (status == STATUS_OK && !plan_rates(plan))
+        status = no_memory(fault);
     admin(plan);
     if (status != STATUS_OK) {
         plan_free(plan);

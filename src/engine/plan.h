@@ -7,6 +7,7 @@
 #include "base/fault.h"
 #include "base/map.h"
 #include "config/config.h"
+#include "engine/plan_rate.h"
 #include "connection/net.h"
 #include "policy/health.h"
 #include "policy/match.h"
@@ -77,6 +78,7 @@ struct plan {
     struct plan_key *keys;          /* by system index */
     struct map system_names;        /* name -> &direct[i] */
     struct protocol_setup admin;    /* http1, is_admin */
+    const struct plan_rates *rates; /* NULL: nothing has one */
     uint64_t reads; /* known attributes that any rule reads */
     uint32_t dedupes; /* kinds of messages of which some may have been taken before: bits */
     bool has_mirrors, has_hedges;

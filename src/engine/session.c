@@ -91,6 +91,7 @@ void session_work_init(struct session_work *work, struct session *s) {
     list_init(&work->foreign);
     list_init(&work->waiters);
     list_init(&work->holds);
+    list_init(&work->rated);
 }
 
 bool session_work(struct session *s) {
@@ -110,7 +111,7 @@ bool session_work(struct session *s) {
 static bool works(const struct session *s) {
     const struct session_work *work = s->work;
     return s->members.count || work->asked.count || work->answers.count || work->foreign.count || work->waiters.count ||
-           work->holds.count || s->flight_count || work->wait || work->claim;
+           work->holds.count || work->rated.count || s->flight_count || work->wait || work->claim;
 }
 
 /* All was written: what was only for messages under way goes back, so that thousands of silent connections are cheap. */
@@ -172,6 +173,8 @@ void session_closed(void *user, struct connection *c, struct now now) {
     if (s->work->wait)
         poll_cancel(engine, s->work->wait);
     once_closed(engine, s);
+    if (s->work->rated.count)
+        rate_closed(engine, s);
     if (s->proxy)
         proxy_closed(engine, s);
     engine->totals.connections -= !c->is_virtual && !c->was_parked;

@@ -147,6 +147,8 @@ struct protocol_calls {
     /* Words for the peer about why inbound `token` is settled with `status`, such as "no system `lmap`; did you mean
      * `lamp`?". Asked for from within settle(). Returns their size; 0, or the call being NULL: the status title says it. */
     size_t (*detail)(void *user, uint64_t token, enum status status, char *out, size_t room);
+    /* Header lines about the rates that bound this peer, each with its CRLF; where setup->is_limited. Returns their size. */
+    size_t (*limits)(void *user, char *out, size_t room);
 };
 
 /* What the peer at an endpoint has said once for all connections to it (http1). */
@@ -297,6 +299,7 @@ struct protocol_setup {
     size_t secret_count;
     const struct slice *origins; /* http1: of pages that may use this listener, beside those of its own host */
     size_t origin_count;
+    bool is_limited;       /* http1: calls->limits has lines for answers */
     bool is_admin;         /* http1: every request goes to calls->request */
     bool is_secure;        /* http1: its peers speak TLS, here or before us: `https` */
     const struct cidr *trusted; /* http1: peers whose Forwarded and X-Forwarded-* count */

@@ -37,6 +37,9 @@ static void add_totals(struct engine_totals *sum, const struct engine_totals *on
     sum->mirror_copies += one->mirror_copies;
     sum->mirror_skipped += one->mirror_skipped;
     sum->mirror_replies += one->mirror_replies;
+    sum->rates_evicted += one->rates_evicted;
+    for (int i = 0; i < PLAN_RATE_KINDS; i++)
+        sum->rate_limited[i] += one->rate_limited[i];
     for (int e = 0; e < ENDING_COUNT; e++)
         for (int s = 0; s < STATUS_COUNT; s++)
             sum->endings[e][s] += one->endings[e][s];

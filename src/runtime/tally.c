@@ -351,6 +351,12 @@ static void publish_totals(struct tally *tally, const struct engine_totals *tota
     if (totals->replies_evicted)
         metrics_set(set, METRICS_SERIES(set, METRIC_LIMITS_REACHED, SLICE_OF("listeners.async.replies")),
                     (int64_t)totals->replies_evicted);
+    static const char *const rates[PLAN_RATE_KINDS] = {"listeners.rate", "security.identities.rate", "routes.rate", "systems.rate"};
+    for (int i = 0; i < PLAN_RATE_KINDS; i++)
+        if (totals->rate_limited[i])
+            metrics_set(set, METRICS_SERIES(set, METRIC_LIMITS_REACHED, slice_from(rates[i])), (int64_t)totals->rate_limited[i]);
+    if (totals->rates_evicted)
+        metrics_set(set, METRICS_SERIES(set, METRIC_LIMITS_REACHED, SLICE_OF("rate-keys")), (int64_t)totals->rates_evicted);
     if (totals->keys_evicted)
         metrics_set(set, METRICS_SERIES(set, METRIC_LIMITS_REACHED, SLICE_OF("idempotency-keys")), (int64_t)totals->keys_evicted);
     if (totals->dedupe_evicted)

@@ -127,4 +127,18 @@ security: {{identities: {{app: {{system: crm, keys: {{main: {{hash: "sha256:{'01
                     until(lambda system=system, count=count, name=name: len(system.seen) == count + (name in wanted), f"{arguments} at {name}")
 
 
+@case
+def the_rates_that_it_would_meet():
+    config = """
+listeners: {web: {url: "http://127.0.0.1:8080", rate: {messages: 200/s, burst: 400, by: address}}}
+systems: {crm: {}, billing: {url: "http://127.0.0.1:9000", rate: {bytes: 1000B/s}}, other: {accept: true, rate: {messages: 1/s}}}
+routes: {orders: {match: {type: com.acme.*}, to: billing, rate: {messages: 600/m}}}
+"""
+    wanted = ["listener web  200/s, 400 at once  by address", "route orders  10/s, 10 at once  by all", "system billing  1000B/s, 1000B at once  by all"]
+    done = explain("--type", "com.acme.order", "--listener", "web", config=config).exits(0)
+    assert [line[10:] for line in done.out.splitlines() if line.startswith("rate ")] == wanted, done.out
+    done = explain("--type", "com.acme.order", "--listener", "web", "--json", config=config).exits(0)
+    assert done.json()["rates"] == wanted, done.out
+
+
 main()

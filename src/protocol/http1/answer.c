@@ -21,12 +21,14 @@ void answer_date(struct protocol_worker *worker, struct now now, struct buffer *
     buffer_add(out, SLICE_OF("\r\n"));
 }
 
+#define LIMITS_LINES_MAX 768 /* of rates, RateLimit-Policy and RateLimit */
+
 static bool goes_on(const struct http1_server *s) {
     return s->keep && !s->shutting;
 }
 
 static size_t head_room(const struct http1 *h) {
-    return HEAD_ROOM + (h->server.cors ? ORIGIN_LINES_MAX : 0);
+    return HEAD_ROOM + (h->server.cors ? (size_t)ORIGIN_LINES_MAX : 0) + (h->setup->is_limited ? (size_t)LIMITS_LINES_MAX : 0);
 }
 
 static void add_start(struct http1 *h, unsigned code, struct now now, struct buffer *out) {
@@ -53,6 +55,10 @@ static void add_start(struct http1 *h, unsigned code, struct now now, struct buf
         buffer_add(out, s->has_receipt ? SLICE_OF("Intertie-Id: ") : SLICE_OF(""));
         buffer_add(out, slice_make(id, s->has_receipt ? sizeof id : 0));
         buffer_add(out, s->has_receipt ? SLICE_OF("\r\n") : SLICE_OF(""));
+    }
+    if (h->setup->is_limited && h->sink->calls->limits) {
+        char lines[LIMITS_LINES_MAX];
+        buffer_add(out, slice_make(lines, h->sink->calls->limits(h->sink->user, lines, sizeof lines)));
     }
     origin_lines(h, out);
 }
@@ -100,7 +106,7 @@ void answer_write(struct http1 *h, const struct answer *answer, struct now now) 
 void answer_open(struct http1 *h, const struct answer *answer, struct now now) {
     struct buffer out;
     h->server.keep = false;
-    if (!begin(h, HEAD_ROOM + answer->lines.size + answer->content_type.size, &out))
+    if (!begin(h, head_room(h) + answer->lines.size + answer->content_type.size, &out))
         return;
     add_start(h, answer->code, now, &out);
     buffer_add(&out, answer->lines);
@@ -158,7 +164,7 @@ static void accept_plainly(struct http1 *h, struct now now) {
 
 void answer_accepted(struct http1 *h, struct now now) {
     struct http1_server *s = &h->server;
-    if (goes_on(s) && !s->is_old && !s->cors && !s->wait_s && !s->once) {
+    if (goes_on(s) && !s->is_old && !s->cors && !s->wait_s && !s->once && !h->setup->is_limited) {
         accept_plainly(h, now);
         return;
     }
