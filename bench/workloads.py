@@ -120,6 +120,10 @@ def web():
                    {"haproxy": Bar(1.4)})
     yield Workload("http-to-http-batched", Contestant(web_router(", pool: {max: 2}, batch: {max: 100, wait: 0s}"), own),
                    peers, floor, {"haproxy": Bar(1.4)})
+    policies = (", balance: {by: ewma}, health: {type: tcp}, outlier: true, breaker: true, retry: {attempts: 3}, "
+                "redeliver: {attempts: 20}, slow_start: {over: 5s}")
+    yield Workload("http-to-http-policies", Contestant(web_router(policies), own), {"without": Contestant(web_router(), own)},
+                   None, {"without": Bar(1.15, most=True)}, note="health, ejection, breaker, retries and peak-EWMA; the peer is the same route without them")
     queue = ("systems: {sink: {accept: true, limits: {queue: {messages: 100000000, bytes: 8GiB}}}}\n"
              "routes: {every: {match: {}, to: sink}}")
     yield Workload("http-to-queue", Contestant(lambda p: p.intertie(WEB, queue), own),
