@@ -162,6 +162,8 @@ void endpoint_opened(struct engine *engine, struct endpoint *e) {
     endpoint_consented(engine, e);
     if (e->system->endpoint_count > 1)
         dial_next(engine, e);
+    if (failover_names(engine, &e->system->recipient))
+        recipient_wake(engine, &e->system->recipient);
 }
 
 void endpoint_closed(struct engine *engine, struct endpoint *e, const struct connection *c, bool was_open) {

@@ -226,9 +226,10 @@ bool failover_takes_back(struct engine *engine, struct delivery *d) {
 
 /* -- looked at from outside -- */
 
+/* Of requests nothing is said: one may have waited for another of its id, which is over by now. */
 static bool could_go(const struct engine *engine, const struct delivery *d) {
     size_t at = 0;
-    const struct plan_route *route = route_of(engine, d, &at);
+    const struct plan_route *route = d->asks ? NULL : route_of(engine, d, &at);
     for (size_t i = 0; route && i < route->target_count; i++) {
         const struct system *other = engine_system(engine, route->targets[i].system);
         if (other && &other->recipient != d->recipient && can(other) && is_free(other, d) &&

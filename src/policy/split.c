@@ -4,13 +4,11 @@
 #include "base/assert.h"
 
 size_t split_at(const uint64_t *weights, size_t count, uint64_t place) {
-    for (size_t i = 0; i < count; i++) {
-        if (place < weights[i])
-            return i;
+    size_t i = 0;
+    for (; i < count && place >= weights[i]; i++)
         place -= weights[i];
-    }
-    ASSERT(!"beyond the sum of the weights");
-    return 0;
+    ASSERT(i < count); /* it was below their sum */
+    return i;
 }
 
 size_t split_by_hash(const uint64_t *weights, size_t count, uint64_t sum, uint64_t hash) {

@@ -26,12 +26,14 @@ static const char yaml[] =
     "  crm: {}\n"
     "  desk: {accept: true}\n"
     "  ledger: intertie://10.0.0.2:7460\n"
+    "  copy: {accept: true}\n" /* nobody is there */
     "routes:\n"
-    "  both: {match: {type: com.example.both.*}, to: [desk, ledger]}\n"
-    "  ask: {match: {type: com.example.ask, messagetype: [query, request]}, to: ledger}\n"
-    "  do: {match: {type: com.example.do, messagetype: command}, to: desk}\n"
-    "  every: {match: {type: com.example.all}, to: all}\n"
-    "  odd: {match: {priority: 4..5}, when: \"type LIKE 'com.example.odd%'\", to: ledger}\n";
+    "  both: {match: {type: com.example.both.*}, to: [desk, ledger], mirror: {to: copy, share: 50%}}\n"
+    "  ask: {match: {type: com.example.ask, messagetype: [query, request]}, failover: [ledger, desk]}\n"
+    "  do: {match: {type: com.example.do, messagetype: command}, split: {desk: 3, ledger: 1}}\n"
+    "  every: {match: {type: com.example.all}, to: all, except: copy}\n"
+    "  odd: {match: {priority: 4..5}, when: \"type LIKE 'com.example.odd%'\", failover: [desk, ledger]}\n"
+    "policies: {default: {retry: {hedge: {after: 20ms}}}}\n";
 
 /* What the node said became of messages. */
 struct endings {
