@@ -50,5 +50,6 @@ void answer_endpoint(struct ask *ask);
 void answer_endpoint_set(struct ask *ask);
 void answer_endpoint_clear(struct ask *ask);
 void answer_message(struct ask *ask);
+void answer_explain(struct ask *ask);
 
 #endif

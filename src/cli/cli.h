@@ -43,6 +43,7 @@ struct cli_options {
     int64_t timeout_ns, for_ns; /* -1: not said */
     /* explain */
     const char *from, *listener;
+    bool live;
     /* dlq */
     const char *system, *route, *reason, *rate;
     int64_t since_ns; /* -1: not said */

@@ -1,531 +1,56 @@
-/* explain: what would become of a message, from the configuration alone. */
-#include "engine/explain.h"
+/* explain: what would become of a message, from the configuration alone, or as the running router has it. */
+#include "engine/explain_tell.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/assert.h"
-#include "base/json_write.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "cli/cli.h"
+#include "cli/control.h"
 #include "cli/event.h"
-#include "config/origin.h"
-#include "config/scalar.h"
 #include "message/encoding.h"
 #include "platform/clock.h"
 
-#define TOLD_MAX (16u << 20)
-#define MISSES_MAX 40 /* of one route; more are left out */
-#define ROUTES_SHOWN 8 /* that did not match, in text; --json has all */
-#define PART_MAX 512
-
-#define RATES_SHOWN 16
-
 struct telling {
     const struct cli_options *options;
-    const struct plan *plan;
     const struct config *config;
-    struct explain_ask ask;
-    struct explain told;
-    struct buffer out;
-    struct json_write json;
+    struct explain_tale tale;
 };
 
-/* -- why not a route -- */
-
-static void add_misses(struct buffer *out, const struct match_miss *misses, size_t count) {
-    for (size_t i = 0; i < count && i < MISSES_MAX; i++) {
-        buffer_add_text(out, i ? ", " : "");
-        switch (misses[i].kind) {
-        case MATCH_MISS_ATTRIBUTE:
-            buffer_add(out, misses[i].name);
-            break;
-        case MATCH_MISS_TARGET:
-            buffer_add_text(out, "it names no target");
-            break;
-        case MATCH_MISS_FROM:
-            buffer_add_text(out, "from");
-            break;
-        case MATCH_MISS_LISTENER:
-            buffer_add_text(out, "listener");
-            break;
-        case MATCH_MISS_WHEN:
-            buffer_add_text(out, misses[i].when_errors ? "when fails:" : "when is false");
-            for (unsigned e = 0; e < CESQL_ERROR_COUNT; e++)
-                if (misses[i].when_errors & 1u << e)
-                    buffer_add_format(out, " %s", cesql_error_name((enum cesql_error)e));
-            break;
-        }
-    }
+static int refused(const struct cli_options *options, const char *reason, const char *detail) {
+    if (!options->json)
+        cli_say("would be refused (%s)%s%s", reason, detail[0] ? ": " : "", detail);
+    return CLI_REFUSED;
 }
 
-static size_t earlier_count(const struct telling *t) {
-    return t->told.is_unrouted ? 0 : t->told.route >= 0 ? (size_t)t->told.route : t->plan->rest_first;
-}
-
-static void why_not(const struct telling *t, size_t route, struct buffer *out) {
-    struct match_miss misses[MISSES_MAX];
-    struct match_input input = {
-        .message = t->ask.message, .from = t->told.from, .listener = t->ask.listener, .now = t->ask.now};
-    add_misses(out, misses, match_why(match_rule_at(t->plan->match, route), &input, misses, MISSES_MAX));
-}
-
-/* -- as text -- */
-
-static const struct config_route *route_of(const struct telling *t) {
-    return t->told.route < 0 ? NULL : t->plan->routes[t->told.route].config;
-}
-
-static void tell_sender(struct telling *t) {
-    const struct explain *told = &t->told;
-    buffer_add_text(&t->out, "sender    ");
-    buffer_add(&t->out,
-               told->from == CONFIG_NONE ? SLICE_OF("no system") : t->config->systems[told->from].name);
-    if (told->identity != SECURITY_NONE)
-        buffer_add_format(&t->out, "  as identity %.*s",
-                          SLICE_ARG(t->config->identities[told->identity].name));
-    buffer_add_format(&t->out, "  priority %u%s\n", told->priority,
-                      told->is_lowered ? ", lowered to what it may use" : "");
-}
-
-static void tell_route(struct telling *t) {
-    size_t count = earlier_count(t), shown = count < ROUTES_SHOWN ? count : ROUTES_SHOWN;
-    buffer_add_text(&t->out, "route     ");
-    if (t->told.is_unrouted) {
-        buffer_add_text(&t->out, t->ask.message->kind == KIND_HEARTBEAT
-                                     ? "none: a heartbeat is kept with its sender\n"
-                                     : "none: a reply goes to who asked\n");
-        return;
-    }
-    if (t->told.route >= 0) {
-        const struct config_route *route = t->plan->routes[t->told.route].config;
-        buffer_add_format(&t->out, "%.*s  %.*s:%u", SLICE_ARG(route->name), SLICE_ARG(route->file),
-                          route->line);
-    } else {
-        buffer_add_text(&t->out, message_has(t->ask.message, ATTRIBUTE_TARGET) ? "none: its target says where"
-                                                                               : "none");
-    }
-    for (size_t i = 0; i < shown; i++) {
-        buffer_add_text(&t->out, i ? "; " : "  (not ");
-        buffer_add_format(&t->out, "%.*s: ", SLICE_ARG(t->plan->routes[i].config->name));
-        why_not(t, i, &t->out);
-    }
-    if (count > shown)
-        buffer_add_format(&t->out, "; nor %zu more", count - shown);
-    buffer_add_text(&t->out, count ? ")\n" : "\n");
-}
-
-/* `filter, transform (chain checked)` */
-static void tell_chain(struct telling *t) {
-    const struct config_route *route = route_of(t);
-    if (!route || !route->stage_count)
-        return;
-    buffer_add_text(&t->out, "through   ");
-    for (size_t i = 0; i < route->stage_count; i++) {
-        const struct middleware_spec *stage = &route->stages[i];
-        bool is_last = i + 1 == route->stage_count || !slice_equal(stage->chain, route->stages[i + 1].chain);
-        buffer_add(&t->out, middleware_kind_name(stage->kind));
-        if (stage->chain.size && is_last)
-            buffer_add_format(&t->out, " (chain %.*s)", SLICE_ARG(stage->chain));
-        buffer_add_text(&t->out, i + 1 == route->stage_count ? "\n" : ", ");
-    }
-}
-
-static void add_share(struct buffer *out, uint32_t permille) {
-    buffer_add_format(out, permille % 10 ? "%u.%u%%" : "%u%%", permille / 10, permille % 10);
-}
-
-/* A copy more, and trouble made on purpose. */
-static void tell_beside(struct telling *t) {
-    const struct config_route *route = route_of(t);
-    if (route && route->mirror.to != CONFIG_NONE) {
-        buffer_add_format(&t->out, "mirror    %.*s gets a copy of ",
-                          SLICE_ARG(t->config->systems[route->mirror.to].name));
-        add_share(&t->out, route->mirror.share);
-        buffer_add_text(&t->out, ", of which nothing is told\n");
-    }
-    if (!route || !route->fault.on)
-        return;
-    buffer_add_text(&t->out, "fault     with `--allow-faults` ");
-    add_share(&t->out, route->fault.share);
-    if (route->fault.delay_ns) {
-        buffer_add_text(&t->out, " wait ");
-        scalar_print_duration(&t->out, route->fault.delay_ns);
-    }
-    if (route->fault.abort != STATUS_OK)
-        buffer_add_format(&t->out, "%s are refused (%s)", route->fault.delay_ns ? ", then" : "",
-                          status_reason(route->fault.abort));
-    buffer_add_byte(&t->out, '\n');
-}
-
-/* What stands between two systems: each gets it, one by weight does, or the first that can. */
-static void add_before(struct telling *t, size_t index) {
-    if (index)
-        buffer_add_text(&t->out, t->told.way == CONFIG_WAY_FAILOVER ? ", else "
-                                 : t->told.way == CONFIG_WAY_SPLIT  ? " or "
-                                                                    : ", ");
-}
-
-static void add_weight(struct telling *t, size_t index) {
-    if (t->told.way != CONFIG_WAY_SPLIT)
-        return;
-    uint64_t sum = t->plan->routes[t->told.route].weights, weight = route_of(t)->weights[index];
-    buffer_add_text(&t->out, " (");
-    add_share(&t->out, (uint32_t)((weight * 1000 + sum / 2) / sum));
-    buffer_add_byte(&t->out, ')');
-}
-
-static void tell_rates(struct telling *t) {
-    const struct plan_rate *rates[RATES_SHOWN];
-    size_t count = explain_rates(t->plan, &t->ask, &t->told, rates, RATES_SHOWN);
-    for (size_t i = 0; i < count; i++) {
-        buffer_add_text(&t->out, "rate      ");
-        explain_rate_text(rates[i], &t->out);
-        buffer_add_byte(&t->out, '\n');
-    }
-}
-
-static void write_rates(struct telling *t) {
-    const struct plan_rate *rates[RATES_SHOWN];
-    size_t count = explain_rates(t->plan, &t->ask, &t->told, rates, RATES_SHOWN);
-    json_write_name(&t->json, SLICE_OF("rates"));
-    json_write_array(&t->json);
-    for (size_t i = 0; i < count; i++) {
-        uint8_t room[PART_MAX];
-        struct buffer text;
-        buffer_init_fixed(&text, room, sizeof room);
-        explain_rate_text(rates[i], &text);
-        json_write_string(&t->json, buffer_slice(&text));
-    }
-    json_write_array_end(&t->json);
-}
-
-static void tell_targets(struct telling *t) {
-    size_t count = 0;
-    buffer_add_text(&t->out, "send to   ");
-    for (size_t i = 0; i < t->told.target_count; i++) {
-        uint32_t system = t->told.targets[i].system;
-        if (explain_skips(t->plan, &t->told, system))
-            continue;
-        add_before(t, count++);
-        buffer_add(&t->out, t->config->systems[system].name);
-        add_weight(t, i);
-    }
-    buffer_add_text(&t->out, count ? "" : "nobody");
-    buffer_add_text(&t->out, t->told.may_be_copied
-                                 ? "; and to subscriptions, which only a running router knows\n"
-                                 : "\n");
-    tell_beside(t);
-}
-
-static bool begins(const char *key, const char *prefix) {
-    return strncmp(key, prefix, strlen(prefix)) == 0;
-}
-
-/* What is repeated, and for how long, depends on whether somebody waits. */
-static bool is_of_kind(const struct telling *t, const char *key) {
-    bool asks = message_kind_asks((enum message_kind)t->ask.message->kind);
-    return asks ? !begins(key, "redeliver") && !begins(key, "dead_letter") && !begins(key, "dedupe")
-                : !begins(key, "retry") && !begins(key, "timeouts.request");
-}
-
-/* Of what is built in, the text has what most often matters. */
-static bool is_shown(const struct telling *t, const struct config_value *value) {
-    static const char *const keys[] = {"timeouts.",          "limits.",     "retry.attempts",
-                                       "redeliver.attempts", "dead_letter", NULL};
-    if (!is_of_kind(t, value->key))
-        return false;
-    for (size_t i = 0; keys[i]; i++)
-        if (begins(value->key, keys[i]))
-            return true;
-    if (t->ask.message->kind == KIND_COMMAND && begins(value->key, "dedupe."))
-        return true;
-    return value->origin != CONFIG_ORIGIN_BUILT_IN;
-}
-
-/* The nearest first, each origin once. */
-static void tell_values(struct telling *t, const struct config_system *system, bool names_it) {
-    uint8_t value_room[PART_MAX], origin_room[PART_MAX], last_room[PART_MAX];
-    struct buffer text, origin, last;
-    bool first = true;
-    buffer_add_text(&t->out, "applies   ");
-    if (names_it)
-        buffer_add_format(&t->out, "%.*s: ", SLICE_ARG(system->name));
-    for (int from = 2 * CONFIG_ORIGIN_OWN + 1; from >= 0; from--) {
-        buffer_init_fixed(&last, last_room, sizeof last_room);
-        for (size_t i = 0; i < config_value_count(); i++) {
-            struct config_value value;
-            buffer_init_fixed(&text, value_room, sizeof value_room);
-            buffer_init_fixed(&origin, origin_room, sizeof origin_room);
-            if (!config_value(t->config, route_of(t), system, i, &value, &text, &origin) ||
-                !is_shown(t, &value) || 2 * (int)value.origin + value.by_route != from)
-                continue;
-            buffer_add_text(&t->out, last.size ? ", " : first ? "" : "; ");
-            buffer_add_format(&t->out, "%s %.*s", value.key, SLICE_ARG(buffer_slice(&text)));
-            buffer_clear(&last);
-            buffer_add(&last, buffer_slice(&origin));
-            first = false;
-        }
-        if (last.size)
-            buffer_add_format(&t->out, " (%.*s)", SLICE_ARG(buffer_slice(&last)));
-    }
-    buffer_add_byte(&t->out, '\n');
-}
-
-/* A query may hold what is nobody's business. */
-static struct slice shown_url(const struct config_endpoint *endpoint) {
-    return slice_head(endpoint->url.text, slice_find(endpoint->url.text, '?'));
-}
-
-static void tell_endpoints(struct telling *t, uint32_t index) {
-    const struct config_system *system = &t->config->systems[index];
-    for (size_t i = 0; i < system->endpoint_count; i++) {
-        const struct config_endpoint *endpoint = &system->endpoints[i];
-        struct buffer asked;
-        buffer_init(&asked, 64u << 10);
-        enum status status = explain_request(t->plan, &t->plan->endpoints[index][i], &t->ask, &asked);
-        buffer_add_format(&t->out, "endpoint  %.*s/%.*s  %.*s", SLICE_ARG(system->name),
-                          SLICE_ARG(endpoint->name), SLICE_ARG(shown_url(endpoint)));
-        if (asked.size)
-            buffer_add_format(&t->out, "  %.*s", SLICE_ARG(buffer_slice(&asked)));
-        if (status != STATUS_OK)
-            buffer_add_format(&t->out, ": would end there (%s)", status_reason(status));
-        buffer_add_text(&t->out, endpoint->enabled ? "\n" : "  not enabled\n");
-        buffer_done(&asked);
-    }
-    if (system->accept)
-        buffer_add_format(&t->out, "session   %.*s  dials in\n", SLICE_ARG(system->name));
-}
-
-static void tell_text(struct telling *t) {
-    size_t count = 0;
-    tell_sender(t);
-    tell_route(t);
-    if (t->told.is_unrouted)
-        return;
-    tell_chain(t);
-    tell_targets(t);
-    tell_rates(t);
-    for (size_t i = 0; i < t->told.target_count; i++)
-        count += !explain_skips(t->plan, &t->told, t->told.targets[i].system);
-    for (size_t i = 0; i < t->told.target_count; i++) {
-        uint32_t system = t->told.targets[i].system;
-        if (explain_skips(t->plan, &t->told, system))
-            continue;
-        tell_values(t, &t->config->systems[system], count > 1);
-        tell_endpoints(t, system);
-    }
-}
-
-/* -- as JSON -- */
-
-static void write_name(struct json_write *json, const char *member, bool is_there, struct slice name) {
-    if (is_there)
-        json_write_member(json, member, name);
-    else
-        json_write_member_text(json, member, NULL);
-}
-
-static void write_place(struct json_write *json, const struct config_route *route) {
-    json_write_member(json, "name", route->name);
-    json_write_member(json, "file", route->file);
-    json_write_member_u64(json, "line", route->line);
-}
-
-static void write_chain(struct json_write *json, const struct config_route *route) {
-    json_write_name(json, SLICE_OF("middleware"));
-    json_write_array(json);
-    for (size_t i = 0; route && i < route->stage_count; i++) {
-        json_write_object(json);
-        json_write_member(json, "stage", middleware_kind_name(route->stages[i].kind));
-        write_name(json, "chain", route->stages[i].chain.size > 0, route->stages[i].chain);
-        json_write_object_end(json);
-    }
-    json_write_array_end(json);
-}
-
-static void write_routes(struct telling *t) {
-    struct json_write *json = &t->json;
-    const struct config_route *route = route_of(t);
-    json_write_name(json, SLICE_OF("route"));
-    if (route) {
-        json_write_object(json);
-        write_place(json, route);
-        json_write_object_end(json);
-    } else {
-        json_write_null(json);
-    }
-    json_write_name(json, SLICE_OF("not"));
-    json_write_array(json);
-    for (size_t i = 0; i < earlier_count(t); i++) {
-        struct buffer why;
-        buffer_init(&why, 16u << 10);
-        why_not(t, i, &why);
-        json_write_object(json);
-        write_place(json, t->plan->routes[i].config);
-        json_write_member(json, "why", buffer_slice(&why));
-        json_write_object_end(json);
-        buffer_done(&why);
-    }
-    json_write_array_end(json);
-}
-
-static void write_values(struct telling *t, const struct config_system *system) {
-    uint8_t value_room[PART_MAX], origin_room[PART_MAX];
-    struct buffer text, origin;
-    json_write_name(&t->json, SLICE_OF("values"));
-    json_write_object(&t->json);
-    for (size_t i = 0; i < config_value_count(); i++) {
-        struct config_value value;
-        buffer_init_fixed(&text, value_room, sizeof value_room);
-        buffer_init_fixed(&origin, origin_room, sizeof origin_room);
-        if (!config_value(t->config, route_of(t), system, i, &value, &text, &origin) ||
-            !is_of_kind(t, value.key))
-            continue;
-        json_write_name(&t->json, slice_from(value.key));
-        json_write_object(&t->json);
-        json_write_member(&t->json, "value", buffer_slice(&text));
-        json_write_member(&t->json, "origin", buffer_slice(&origin));
-        json_write_object_end(&t->json);
-    }
-    json_write_object_end(&t->json);
-}
-
-static void write_target(struct telling *t, uint32_t index) {
-    struct json_write *json = &t->json;
-    const struct config_system *system = &t->config->systems[index];
-    json_write_object(json);
-    json_write_member(json, "system", system->name);
-    json_write_member_bool(json, "accept", system->accept);
-    json_write_name(json, SLICE_OF("endpoints"));
-    json_write_array(json);
-    for (size_t i = 0; i < system->endpoint_count; i++) {
-        struct buffer asked;
-        buffer_init(&asked, 64u << 10);
-        enum status status = explain_request(t->plan, &t->plan->endpoints[index][i], &t->ask, &asked);
-        json_write_object(json);
-        json_write_member(json, "name", system->endpoints[i].name);
-        json_write_member(json, "url", shown_url(&system->endpoints[i]));
-        json_write_member_bool(json, "enabled", system->endpoints[i].enabled);
-        write_name(json, "request", asked.size > 0, buffer_slice(&asked));
-        json_write_member_text(json, "reason", status == STATUS_OK ? NULL : status_reason(status));
-        json_write_object_end(json);
-        buffer_done(&asked);
-    }
-    json_write_array_end(json);
-    write_values(t, system);
-    json_write_object_end(json);
-}
-
-static const char *const way_names[] = {
-    [CONFIG_WAY_COPIES] = "copies", [CONFIG_WAY_FAILOVER] = "failover", [CONFIG_WAY_SPLIT] = "split"};
-
-static void write_beside(struct telling *t) {
-    struct json_write *json = &t->json;
-    const struct config_route *route = route_of(t);
-    bool mirrors = route && route->mirror.to != CONFIG_NONE, fails = route && route->fault.on;
-    json_write_member_text(json, "way", way_names[t->told.way]);
-    write_name(json, "mirror", mirrors, mirrors ? t->config->systems[route->mirror.to].name : SLICE_OF(""));
-    json_write_name(json, SLICE_OF("fault"));
-    if (!fails) {
-        json_write_null(json);
-        return;
-    }
-    json_write_object(json);
-    json_write_member_u64(json, "delay_ms", (uint64_t)(route->fault.delay_ns / NS_PER_MS));
-    json_write_member_text(json, "abort",
-                           route->fault.abort == STATUS_OK ? NULL : status_reason(route->fault.abort));
-    json_write_object_end(json);
-}
-
-static void tell_json(struct telling *t, enum status status, const char *detail) {
-    struct json_write *json = &t->json;
-    const struct explain *told = &t->told;
-    json_write_init(json, &t->out);
-    json_write_object(json);
-    json_write_member_text(json, "status", status == STATUS_OK ? "accepted" : "refused");
-    json_write_member_text(json, "reason", status == STATUS_OK ? NULL : status_reason(status));
-    json_write_member_text(json, "detail", detail[0] ? detail : NULL);
-    write_name(json, "from", told->from != CONFIG_NONE,
-               told->from == CONFIG_NONE ? SLICE_OF("") : t->config->systems[told->from].name);
-    write_name(json, "identity", told->identity != SECURITY_NONE,
-               told->identity == SECURITY_NONE ? SLICE_OF("") : t->config->identities[told->identity].name);
-    json_write_member_u64(json, "priority", told->priority);
-    write_routes(t);
-    write_chain(json, route_of(t));
-    write_rates(t);
-    json_write_name(json, SLICE_OF("targets"));
-    json_write_array(json);
-    for (size_t i = 0; i < told->target_count; i++)
-        if (!explain_skips(t->plan, told, told->targets[i].system))
-            write_target(t, told->targets[i].system);
-    json_write_array_end(json);
-    write_beside(t);
-    json_write_member_bool(json, "subscriptions", told->may_be_copied);
-    json_write_object_end(json);
-    buffer_add_byte(&t->out, '\n');
-}
-
-/* -- the command -- */
-
-/* What the sender is told at once, else what the message would end with at every place that there is for it. */
-static enum status verdict_of(struct telling *t, char *detail, size_t room) {
-    enum status status = STATUS_OK;
-    size_t places = 0, bad = 0;
-    (void)snprintf(detail, room, "%s", t->told.detail);
-    if (t->told.status != STATUS_OK)
-        return t->told.status;
-    for (size_t i = 0; i < t->told.target_count; i++) {
-        uint32_t system = t->told.targets[i].system;
-        if (explain_skips(t->plan, &t->told, system))
-            continue;
-        places += t->config->systems[system].accept;
-        for (size_t k = 0; k < t->config->systems[system].endpoint_count; k++, places++) {
-            struct buffer asked;
-            buffer_init(&asked, 64u << 10);
-            enum status there = explain_request(t->plan, &t->plan->endpoints[system][k], &t->ask, &asked);
-            if (there != STATUS_OK && bad++ == 0)
-                status = there;
-            buffer_done(&asked);
-        }
-    }
-    if (places == 0 || bad < places)
-        return STATUS_OK;
-    (void)snprintf(detail, room, "%s",
-                   status == STATUS_TEMPLATE_MISSING ? "a template there asks for what the message hasn't"
-                                                     : "none of its endpoints can take it");
-    return status;
-}
+/* -- from the configuration -- */
 
 static int tell(struct telling *t) {
     char detail[EXPLAIN_DETAIL_MAX];
-    buffer_init(&t->out, TOLD_MAX);
-    explain_message(t->plan, &t->ask, &t->told);
-    enum status status = verdict_of(t, detail, sizeof detail);
-    if (t->options->json)
-        tell_json(t, status, detail);
-    else
-        tell_text(t);
-    int code = status == STATUS_OK ? CLI_DONE : CLI_REFUSED;
-    if (t->out.status != STATUS_OK) {
-        code = cli_fail(t->options, CLI_FAILED, status_reason(t->out.status), "there is too much to tell");
+    struct buffer out;
+    int code = CLI_DONE;
+    buffer_init(&out, EXPLAIN_TOLD_MAX);
+    enum status status = explain_tell(&t->tale, t->options->json, &out, detail);
+    if (out.status != STATUS_OK) {
+        code = cli_fail(t->options, CLI_FAILED, status_reason(out.status), "there is too much to tell");
     } else {
-        cli_print(buffer_slice(&t->out));
-        if (code != CLI_DONE && !t->options->json)
-            cli_say("would be refused (%s)%s%s", status_reason(status), detail[0] ? ": " : "", detail);
+        cli_print(buffer_slice(&out));
+        if (status != STATUS_OK)
+            code = refused(t->options, status_reason(status), detail);
     }
-    buffer_done(&t->out);
+    buffer_done(&out);
     return code;
 }
 
 static int find_place(struct telling *t, const char *system) {
     const struct cli_options *options = t->options;
-    t->ask.system = system ? config_system_find(t->config, slice_from(system)) : CONFIG_NONE;
-    t->ask.listener =
+    t->tale.ask.system = system ? config_system_find(t->config, slice_from(system)) : CONFIG_NONE;
+    t->tale.ask.listener =
         options->listener ? config_listener_find(t->config, slice_from(options->listener)) : CONFIG_NONE;
-    if (system && t->ask.system == CONFIG_NONE)
+    if (system && t->tale.ask.system == CONFIG_NONE)
         return cli_fail(options, CLI_USAGE, "usage", "no system `%s`", system);
-    if (options->listener && t->ask.listener == CONFIG_NONE)
+    if (options->listener && t->tale.ask.listener == CONFIG_NONE)
         return cli_fail(options, CLI_USAGE, "usage", "no listener `%s`", options->listener);
     return CLI_DONE;
 }
@@ -542,21 +67,75 @@ static int ask(struct telling *t, const char *system) {
     how.as = system;
     if (system && !how.source) {
         (void)snprintf(source, sizeof source, "%.*s",
-                       SLICE_ARG(t->config->systems[t->ask.system].source.items[0]));
+                       SLICE_ARG(t->config->systems[t->tale.ask.system].source.items[0]));
         how.source = source;
     }
     buffer_init(&encoded, 64u << 20);
     code = cli_event_make(&event, &how, NULL);
     if (code == CLI_DONE) {
         enum status status = message_encode_json(&event.message, NULL, &encoded);
-        t->ask.message = &event.message;
-        t->ask.size = encoded.size;
-        t->ask.now = platform_now();
+        t->tale.ask.message = &event.message;
+        t->tale.ask.size = encoded.size;
+        t->tale.ask.now = platform_now();
         code = status == STATUS_OK ? tell(t)
                                    : cli_fail(t->options, CLI_FAILED, status_reason(status),
                                               "the event can't be written as JSON");
     }
     buffer_done(&encoded);
+    cli_event_done(&event);
+    return code;
+}
+
+/* -- from the running router -- */
+
+static int print_live(const struct cli_options *options, struct slice body) {
+    char reason[64], detail[EXPLAIN_DETAIL_MAX];
+    struct slice text = json_member(body, "text");
+    bool is_good = slice_is(json_member(body, "status"), "accepted");
+    if (options->json) {
+        cli_print(body);
+    } else {
+        char *words = memory_alloc(text.size + 1);
+        if (!words)
+            return cli_fail(options, CLI_FAILED, "no-memory", "no memory");
+        cli_print(slice_from(control_words(text, words, text.size + 1)));
+        memory_free(words);
+    }
+    control_words(json_member(body, "reason"), reason, sizeof reason);
+    control_words(json_member(body, "detail"), detail, sizeof detail);
+    return is_good ? CLI_DONE : refused(options, reason, slice_is(json_member(body, "detail"), "null") ? "" : detail);
+}
+
+static bool add_name(struct buffer *target, const char *member, const char *name) {
+    if (name && !text_is_name(slice_from(name)))
+        return false;
+    if (name)
+        buffer_add_format(target, "&%s=%s", member, name);
+    return true;
+}
+
+static int ask_live(const struct cli_options *options, const char *system) {
+    struct cli_options how = *options;
+    struct cli_event event;
+    struct buffer encoded, target;
+    struct http_reply reply = {0};
+    how.as = system;
+    buffer_init(&encoded, 64u << 20);
+    buffer_init(&target, 1024);
+    buffer_add_format(&target, "/api/v1/explain?text=%s", options->json ? "false" : "true");
+    int code = cli_event_make(&event, &how, NULL);
+    if (code == CLI_DONE && (!add_name(&target, "from", system) || !add_name(&target, "listener", options->listener)))
+        code = cli_fail(options, CLI_USAGE, "usage", "a name is [a-z0-9][a-z0-9_-]{0,62}");
+    if (code == CLI_DONE && message_encode_json(&event.message, NULL, &encoded) != STATUS_OK)
+        code = cli_fail(options, CLI_FAILED, "internal", "the event can't be written as JSON");
+    buffer_add_byte(&target, 0);
+    if (code == CLI_DONE)
+        code = control_ask(options, "POST", (const char *)target.data, buffer_slice(&encoded), &reply);
+    if (code == CLI_DONE)
+        code = reply.code >= 300 ? control_refused(options, &reply) : print_live(options, buffer_slice(&reply.body));
+    http_reply_done(&reply);
+    buffer_done(&encoded);
+    buffer_done(&target);
     cli_event_done(&event);
     return code;
 }
@@ -571,6 +150,8 @@ int cmd_explain(const struct cli_command *command, const struct cli_options *opt
     (void)command;
     if (options->as && options->from && strcmp(options->as, options->from) != 0)
         return cli_fail(options, CLI_USAGE, "usage", "--as and --from are the same; they name two systems");
+    if (options->live)
+        return ask_live(options, options->from ? options->from : options->as);
     const char *path = cli_config_path(options, NULL);
     if (!path)
         return cli_fail(options, CLI_BAD_CONFIG, "bad-config",
@@ -583,7 +164,7 @@ int cmd_explain(const struct cli_command *command, const struct cli_options *opt
     else if (!(plan = plan_new(config, &fault)))
         code = cli_fail(options, CLI_BAD_CONFIG, status_reason(fault.status), "%s", fault.text);
     if (code == CLI_DONE) {
-        t.plan = plan;
+        t.tale.plan = plan;
         t.config = config;
         code = ask(&t, options->from ? options->from : options->as);
     }

@@ -54,9 +54,9 @@ const struct cli_command cli_commands[] = {
      "  INTERTIE_INPUT_LOG=/var/tmp/inputs intertie run gw.yaml\n  intertie replay /var/tmp/inputs\n",
      cmd_replay},
     {"explain", "tells what would become of a message, and why", "", 0,
-     "to type kind source subject priority ttl attr content-type data as from listener",
+     "to type kind source subject priority ttl attr content-type data as from listener live",
      "Reads only the configuration; nothing is sent. Which route, why not those before it, where to, which values count and\n"
-     "who brought them. Exit code 4: it would be refused.\n\n"
+     "who brought them. Exit code 4: it would be refused. --live asks the running router instead.\n\n"
      "  intertie explain --type com.example.price.get --kind query --from crm\n  intertie explain --to lamp --type com.example.alarm.raised --json\n",
      cmd_explain},
     {"dlq", "dead letters: what could not be delivered", "list|show|redrive|purge [ID..]", CLI_ARGUMENTS_MAX,

@@ -56,6 +56,7 @@ static const struct row rows[] = {
     {"as", 0, TEXT, AT(as), "SYSTEM", "the system that this is", false},
     {"from", 0, TEXT, AT(from), "SYSTEM", "the sending system; the same as --as", false},
     {"listener", 0, TEXT, AT(listener), "NAME", "where it would come in (else that is left open)", false},
+    {"live", 0, FLAG, AT(live), NULL, "ask the running router, with what it thinks of its endpoints", false},
     {"url", 0, TEXT, AT(url), "URL", "speak to this instead of the running router", false},
     {"frame", 0, TEXT, AT(frame), "FRAME", "how a tcp:// stream is cut: line, crlf, len32be, {fixed: 8}...", false},
     {"format", 0, TEXT, AT(format), "FORMAT", "what is in its units: cloudevents, or raw: the data alone", false},

@@ -243,7 +243,7 @@ def admin_changes_nothing_by_get():
                      "/api/v1/listeners", "/api/v1/systems", "/api/v1/routes", "/api/v1/connections", "/api/v1/queues"):
             same(r.http("GET", path, port=r.admin).status, 200, path)
         same(r.http("GET", "/api/v1/tap", port=r.admin).status, 501, "later")
-        same(r.http("GET", "/api/v1/messages/7", port=r.admin).status, 501, "later, one of them")
+        same(r.http("GET", "/api/v1/messages/7", port=r.admin).status, 404, "nobody knows it")
         same(r.http("GET", "/nothing", port=r.admin).status, 404, "unknown")
         same(r.http("GET", "/api/v1/testsuite", port=r.admin).status, 404, "unknown, begins like a later one")
 

@@ -139,6 +139,47 @@ routes: {orders: {match: {type: com.acme.*}, to: billing, rate: {messages: 600/m
     assert [line[10:] for line in done.out.splitlines() if line.startswith("rate ")] == wanted, done.out
     done = explain("--type", "com.acme.order", "--listener", "web", "--json", config=config).exits(0)
     assert done.json()["rates"] == wanted, done.out
+LIVE = """listeners: {{web: http://127.0.0.1:0}}
+systems: {{crm: {{accept: true}}, stock: {0}, gone: tcp://127.0.0.1:1}}
+routes:
+  orders: {{match: {{type: com.acme.order.*}}, to: stock}}
+  lost: {{match: {{type: com.acme.lost.*}}, to: gone}}
+"""
+
+
+@case
+def the_running_router_tells_the_same_and_how_its_endpoints_are():
+    stock = Lines(lambda event: None)
+    with Router(LIVE.format(stock.url)) as router:
+        sample = ["--type", "com.acme.order.made", "--from", "crm"]
+        router("send", "--type", "com.acme.order.made", "--as", "crm").exits(0)
+        until(lambda: stock.seen, "the event arrived")
+        told = router("explain", "--live", *sample, "--json").exits(0).json()
+        endpoint = told["targets"][0]["endpoints"][0]
+        assert {"state", "why", "connections", "in_flight"} <= set(endpoint), endpoint
+        equal(endpoint["state"], "up")
+        offline = router("explain", *sample, "--json").exits(0).json()
+        for one in offline["targets"][0]["endpoints"]:
+            assert "state" not in one, one
+        for key in ("state", "why", "connections", "in_flight"):
+            del endpoint[key]
+        equal(told, offline)
+        text = router("explain", "--live", *sample).exits(0)
+        matches(text.out, r"^route     orders  ")
+        matches(text.out, r"^endpoint  stock/main  tcp://127\.0\.0\.1:\d+  up, \d+ connected, \d+ in flight$")
+
+
+@case
+def the_running_router_refuses_as_it_would():
+    stock = Lines(lambda event: None)
+    with Router(LIVE.format(stock.url)) as router:
+        done = router("explain", "--live", "--type", "zzz").exits(4)
+        matches(done.err, r"would be refused \(no-route\)")
+        equal(router("explain", "--live", "--type", "zzz", "--json").exits(4).json()["reason"], "no-route")
+        router("explain", "--live", "--type", "zzz", "--from", "nobody").exits(4)
+        router("explain", "--live", "--type", "zzz", "--listener", "none").exits(4)
+        router("explain", "--live", "--type", "zzz", "--from", "A b").exits(2)
+    intertie("explain", "--live", "--type", "zzz", "--admin", "http://127.0.0.1:1").exits(69)
 
 
 main()
