@@ -160,7 +160,7 @@ void attempt_failed(struct engine *engine, struct delivery *d, const struct atte
     if (failure->fate != RETRY_UNSENT || why != RETRY_AGAIN)
         ending_retried(engine, r, failure->fate, failure->status, why);
     if (engine->tracing.is_on)
-        trace_failed(engine, d, failure, why, why == RETRY_AGAIN ? at.ns - engine->now.mono.ns : -1);
+        trace_failed(engine, d, failure, (int)why, why == RETRY_AGAIN ? at.ns - engine->now.mono.ns : -1);
     if (why == RETRY_AGAIN) {
         try_again(engine, d, failure, at);
         return;

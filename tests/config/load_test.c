@@ -555,6 +555,18 @@ static void load_with_names(struct fixture *fixture, const char *text) {
     assert_int_equal(fixture->status, STATUS_OK);
 }
 
+static void tracing_all_into_nothing_is_a_warning(void **state) {
+    struct fixture fixture;
+    (void)state;
+    load_fine(&fixture, "systems: {a: {accept: true}}\nroutes:\n  r: {match: {}, to: a, trace: all}\ntelemetry: {trace_ring: 0B}\n");
+    assert_int_equal(fixture.report.warning_count, 1);
+    assert_non_null(strstr(text_of(&fixture), ":3:3: warning: routes.r: `trace: all` keeps nothing: `telemetry.trace_ring` is 0B"));
+    fixture_done(&fixture);
+    load_fine(&fixture, "systems: {a: {accept: true}}\nroutes:\n  r: {match: {}, to: a, trace: all}\n");
+    assert_int_equal(fixture.report.warning_count, 0);
+    fixture_done(&fixture);
+}
+
 static void diff_is(const char *before, const char *after, const char *said) {
     struct fixture a, b;
     struct config_diff diff;
@@ -577,6 +589,8 @@ static void diff_names_what_changed_and_nothing_else(void **state) {
                                "routes: {r: {match: {type: x}, to: a}, s: {match: {type: y}, to: [a, b]}}\n";
     (void)state;
     diff_is(base, base, "");
+    diff_is("systems: {a: tcp://h:1}\nroutes: {r: {match: {}, to: a}}", "systems: {a: tcp://h:1}\nroutes: {r: {match: {}, to: a, trace: all}}\ntelemetry: {trace_ring: 1MiB}",
+            "~ routes.r\n~ telemetry\n");
     diff_is("security: {credentials: {a: {hmac: {secret: '${KEY16}'}}}}", "security: {credentials: {a: {hmac: {secret: '${KEY16}'}}}}", "");
     diff_is("security: {credentials: {a: {hmac: {secret: '${KEY16}'}}}}", "security: {credentials: {a: {hmac: {secret: '${KEY16}0'}}}}",
             "~ security.credentials.a\n");
@@ -759,6 +773,7 @@ int main(void) {
         cmocka_unit_test(carets_stand_under_the_place),
         cmocka_unit_test(when_is_compiled_with_a_place),
         cmocka_unit_test(what_is_never_used_is_a_warning_or_strictly_an_error),
+        cmocka_unit_test(tracing_all_into_nothing_is_a_warning),
         cmocka_unit_test(print_shows_origins),
         cmocka_unit_test(empty_sections_and_files_are_fine),
         cmocka_unit_test(ten_thousand_routes_load),

@@ -164,6 +164,11 @@ static const struct mistake mistakes[] = {
     {SYSTEMS "routes: {r: {match: {}, proxy: pricing}}",
      "2:25 routes.r.proxy: only a route with `match.http` can stream; messages go `to` a system\n"
      "2:32 routes.r.proxy: `pricing` does not speak HTTP: `tcp://127.0.0.1:7101` (line 1)"},
+    {"systems: {w: http://h/}\nroutes: {r: {match: {http: {path: /a}}, proxy: w, trace: all}}",
+     "2:51 routes.r.trace: means nothing with `proxy`: what is streamed is no message"},
+    {SYSTEMS "routes: {r: {match: {}, to: desk, trace: some}}", "2:42 routes.r.trace: no value `some`; there are sample, all"},
+    {"telemetry: {trace_ring: 257MiB}", "1:25 telemetry.trace_ring: `257MiB` is above the most, 256MiB"},
+    {"telemetry: {trace_ring: unlimited}", "1:25 telemetry.trace_ring: `unlimited` is no size; write one such as 64KiB"},
     {SYSTEMS "routes: {r: {match: {http: {path: /a}}, proxy: desk}}",
      "2:48 routes.r.proxy: `desk` has no `url` or `endpoints` to stream to"},
     {"systems: {w: 'http://h/?a=1'}\nroutes: {r: {match: {http: {path: /a}}, proxy: w}}",
