@@ -212,7 +212,7 @@ struct trace_facts trace_facts(const struct engine *engine) {
     const struct trace_ring *ring = &engine->tracing.ring;
     struct trace_cursor cursor = {.chunk = NULL};
     struct trace_record record;
-    struct trace_facts facts = {engine->tracing.is_on, ring->kept, ring->added, MONO_NEVER};
+    struct trace_facts facts = {engine->tracing.is_on, ring->kept, ring->added, ring->lost, MONO_NEVER};
     if (trace_ring_next(ring, &cursor, &record))
         facts.oldest = record.at;
     return facts;

@@ -29,7 +29,7 @@ struct tracing {
 /* What a ring has, for who finds nothing in it. */
 struct trace_facts {
     bool is_on;
-    uint64_t kept, added; /* records */
+    uint64_t kept, added, lost; /* records; lost: there was no memory */
     struct mono oldest;   /* MONO_NEVER: there is none */
 };
 

@@ -1,5 +1,6 @@
 /* The metrics of one worker. Series are looked up when something first occurs, then kept; engines' totals are copied
  * into their cells now and then, so that no scrape ever takes a lock. */
+#include "engine/trace.h"
 #include "runtime/inner.h"
 
 #define NOTHING slice_make("", 0)
@@ -375,6 +376,14 @@ static void publish_totals(struct tally *tally, const struct engine_totals *tota
                         (int64_t)totals->authentications[i]);
 }
 
+static void publish_traces(struct metrics *set, const struct trace_facts *facts) {
+    uint64_t gone = facts->added - facts->kept - facts->lost;
+    metrics_set(set, METRICS_PLAIN(set, METRIC_TRACE_RECORDS), (int64_t)facts->added);
+    metrics_set(set, METRICS_SERIES(set, METRIC_TRACE_RECORDS_LOST, SLICE_OF("overwritten")), (int64_t)gone);
+    if (facts->lost)
+        metrics_set(set, METRICS_SERIES(set, METRIC_TRACE_RECORDS_LOST, SLICE_OF("no-memory")), (int64_t)facts->lost);
+}
+
 void tally_publish(struct tally *tally, const struct engine *engine, struct mono now) {
     const struct engine_totals *totals = engine_totals(engine);
     struct metrics *set = tally->set;
@@ -387,6 +396,8 @@ void tally_publish(struct tally *tally, const struct engine *engine, struct mono
         listener->told = count;
     }
     publish_totals(tally, totals);
+    struct trace_facts facts = trace_facts(engine);
+    publish_traces(set, &facts);
     size_t count = engine_system_count(engine);
     for (size_t i = 0; i < count && i < tally->system_count; i++) {
         struct engine_system_view view;

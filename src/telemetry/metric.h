@@ -52,6 +52,9 @@ enum metric_unit {
       "Dead letters that nobody looked at in time: no room, or too old.") \
     X(DEAD_LETTERS_REDRIVEN, COUNTER, "intertie_dead_letters_redriven", NONE, NULL, NULL, NULL, \
       "Dead letters that were sent again.") \
+    X(TRACE_RECORDS, COUNTER, "intertie_trace_records", NONE, NULL, NULL, NULL, "Records about single messages.") \
+    X(TRACE_RECORDS_LOST, COUNTER, "intertie_trace_records_lost", NONE, "reason", NULL, NULL, \
+      "Records about single messages that are gone: overwritten by newer ones, or there was no memory.") \
     X(HEARTBEATS, COUNTER, "intertie_heartbeats", NONE, NULL, NULL, NULL, "Heartbeat messages received.") \
     X(REDELIVERIES, COUNTER, "intertie_redeliveries", NONE, "system", "reason", NULL, \
       "Deliveries begun again after an attempt failed.") \

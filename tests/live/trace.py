@@ -141,6 +141,10 @@ systems: {{lamp: tcp://127.0.0.1:{sink.port}, gone: {{accept: true}}}}
         same(kept[0], events[0]["id"])
         told = story(router, late["id"])
         same((step(told, "ended")["ending"], step(told, "received")["late"]), ("expired", True))
+        metrics = until(lambda: (lambda text: text if "intertie_trace_records_total 0" not in text else None)(
+            router.http("GET", "/metrics", port=router.admin).body.decode()), "records are counted")
+        true("intertie_trace_records_total " in metrics, metrics)
+        true('intertie_trace_records_lost_total{reason="overwritten"} 0' in metrics, metrics)
         missing = router.intertie("trace", events[1]["id"])
         same(missing.returncode, 4)
         true("trace: all" in missing.stderr, missing.stderr)
