@@ -54,7 +54,8 @@ void delivery_free(struct engine *engine, struct delivery *d) {
         hedge_part(engine, d);
     if (d->asker)
         list_remove(&d->asker->work->asked, &d->asker_node);
-    replies_drop(engine, d);
+    if (d->later)
+        replies_drop(engine, d);
     if (d->retrying)
         d->recipient->retrying--;
     if (d->is_mirror)
@@ -150,6 +151,18 @@ static uint16_t code_of(const struct delivery *d, enum engine_ending ending, enu
     return is_told ? (uint16_t)status_row(status)->http : 0;
 }
 
+/* Who asked hears how it ended; where nobody does, what is dead is kept. */
+static enum engine_ending tell_asker(struct engine *engine, struct delivery *d, enum engine_ending ending, enum status status) {
+    bool is_heard = d->asks && (d->asker || d->later);
+    if (d->later && !d->asker && ending != ENDING_REPLIED)
+        replies_fail(engine, d, status);
+    if (d->asker && d->asks && ending != ENDING_REPLIED)
+        reply_fail(engine, d, status);
+    if (ending == ENDING_DEAD && !d->foreign && !is_heard && d->recipient)
+        return d->is_mirror ? ENDING_DROPPED : dead_delivery(engine, d, status);
+    return ending;
+}
+
 void delivery_end(struct engine *engine, struct delivery *d, enum engine_ending ending, enum status status) {
     struct recipient *recipient = d->recipient;
     if (d->is_hedge) { /* what becomes of it is nobody's business; the first attempt goes on */
@@ -183,13 +196,8 @@ void delivery_end(struct engine *engine, struct delivery *d, enum engine_ending 
         list_remove(&d->session->work->answers, &d->node);
         break;
     }
-    bool is_heard = d->asks && (d->asker || d->later);
-    if (d->later && !d->asker && ending != ENDING_REPLIED)
-        replies_fail(engine, d, status);
-    if (d->asker && d->asks && ending != ENDING_REPLIED)
-        reply_fail(engine, d, status);
-    if (ending == ENDING_DEAD && !d->foreign && !is_heard && recipient)
-        ending = d->is_mirror ? ENDING_DROPPED : dead_delivery(engine, d, status);
+    if (d->asks || ending == ENDING_DEAD)
+        ending = tell_asker(engine, d, ending, status);
     if (!d->foreign && !d->is_mirror && trace_wants_end(engine, d->trace, ending))
         trace_delivery(engine, d, ending, status, code);
     if (d->is_mirror)

@@ -118,9 +118,10 @@ enum status flight_send(struct engine *engine, struct member *m, const struct me
         timer_set(engine, &s->work->acks, mono_after(engine->now.mono, system->config->policy.timeouts.ack_ns));
     if (delivery && delivery->trace)
         trace_sent(engine, delivery->trace, m, attempt, f->size);
-    if (s->endpoint)
+    if (s->endpoint) {
         endpoint_sent(engine, s->endpoint);
-    pool_sent(engine, s);
+        pool_sent(engine, s);
+    }
     return STATUS_OK;
 }
 
@@ -156,7 +157,7 @@ enum status flight_answer(struct engine *engine, struct session *s, const struct
 }
 
 /* The flight is off the connection's hands. Whether its member can take more now is looked at once, after all of them. */
-static void land(struct engine *engine, struct flight *f) {
+static inline void land(struct engine *engine, struct flight *f) {
     struct member *m = f->member;
     if (!m)
         return;

@@ -450,13 +450,13 @@ void recipient_wake(struct engine *engine, struct recipient *recipient);
 void recipient_sweep(struct engine *engine, struct recipient *recipient);
 struct member *member_new(struct engine *engine, struct session *session, struct recipient *recipient,
                           struct endpoint *endpoint, uint32_t sub, uint32_t limit);
-bool member_can_take(const struct member *member);
 /* It took something: it, and its endpoint, come behind the others. */
 void member_took(struct engine *engine, struct member *member);
 void member_new_remote(struct engine *engine, struct recipient *recipient, uint32_t worker, uint64_t handle, uint32_t sub,
                        uint32_t limit);
 void member_free(struct engine *engine, struct member *member);
-void member_look(struct engine *engine, struct member *member);
+/* It can take something and isn't linked among those that are ready, or the other way round. */
+void member_moves(struct engine *engine, struct member *member);
 void key_release(struct engine *engine, struct delivery *delivery);
 
 /* flight.c */
@@ -648,5 +648,7 @@ enum status configure(struct engine *engine, const struct plan *plan, struct eng
 static inline struct system *engine_system(const struct engine *engine, uint32_t index) {
     return index < engine->system_count ? engine->systems[index] : NULL;
 }
+
+#include "engine/taker.h"
 
 #endif

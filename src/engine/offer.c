@@ -13,11 +13,11 @@ static struct recipient *recipient_of(const struct engine *engine, uint32_t syst
 }
 
 /* Straight through: nothing waits before it and somebody has room. */
-static struct member *straight(struct engine *engine, struct recipient *r, const struct message *message) {
+static inline struct member *straight(struct engine *engine, struct recipient *r, const struct message *message) {
     if (!engine->options.cut_through || r->queued || r->waiting ||
         message_has(message, ATTRIBUTE_PARTITIONKEY))
         return NULL;
-    struct member *m = recipient_pick(engine, r, message, NULL);
+    struct member *m = r->choice ? recipient_pick(engine, r, message, NULL) : recipient_first(r);
     return m && member_can_take(m) ? m : NULL;
 }
 

@@ -35,29 +35,15 @@ bool recipient_has_room(const struct recipient *r, size_t size) {
 
 /* -- takers -- */
 
-bool member_can_take(const struct member *m) {
-    const struct session *s = m->session;
-    if (!s)
-        return mail_has_room(m);
-    if (s->endpoint && !endpoint_takes_now(s->endpoint, s->engine->now.mono))
-        return false;
-    return connection_has_room(s->connection) && !s->retiring && (!s->connection->sink.terms.acks || m->in_flight < m->limit);
-}
-
 static void outlet_is_full(struct engine *engine, struct outlet *outlet) {
     list_remove(&outlet->recipient->outlets_ready, &outlet->node);
     choice_place(engine, outlet);
 }
 
-/* Links or unlinks it among those that are ready. */
-void member_look(struct engine *engine, struct member *m) {
-    bool can = member_can_take(m);
-    bool linked = list_node_is_linked(&m->ready_node);
-    if (can == linked)
-        return;
+void member_moves(struct engine *engine, struct member *m) {
     struct outlet *outlet = m->outlet;
     struct recipient *r = m->recipient;
-    if (can) {
+    if (!list_node_is_linked(&m->ready_node)) {
         list_add(&outlet->ready, &m->ready_node);
         if (!list_node_is_linked(&outlet->node)) {
             list_add(&r->outlets_ready, &outlet->node);
@@ -123,7 +109,8 @@ static void rotate(struct member *m) {
 
 void member_took(struct engine *engine, struct member *m) {
     member_look(engine, m);
-    rotate(m);
+    if (m->outlet->ready.count > 1 || m->recipient->outlets_ready.count > 1)
+        rotate(m);
 }
 
 enum status member_send(struct engine *engine, struct member *m, const struct message *message,
