@@ -280,12 +280,12 @@ struct way {
     uint32_t at;
 };
 
-/* NULL at the end; `*ret_may_miss`: it is one of many copies, which don't veto. */
+/* NULL at the end; `*ret_may_miss`: it is one of many copies, which don't veto, or one of several that may be chosen. */
 static const struct plan_rate *way_next(const struct engine *engine, struct way *way, bool *ret_may_miss) {
     const struct plan_rate *rate = NULL;
-    /* One of several is chosen later: rate_copies() asks for its system then. */
+    /* One of several is chosen later: rate_copies() takes from its system's then, and here is only borrowed. */
     bool is_chosen = way->routing && way->routing->way != CONFIG_WAY_COPIES;
-    uint32_t count = !way->routing ? 2 : is_chosen ? 1 : 1 + way->routing->target_count;
+    uint32_t count = !way->routing ? 2 : 1 + way->routing->target_count;
     *ret_may_miss = false;
     while (!rate && way->at < count) {
         uint32_t at = way->at++;
@@ -297,7 +297,7 @@ static const struct plan_rate *way_next(const struct engine *engine, struct way 
             rate = way->routing->route >= 0 ? way->rates->routes[way->routing->route] : NULL;
         else if (!router_skips(engine, way->routing, way->routing->targets[at - 1].system, way->from))
             rate = way->rates->systems[way->routing->targets[at - 1].system];
-        *ret_may_miss = at > 0 && way->routing && way->routing->to_all;
+        *ret_may_miss = at > 0 && way->routing && (way->routing->to_all || is_chosen);
     }
     return rate;
 }
