@@ -27,6 +27,8 @@ static bool delay(struct engine *engine, struct session *s, uint64_t token, cons
                          .session = s,
                          .token = token,
                          .from = from,
+                         .pick = engine->pick,
+                         .generation = engine->plan->generation,
                          .recipient = r,
                          .received = engine->now.mono,
                          .timer = {.deadline = {.at = MONO_NEVER}, .kind = TIMER_WAITER}};

@@ -113,13 +113,6 @@ enum offer intake_offer(struct engine *engine, struct session *s, uint64_t token
     struct recipient *full = NULL;
     enum status status = STATUS_OK;
     engine->pick = 0;
-    if (fault_looks(engine, routing)) {
-        enum fault_effect effect = fault_meet(engine, s, token, message, routing, from);
-        if (effect == FAULT_ABORTED)
-            refuse(engine, s, token, message, from, engine->plan->routes[routing->route].fault->abort);
-        if (effect != FAULT_NONE)
-            return effect == FAULT_DELAYED ? OFFER_LATER : OFFER_REFUSED;
-    }
     if (routing->way != CONFIG_WAY_COPIES) {
         routing = ways_choose(engine, message, routing);
         if (engine->plan->rates && !rate_copies(engine, s, message, routing->targets[0].system, from)) {
@@ -127,7 +120,14 @@ enum offer intake_offer(struct engine *engine, struct session *s, uint64_t token
             return OFFER_REFUSED;
         }
     }
-    limit_life(engine, message, routing);
+    limit_life(engine, message, routing); /* from now on, however long it is delayed */
+    if (fault_looks(engine, routing)) {
+        enum fault_effect effect = fault_meet(engine, s, token, message, routing, from);
+        if (effect == FAULT_ABORTED)
+            refuse(engine, s, token, message, from, engine->plan->routes[routing->route].fault->abort);
+        if (effect != FAULT_NONE)
+            return effect == FAULT_DELAYED ? OFFER_LATER : OFFER_REFUSED;
+    }
     enum offer offer = offer_message(engine, s, token, message, routing, from, engine->now.mono, &full, &status);
     if (offer == OFFER_REFUSED) {
         refuse(engine, s, token, message, from, status);
