@@ -345,9 +345,10 @@ bool offer_try(struct engine *engine, struct waiter *w) {
     else {
         if (routing.way != CONFIG_WAY_COPIES)
             ways_again(engine, w, &routing);
-        /* the waiters themselves would forbid the straight way: they are served in turn, and it is this one's */
+        /* The waiters themselves would forbid the straight way: they are served in turn, and it is this one's. What was
+         * delayed has had no turn yet. */
         room_leave(w->recipient, w);
-        engine->again = true;
+        engine->again = w->recipient != &engine->delayed;
         uint64_t outer = engine->tracing.mark;
         engine->tracing.mark = w->trace;
         offer = offer_message(engine, s, token, w->message, &routing, from, w->received, &full, &status);
