@@ -1,7 +1,8 @@
 /* Puts a plan in force: systems keep what they hold, by name; endpoints by system and url. */
 #include "engine/chain.h"
+#include "engine/dedupe_inner.h"
 #include "engine/hand.h"
-#include "engine/inner.h"
+#include "engine/rate_inner.h"
 
 struct engine_change {
     size_t system_count;
@@ -210,6 +211,23 @@ static uint32_t new_identity(const struct plan *old, const struct plan *plan, ui
     return SECURITY_NONE;
 }
 
+static uint32_t new_index(const struct plan *old, const struct plan *plan, uint32_t system) {
+    return old && system < old->config->system_count ? plan_system(plan, old->config->systems[system].name) : CONFIG_NONE;
+}
+
+/* What it sent that waits for a rate's home or for a verdict. */
+static void renumber_work(const struct session *s, const struct plan *old, const struct plan *plan) {
+    const struct list *rated = &s->work->rated, *holds = &s->work->holds;
+    for (struct list_node *node = list_first(rated); node; node = list_next(rated, node)) {
+        struct held *h = LIST_ENTRY(node, struct held, session_node);
+        h->from = new_index(old, plan, h->from);
+    }
+    for (struct list_node *node = list_first(holds); node; node = list_next(holds, node)) {
+        struct hold *h = LIST_ENTRY(node, struct hold, node);
+        h->from = new_index(old, plan, h->from);
+    }
+}
+
 /* Sessions know systems and listeners by index: those change with the plan. */
 static void renumber(struct engine *engine, const struct plan *old) {
     for (struct list_node *node = list_first(&engine->net.open); node; node = list_next(&engine->net.open, node)) {
@@ -218,6 +236,7 @@ static void renumber(struct engine *engine, const struct plan *old) {
         if (!s)
             continue;
         memo_forget(s);
+        renumber_work(s, old, engine->plan);
         if (old && s->system != CONFIG_NONE && s->system < old->config->system_count)
             s->system = plan_system(engine->plan, old->config->systems[s->system].name);
         if (old && c->listener < old->config->listener_count) {
@@ -241,10 +260,6 @@ static void present_anew(struct engine *engine) {
         if (e)
             c->sink.presents = e->removed ? &c->setup->presents : &e->plan->setup.presents;
     }
-}
-
-static uint32_t new_index(const struct plan *old, const struct plan *plan, uint32_t system) {
-    return old && system < old->config->system_count ? plan_system(plan, old->config->systems[system].name) : CONFIG_NONE;
 }
 
 static void renumber_list(const struct list *list, const struct plan *old, const struct plan *plan) {

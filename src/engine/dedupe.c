@@ -1,5 +1,5 @@
 /* Messages that were taken already: dedupe.h tells where that is known. */
-#include "engine/dedupe.h"
+#include "engine/dedupe_inner.h"
 
 #include <stdio.h>
 
@@ -8,29 +8,6 @@
 #define CLAIM_WORKER 48 /* the bits of an id above are its worker's number */
 #define VERDICT_NS (10 * NS_PER_S)
 #define RETRY_MS 1000
-
-enum hold_state {
-    HOLD_WAITS, /* for a verdict */
-    HOLD_GOES, /* when its turn comes */
-    HOLD_REFUSED,
-};
-
-/* A message of a connection that another has to go before, or whose verdict another worker has. */
-struct hold {
-    struct list_node node; /* in session_work->holds, then in `unsettled` */
-    struct list_node waiting_node; /* WAITS */
-    struct session *session;
-    struct message *message; /* NULL: only its claim is left */
-    uint64_t token;
-    uint64_t trace; /* as a delivery's */
-    uint32_t from;
-    uint8_t state;
-    uint8_t verdict; /* enum dedupe_verdict: of those that go */
-    bool keeps; /* unsettled: it was accepted */
-    struct mono until;
-    struct dedupe_claim claim;
-    uint8_t receipt[DEDUPE_RECEIPT_SIZE]; /* AGAIN: of the first */
-};
 
 void dedupe_begin(struct engine *engine) {
     struct deduping *d = &engine->deduping;
