@@ -38,7 +38,8 @@ static bool delay(struct engine *engine, struct session *s, uint64_t token, cons
     list_add(&s->work->waiters, &w->session_node);
     r->queued_bytes += message_kept_size(kept);
     engine->totals.waiting++;
-    timer_set(engine, &w->timer, mono_after(engine->now.mono, engine->draining ? 0 : delay_ns));
+    w->until = mono_after(engine->now.mono, engine->draining ? 0 : delay_ns);
+    timer_set(engine, &w->timer, w->until);
     return true;
 }
 
@@ -57,7 +58,7 @@ enum fault_effect fault_meet(struct engine *engine, struct session *s, uint64_t 
 }
 
 /* It is routed anew: the plan may be another by now. */
-void fault_over(struct engine *engine, struct waiter *w) {
+static void go_on(struct engine *engine, struct waiter *w) {
     struct session *s = w->session;
     struct routing routing;
     router_find(engine, s, w->message, w->from, &routing);
@@ -78,10 +79,25 @@ void fault_over(struct engine *engine, struct waiter *w) {
     offer_try(engine, w);
 }
 
+/* Timers of the same moment ring in no order. */
+void fault_over(struct engine *engine, struct waiter *w) {
+    const struct list *list = &engine->delayed.waiters[w->message->priority < PRIORITY_LOW ? 0 : w->message->priority - 1];
+    for (struct waiter *first = NULL; first != w;) {
+        struct list_node *node = list_first(list);
+        while (node != &w->node && LIST_ENTRY(node, struct waiter, node)->until.ns > w->until.ns)
+            node = list_next(list, node);
+        first = LIST_ENTRY(node, struct waiter, node);
+        go_on(engine, first);
+    }
+}
+
 void fault_release(struct engine *engine) {
     for (int lane = 0; lane < PRIORITY_COUNT; lane++) {
         const struct list *list = &engine->delayed.waiters[lane];
-        for (struct list_node *node = list_first(list); node; node = list_next(list, node))
-            timer_set(engine, &LIST_ENTRY(node, struct waiter, node)->timer, engine->now.mono);
+        for (struct list_node *node = list_first(list); node; node = list_next(list, node)) {
+            struct waiter *w = LIST_ENTRY(node, struct waiter, node);
+            w->until = engine->now.mono;
+            timer_set(engine, &w->timer, w->until);
+        }
     }
 }

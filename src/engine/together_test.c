@@ -333,6 +333,20 @@ static void what_is_delayed_passes_nobody_who_waits(void **state) {
     stop();
 }
 
+static void what_is_delayed_keeps_its_order(void **state) {
+    (void)state;
+    start(HEAD "  a: {accept: true}\nroutes: {r: {match: {}, to: a, fault: {delay: 100ms}}}\n", 1);
+    struct fixture_peer *a = peer(0, "a", true), *crm = peer(0, "crm", false);
+    static const char *const ids[] = {"e1", "e2", "e3", "e4", "e5", "e6", "e7"};
+    for (size_t i = 0; i < COUNT_OF(ids); i++)
+        say(0, crm, ids[i], "");
+    pass(100 * NS_PER_MS);
+    fx_expect(&a->got, "e1 e2 e3 e4 e5 e6 e7");
+    fx_expect(&crm->told, "ok:1-7");
+    ack(0, a);
+    stop();
+}
+
 static unsigned logged;
 static void on_logged(void *user, const struct engine_log *log) {
     (void)user, (void)log;
@@ -484,6 +498,129 @@ static void a_hedged_request_ends_once(void **state) {
     stop();
 }
 
+/* -- all of them -- */
+
+#define ALL(first, rate) \
+    "listeners: {in: {url: intertie://127.0.0.1:7460, rate: {messages: 100/s}}}\n" \
+    "systems: {" first "crm: {}, a: {accept: true, rate: {messages: " rate \
+    "/s}, limits: {queue: {messages: 1}}}, b: {accept: true}, c: {accept: true}}\n" \
+    "routes:\n  r:\n    match: {from: crm}\n    split: {a: 1, c: 0}\n    rate: {messages: " rate \
+    "/s}\n    ttl: 60s\n" \
+    "    middleware: [transform: {set: {subject: x}}, log: {}]\n    fault: {delay: 100ms}\n    mirror: {to: b}\n" \
+    "    trace: all\n"
+
+/* Each of what it sent, once. */
+static void expect_told_once(struct fixture_peer *p, unsigned count) {
+    unsigned told[16] = {0};
+    buffer_add_byte(&p->told, 0);
+    for (const char *at = (const char *)p->told.data; (at = strchr(at, ':'));) {
+        unsigned first = 0, last;
+        int used = 0;
+        if (sscanf(++at, "%u%n", &first, &used) != 1)
+            continue;
+        last = first;
+        if (at[used] == '-')
+            (void)sscanf(at + used + 1, "%u", &last);
+        for (unsigned i = first; i <= last && i < COUNT_OF(told); i++)
+            told[i]++;
+    }
+    for (unsigned i = 1; i <= count; i++)
+        if (told[i] != 1)
+            fail_msg("the %u. was told %u times: %s (allocation %d)", i, told[i], (const char *)p->told.data,
+                     (int)fx.failing);
+    buffer_clear(&p->told);
+}
+
+static void run_out(struct fixture_peer *a, struct fixture_peer *b) {
+    for (unsigned i = 0; i < 8; i++) {
+        pass(2 * NS_PER_S);
+        ack(0, a);
+        ack(0, b);
+    }
+}
+
+static void want_of_memory_anywhere(void **state) {
+    (void)state;
+    for (int64_t nth = 0; nth < 300; nth++) {
+        start(ALL("", "100"), 2);
+        struct fixture_peer *a = peer(0, "a", true), *b = peer(0, "b", true);
+        struct fixture_peer *crm[2] = {peer(0, "crm", false), peer(1, "crm", false)};
+        fx.engine = workers[0];
+        fx_room(a, 0);
+        turn(0);
+        fx.failing = nth;
+        memory_fail_after(nth);
+        for (unsigned n = 0; n < 3; n++)
+            for (unsigned k = 0; k < 2; k++) {
+                char id[8];
+                (void)snprintf(id, sizeof id, "x%u", n);
+                say(k, crm[k], id, COMMAND);
+            }
+        settle();
+        pass(100 * NS_PER_MS);
+        fx.engine = workers[0];
+        fx_room(a, 100);
+        settle();
+        memory_fail_after(-1);
+        run_out(a, b);
+        for (unsigned k = 0; k < 2; k++)
+            if (!crm[k]->closed)
+                expect_told_once(crm[k], 3);
+        assert_true(engine_totals(workers[0])->accepted + engine_totals(workers[1])->accepted <= 3);
+        stop();
+    }
+}
+
+/* What the steps between them are: 0: not yet asked, later ones with letters under way, delayed, waiting for room. */
+static void another_plan_at_any_step(void **state) {
+    (void)state;
+    for (unsigned change = 0; change < 3; change++)
+        for (unsigned step = 0; step < 14; step++) {
+            start(ALL("", "100"), 2);
+            struct fixture_peer *a = peer(0, "a", true), *b = peer(0, "b", true);
+            struct fixture_peer *crm[2] = {peer(0, "crm", false), peer(1, "crm", false)};
+            fx.engine = workers[0];
+            fx_room(a, 0);
+            turn(0);
+            for (unsigned at = 0; at < 14; at++) {
+                if (at == 0)
+                    for (unsigned k = 0; k < 2; k++)
+                        for (unsigned n = 0; n < 3; n++) {
+                            char id[8];
+                            (void)snprintf(id, sizeof id, "%c%u", k ? 'y' : 'x', n);
+                            say(k, crm[k], id, COMMAND);
+                        }
+                if (at == step && change < 2)
+                    reload(change ? ALL("aaa: {}, ", "90") : ALL("", "100"));
+                else if (at == step)
+                    for (unsigned k = 0; k < 2; k++) {
+                        struct engine_input input = {.kind = INPUT_DRAIN};
+                        engine_input(workers[k], &input, fx.now);
+                        turn(k);
+                    }
+                turn(at % 2);
+                post(at % 2);
+                if (at == 11)
+                    pass(100 * NS_PER_MS);
+            }
+            fx.engine = workers[0];
+            fx_room(a, 100);
+            settle();
+            run_out(a, b);
+            for (unsigned k = 0; k < 2; k++)
+                expect_told_once(crm[k], 3);
+            uint64_t accepted = engine_totals(workers[0])->accepted + engine_totals(workers[1])->accepted;
+            if (change == 0) /* another rate has lent nothing yet */
+                assert_int_equal(accepted, 6);
+            buffer_add_byte(&a->got, 0);
+            unsigned got = 0;
+            for (const char *word = (const char *)a->got.data; *word; word += *word ? 1 : 0)
+                got += *word == 'x' || *word == 'y';
+            assert_int_equal(got, accepted);
+            stop();
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_split_borrows_the_rate_of_its_system),
@@ -493,12 +630,15 @@ int main(void) {
         cmocka_unit_test(who_leaves_while_a_rate_or_a_verdict_is_asked_for),
         cmocka_unit_test(what_is_delayed_lives_as_long_as_its_route_says),
         cmocka_unit_test(what_is_delayed_passes_nobody_who_waits),
+        cmocka_unit_test(what_is_delayed_keeps_its_order),
         cmocka_unit_test(what_is_delayed_is_logged_once),
         cmocka_unit_test(what_is_delayed_is_not_decided),
         cmocka_unit_test(what_is_held_keeps_its_sender_over_a_reload),
         cmocka_unit_test(a_failover_moves_what_stays_known),
         cmocka_unit_test(what_a_filter_dropped_is_known),
         cmocka_unit_test(a_hedged_request_ends_once),
+        cmocka_unit_test(want_of_memory_anywhere),
+        cmocka_unit_test(another_plan_at_any_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

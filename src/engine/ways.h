@@ -55,7 +55,7 @@ enum fault_effect fault_meet(struct engine *engine, struct session *session, uin
 static inline bool fault_looks(const struct engine *engine, const struct routing *routing) {
     return routing->route >= 0 && engine->plan->routes[routing->route].fault;
 }
-/* One that was delayed goes on. */
+/* One that was delayed goes on, after those that came before it and are due, too. */
 void fault_over(struct engine *engine, struct waiter *waiter);
 /* All of them, at once: the worker drains. */
 void fault_release(struct engine *engine);
