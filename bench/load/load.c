@@ -11,6 +11,7 @@ static const struct kind {
 } kinds[] = {
     {"pubsub", load_pubsub}, {"http", load_http}, {"backend", load_backend}, {"udp", load_udp},
     {"echo", load_echo},     {"ask", load_ask},   {"idle", load_idle},       {"start", load_start},
+    {"survive", load_survive},
 };
 
 static void read_servers(struct options *options, const char *list) {
@@ -40,6 +41,10 @@ static void read_text(struct options *options, const char *key, const char *valu
         options->kind = *value ? value : NULL;
     else if (!strcmp(key, "counter"))
         options->counter = value;
+    else if (!strcmp(key, "ports"))
+        options->ports = value;
+    else if (!strcmp(key, "fault"))
+        options->fault = value;
     else if (!strcmp(key, "tls"))
         options->tls = tls_named(value);
     else if (!strcmp(key, "backend"))
@@ -59,6 +64,7 @@ static void read_option(struct options *options, const char *key, const char *va
                   {"connections", &options->connections},
                   {"depth", &options->depth},
                   {"rate", &options->rate},
+                  {"slow", &options->slow},
                   {"expect", &options->expect}};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         if (!strcmp(counts[i].name, key)) {
@@ -105,6 +111,7 @@ int main(int argc, char **argv) {
                               .seconds = 3,
                               .window = 4u << 20,
                               .expect = 204,
+                              .fault = "none",
                               .path = "/"};
     for (int i = 2; i < argc; i++) {
         if (!strcmp(argv[i], "--")) {

@@ -43,6 +43,8 @@ struct options {
     const char *counter; /* the file in which a backend counts */
     pid_t backend;
     char *const *command; /* behind -- */
+    const char *ports, *fault; /* survive: backends, and what becomes of the first: kill, stop or none */
+    unsigned slow; /* survive: milliseconds that the first takes for each */
     pid_t servers[SERVERS_MAX];
     unsigned server_count;
 };
@@ -153,5 +155,6 @@ int load_udp(const struct options *options);
 int load_ask(const struct options *options);
 int load_idle(const struct options *options);
 int load_start(const struct options *options);
+int load_survive(const struct options *options);
 
 #endif

@@ -34,6 +34,8 @@ class Terminal:
                                       stderr=subprocess.PIPE, env=environment, start_new_session=True, preexec_fn=self.control)
 
     def control(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_DFL)  # who runs the tests may ignore some, as nohup does
         fcntl.ioctl(self.theirs, termios.TIOCSCTTY, 0)
 
     def size(self, columns, rows):
