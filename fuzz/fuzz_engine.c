@@ -199,7 +199,9 @@ static void carry_out(struct engine *engine, const struct net_action *action) {
             p->reads_off = !action->on;
         break;
     case NET_DIAL:
-        p = peer_new(engine, action->connection, engine_place(engine, action->place)->protocol);
+        p = engine_place(engine, action->place)
+                ? peer_new(engine, action->connection, engine_place(engine, action->place)->protocol)
+                : NULL;
         if (p)
             p->dialled = true;
         else

@@ -20,8 +20,8 @@ enum expect {
 
 void json_init(struct json *json, struct slice text, unsigned depth_max) {
     ASSERT(depth_max <= JSON_DEPTH_LIMIT);
-    json->start = json->at = text.data;
-    json->end = text.data + text.size;
+    json->start = json->at = text.data ? text.data : (const uint8_t *)""; /* no text is an empty one */
+    json->end = json->start + text.size;
     json->error = NULL;
     json->depth = 0;
     json->depth_max = (uint16_t)(depth_max ? depth_max : JSON_DEPTH_DEFAULT);

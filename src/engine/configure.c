@@ -355,6 +355,7 @@ enum status configure(struct engine *engine, const struct plan *plan, struct eng
     memory_free(gone);
     present_anew(engine);
     found_sweep(engine);
+    engine->is_replaced = true;
     rates_configure(engine);
     for (size_t i = 0; i < engine->system_count; i++) {
         for (size_t k = 0; k < engine->systems[i]->endpoint_count; k++) {

@@ -151,7 +151,26 @@ const struct plan *engine_plan(const struct engine *engine) {
 }
 
 const struct plan_endpoint *engine_place(const struct engine *engine, uint64_t place) {
-    return engine->systems[place >> 32]->endpoints[(uint32_t)place]->plan;
+    return place == ENGINE_NOWHERE ? NULL : engine->systems[place >> 32]->endpoints[(uint32_t)place]->plan;
+}
+
+/* A reload in the same turn, after the dial was wanted, may have moved its endpoint to another place, or taken it away. */
+static uint64_t place_now(const struct engine *engine, uint64_t connection) {
+    const struct connection *c = net_find(&engine->net, connection);
+    for (size_t i = 0; c && i < engine->system_count; i++)
+        for (size_t k = 0; engine->systems[i] && k < engine->systems[i]->endpoint_count; k++)
+            if (engine->systems[i]->endpoints[k] == c->owner)
+                return (uint64_t)i << 32 | k;
+    return ENGINE_NOWHERE;
+}
+
+static void place_dials(struct engine *engine) {
+    for (uint32_t i = 0; i < engine->net.action_count; i++) {
+        struct net_action *action = &engine->net.actions[i];
+        if (action->kind == NET_DIAL)
+            action->place = place_now(engine, action->connection);
+    }
+    engine->is_replaced = false;
 }
 
 static bool is_allowed(const struct plan_listener *listener, const struct address *peer) {
@@ -361,6 +380,8 @@ void engine_finish(struct engine *engine, struct now now, struct engine_actions 
     if (!once_resend(engine) || !dedupe_resend(engine))
         ret->due = mono_after(now.mono, NS_PER_MS);
     post_collect(engine, ret);
+    if (engine->is_replaced)
+        place_dials(engine);
     ret->net = net_finish(&engine->net, now, &ret->net_count);
     ret->due = mono_min(ret->due, mono_min(net_due(&engine->net), deadlines_next(&engine->deadlines)));
     if (engine->pumps.count || engine->settles.count || engine->net.dirty.count)

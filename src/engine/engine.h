@@ -244,7 +244,8 @@ void engine_step(struct engine *engine, struct engine_input *inputs, size_t coun
 
 struct net *engine_net(struct engine *engine);
 const struct plan *engine_plan(const struct engine *engine);
-/* What a dial's `place` means. */
+#define ENGINE_NOWHERE UINT64_MAX
+/* What a dial's `place` means; NULL for ENGINE_NOWHERE: its endpoint was taken away in the turn that wanted the dial. */
 const struct plan_endpoint *engine_place(const struct engine *engine, uint64_t place);
 /* The datagram connection of a listener or endpoint... is opened by INPUT_OPENED and NET_DIAL as any other. */
 

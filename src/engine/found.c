@@ -210,6 +210,7 @@ static void swap(struct merge *m) {
     size_t old_count = m->system->endpoint_count;
     m->system->endpoints = m->next; /* first: whoever hears of a dial that ends now looks at them */
     m->system->endpoint_count = m->count;
+    m->engine->is_replaced = true;
     for (size_t i = 0; i < m->count; i++)
         m->next[i]->position = (uint32_t)i;
     for (size_t i = 0; i < old_count; i++)

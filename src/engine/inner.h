@@ -390,6 +390,7 @@ struct engine {
     } said;
     char detail[200];       /* words for the refusal that is being told */
     bool draining;
+    bool is_replaced; /* endpoints were, since the last turn's end: dials may have another place now */
     struct leave leave;
     const struct protocol *taker; /* of the connection whose flight or reply is being counted; else NULL */
     struct post *post; /* mail */

@@ -190,6 +190,10 @@ static enum status cast_of(const struct config_system *system, struct socket_cas
 
 void dial_begin(struct worker *worker, uint64_t connection, uint64_t place) {
     const struct plan_endpoint *endpoint = engine_place(worker->engine, place);
+    if (!endpoint) {
+        fail(worker, connection, STATUS_SYSTEM_REMOVED);
+        return;
+    }
     const struct config_system *system = &worker->generation->config->systems[endpoint->system];
     const struct config_url *url = &endpoint->config->url;
     struct link *link = link_new(worker, connection, endpoint->protocol);

@@ -79,8 +79,8 @@ static void finish(struct party *party, struct now now, struct engine_actions *r
 
 static struct slice address(struct party *party, uint64_t place, const struct protocol **ret_protocol) {
     const struct plan_endpoint *endpoint = engine_place(((struct node *)(void *)party)->engine, place);
-    *ret_protocol = endpoint->protocol;
-    return endpoint->setup.host;
+    *ret_protocol = endpoint ? endpoint->protocol : protocol_find(SLICE_OF("http1")); /* nobody is there */
+    return endpoint ? endpoint->setup.host : slice_make("", 0);
 }
 
 static void free_node(struct party *party) {

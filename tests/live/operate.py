@@ -206,7 +206,7 @@ def what_is_wrong_is_told_and_changes_nothing():
 @case
 def ejection_breaker_and_dials_that_fail_are_seen():
     good, bad = Site(), Site(status=500)
-    policy = "outlier: {consecutive: 3, eject: 60s}, breaker: {failures: 3, open: 60s, open_max: 60s}, redeliver: {backoff: 1ms..5ms}"
+    policy = "outlier: {consecutive: 3, eject: 60s, max_ejected: 100%}, breaker: {failures: 3, open: 60s, open_max: 60s}, redeliver: {backoff: 1ms..5ms}"
     with Router(config_of({"good": good.port, "bad": bad.port, "nobody": closed_port()}, policy)) as router:
         say(router, 30)
         at_rest(router, 30)
