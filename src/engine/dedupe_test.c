@@ -1,5 +1,5 @@
 /* What was taken before is told so and not taken again, whichever of two workers it comes to. */
-#include "engine/fixture.h"
+#include "engine/pair.h"
 #include "engine/parcel.h"
 
 static const char yaml[] =
@@ -155,52 +155,6 @@ static void until_the_first_is_taken_the_second_may_come_later(void **state) {
 
 /* -- two workers -- */
 
-static struct engine *workers[2];
-static struct letters {
-    struct engine_mail all[512];
-    unsigned count;
-} letters[2]; /* by sender */
-
-static void at(unsigned worker) {
-    fx.engine = workers[worker];
-}
-
-static void turn(unsigned worker) {
-    struct engine_actions actions;
-    struct net_action all[128];
-    at(worker);
-    for (bool again = true; again;) {
-        again = false;
-        engine_finish(fx.engine, fx.now, &actions);
-        for (uint32_t i = 0; i < actions.mail_count; i++) {
-            assert_true(letters[worker].count < COUNT_OF(letters[worker].all));
-            letters[worker].all[letters[worker].count++] = actions.mail[i];
-        }
-        assert_true(actions.net_count <= COUNT_OF(all));
-        if (actions.net_count)
-            memcpy(all, actions.net, actions.net_count * sizeof *all);
-        for (uint32_t i = 0; i < actions.net_count; i++)
-            again |= fx_act(&all[i]);
-    }
-    const char *wrong = engine_check(fx.engine);
-    if (wrong)
-        fail_msg("%s (allocation %d)", wrong, (int)fx.failing);
-}
-
-static void post(unsigned worker, bool lost) {
-    unsigned count = letters[worker].count;
-    for (unsigned i = 0; i < count; i++) {
-        struct engine_mail *mail = &letters[worker].all[i];
-        struct engine_input input = {
-            .kind = INPUT_MAIL, .from = worker, .bytes = slice_make(mail->parcel->data, mail->size)};
-        if (!lost)
-            engine_input(workers[!worker], &input, fx.now);
-        block_unref(mail->parcel);
-    }
-    letters[worker].count = 0;
-    turn(!worker);
-}
-
 static void settle(void) {
     for (int i = 0; i < 8; i++) {
         turn(0);
@@ -211,30 +165,7 @@ static void settle(void) {
 }
 
 static void start(void) {
-    fx_start(yaml);
-    engine_free(fx.engine);
-    for (unsigned i = 0; i < 2; i++) {
-        struct engine_options options = {.worker = i,
-                                         .workers = 2,
-                                         .seed = 1 + i,
-                                         .calls = &fixture_calls,
-                                         .cut_through = true,
-                                         .memo = true};
-        workers[i] = engine_new(&options);
-        assert_non_null(workers[i]);
-        struct engine_input input = {.kind = INPUT_CONFIG, .plan = fx.plans[0]};
-        engine_input(workers[i], &input, fx.now);
-        turn(i);
-    }
-}
-
-static void stop(void) {
-    for (unsigned i = 0; i < 2; i++)
-        while (letters[i].count)
-            block_unref(letters[i].all[--letters[i].count].parcel);
-    engine_free(workers[0]);
-    fx.engine = workers[1];
-    fx_stop();
+    workers_start(yaml, 2);
 }
 
 static struct fixture_peer *peer_at(unsigned worker, const char *system, bool serves) {
@@ -289,7 +220,7 @@ static void two_workers_take_it_once(void **state) {
         fx_expect(&crm[1]->told, "duplicate:2");
         assert_int_equal(engine_totals(workers[home])->dedupe_kept, 1);
         assert_int_equal(engine_totals(workers[!home])->dedupe_kept, 0);
-        stop();
+        workers_stop();
     }
 }
 
@@ -314,7 +245,7 @@ static void what_comes_behind_it_on_its_connection_stays_behind_it(void **state)
     (void)snprintf(expected, sizeof expected, "%s e1 %s", remote, local);
     fx_expect(&desk->got, expected);
     fx_expect(&crm->told, "in-progress:4 ok:1-3");
-    stop();
+    workers_stop();
 }
 
 static void a_verdict_that_never_comes_is_not_waited_for_for_ever(void **state) {
@@ -333,7 +264,7 @@ static void a_verdict_that_never_comes_is_not_waited_for_for_ever(void **state) 
     settle();
     fx_expect(&crm->told, "ok:2");
     fx_expect(&desk->got, id);
-    stop();
+    workers_stop();
 }
 
 static void who_leaves_meanwhile_has_taken_nothing(void **state) {
@@ -354,7 +285,7 @@ static void who_leaves_meanwhile_has_taken_nothing(void **state) {
         fx_expect(&again->told, "ok:1");
         fx_expect(&desk->got, id);
         assert_int_equal(workers[0]->deduping.held, 0);
-        stop();
+        workers_stop();
     }
 }
 
@@ -375,7 +306,7 @@ static void who_sends_much_of_it_is_not_read_for_a_while(void **state) {
     assert_false(crm->reads_off);
     assert_int_equal(engine_totals(workers[0])->accepted, DEDUPE_HOLDS_STOP);
     (void)desk;
-    stop();
+    workers_stop();
 }
 
 /* Whichever allocation fails, it isn't taken twice, and nothing is held for ever. */
@@ -404,7 +335,7 @@ static void want_of_memory_never_makes_two_of_it(void **state) {
             fail_msg("allocation %d: %d were taken", (int)nth, (int)accepted);
         assert_int_equal(workers[0]->deduping.held + workers[1]->deduping.held, 0);
         (void)desk;
-        stop();
+        workers_stop();
     }
 }
 

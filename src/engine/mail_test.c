@@ -1,55 +1,10 @@
 /* Two workers of a node, and letters between them that come late or never. */
-#include "engine/fixture.h"
-#include "engine/parcel.h"
+#include "engine/pair.h"
 
 static const char with_desk[] = "listeners: {in: intertie://127.0.0.1:7460}\n"
                                 "systems: {crm: {}, desk: {accept: true}, other: {accept: true}}\n";
 static const char without_desk[] = "listeners: {in: intertie://127.0.0.1:7460}\n"
                                    "systems: {crm: {}, other: {accept: true}}\n";
-
-static struct engine *workers[2];
-static struct letters {
-    struct engine_mail all[16];
-    unsigned count;
-} letters[2]; /* by sender */
-
-/* From now on it is that worker that peers come to and that has its turn. */
-static void at(unsigned worker) {
-    fx.engine = workers[worker];
-}
-
-static void turn(unsigned worker) {
-    struct engine_actions actions;
-    struct net_action all[16];
-    at(worker);
-    engine_finish(fx.engine, fx.now, &actions);
-    for (uint32_t i = 0; i < actions.mail_count; i++) {
-        assert_true(letters[worker].count < COUNT_OF(letters[worker].all));
-        assert_int_equal(actions.mail[i].to, !worker);
-        letters[worker].all[letters[worker].count++] = actions.mail[i];
-    }
-    assert_true(actions.net_count <= COUNT_OF(all));
-    if (actions.net_count)
-        memcpy(all, actions.net, actions.net_count * sizeof *all);
-    for (uint32_t i = 0; i < actions.net_count; i++)
-        fx_act(&all[i]);
-    assert_null(engine_check(fx.engine));
-}
-
-/* Everything that `worker` wrote arrives, or is lost; returns how many parcels. */
-static unsigned post(unsigned worker, bool lost) {
-    unsigned count = letters[worker].count;
-    for (unsigned i = 0; i < count; i++) {
-        struct engine_mail *mail = &letters[worker].all[i];
-        struct engine_input input = {.kind = INPUT_MAIL, .from = worker, .bytes = slice_make(mail->parcel->data, mail->size)};
-        if (!lost)
-            engine_input(workers[!worker], &input, fx.now);
-        block_unref(mail->parcel);
-    }
-    letters[worker].count = 0;
-    turn(!worker);
-    return count;
-}
 
 static void reload(const char *yaml) {
     struct engine_input input = {.kind = INPUT_CONFIG, .plan = fx_load(yaml)};
@@ -60,26 +15,7 @@ static void reload(const char *yaml) {
 }
 
 static void start(void) {
-    fx_start(with_desk);
-    engine_free(fx.engine);
-    for (unsigned i = 0; i < 2; i++) {
-        struct engine_options options = {.worker = i, .workers = 2, .seed = 1 + i, .calls = &fixture_calls,
-                                         .cut_through = true, .memo = true};
-        workers[i] = engine_new(&options);
-        assert_non_null(workers[i]);
-        struct engine_input input = {.kind = INPUT_CONFIG, .plan = fx.plans[0]};
-        engine_input(workers[i], &input, fx.now);
-        turn(i);
-    }
-}
-
-static void stop(void) {
-    for (unsigned i = 0; i < 2; i++)
-        while (letters[i].count)
-            block_unref(letters[i].all[--letters[i].count].parcel);
-    engine_free(workers[0]);
-    fx.engine = workers[1];
-    fx_stop();
+    workers_start(with_desk, 2);
 }
 
 static struct fixture_peer *desk_at(unsigned worker) {
@@ -106,7 +42,7 @@ static void sessions_are_known_to_other_workers_until_they_go(void **state) {
     turn(0);
     post(0, false);
     assert_int_equal(takers(1, "desk"), 0);
-    stop();
+    workers_stop();
 }
 
 /* Both letters about it are under way while two plans come: in the first of them its index is another system's. */
@@ -118,7 +54,7 @@ static void a_session_that_a_reload_ends_is_taken_leave_of_by_its_own_name(void 
     reload(with_desk);
     assert_int_equal(post(0, false), 2);
     assert_int_equal(takers(1, "desk"), 0);
-    stop();
+    workers_stop();
 }
 
 static void what_comes_back_from_a_session_that_is_gone_does_not_go_there_again(void **state) {
@@ -144,7 +80,7 @@ static void what_comes_back_from_a_session_that_is_gone_does_not_go_there_again(
     assert_int_equal(post(1, false), 0); /* and kept */
     assert_int_equal(takers(1, "desk"), 0);
     assert_int_equal(engine_totals(workers[1])->held, 1);
-    stop();
+    workers_stop();
 }
 
 /* Each time that the list of news should grow there is no memory, until it is full: then that is told, and whoever waits
@@ -181,7 +117,7 @@ static void news_without_memory_leave_nobody_waiting(void **state) {
     fx.now.mono.ns += 500 * NS_PER_MS;
     turn(1);
     assert_int_equal(post(1, false), 1); /* as an event may be: sent again */
-    stop();
+    workers_stop();
 }
 
 static void letters_count_as_memory_until_they_leave(void **state) {
@@ -195,7 +131,7 @@ static void letters_count_as_memory_until_they_leave(void **state) {
     turn(0);
     post(0, false);
     assert_true(engine_memory(workers[0]) < before + (64u << 10));
-    stop();
+    workers_stop();
 }
 
 /* -- peers that fetch -- */
@@ -247,7 +183,7 @@ static void an_ack_reaches_its_worker_by_mail(void **state) {
     fx.now.mono.ns += 6 * NS_PER_S;
     turn(1);
     fx_expect(&other->told, "overloaded:3");
-    stop();
+    workers_stop();
 }
 
 static void what_was_on_its_way_to_a_poll_that_ended_comes_back_and_waits(void **state) {
@@ -279,7 +215,7 @@ static void what_was_on_its_way_to_a_poll_that_ended_comes_back_and_waits(void *
     post(0, false);
     post(1, false);
     fx_expect(&p->told, "200:2");
-    stop();
+    workers_stop();
 }
 
 /* -- replies that are fetched -- */
@@ -363,7 +299,7 @@ static void a_reply_is_fetched_from_the_worker_that_its_receipt_names(void **sta
     post(1, false);
     fx_expect(&other->told, "not-found:4");
     assert_int_equal(workers[0]->replies.fetches.count, 0);
-    stop();
+    workers_stop();
 }
 
 /* -- requests that run once -- */
@@ -434,7 +370,7 @@ static void a_key_has_one_home(void **state) {
     post(1, false);
     post(0, false);
     fx_expect(&away->told, "once3:202");
-    stop();
+    workers_stop();
 }
 
 static void an_end_that_finds_no_room_is_told_later(void **state) {
@@ -461,7 +397,7 @@ static void an_end_that_finds_no_room_is_told_later(void **state) {
     struct once_verdict verdict = claim(home, key, 1);
     assert_int_equal(verdict.what, ONCE_AGAIN);
     assert_int_equal(verdict.code, 0); /* its answer was not kept that long */
-    stop();
+    workers_stop();
 }
 
 static void an_end_that_found_no_room_goes_with_its_worker(void **state) {
@@ -476,7 +412,7 @@ static void an_end_that_found_no_room_goes_with_its_worker(void **state) {
     workers[1]->post->open[0].turn_bytes = FULL;
     ends(away, 202, "");
     assert_int_equal(workers[1]->unsettled.count, 1);
-    stop(); /* the sanitizer counts */
+    workers_stop(); /* the sanitizer counts */
 }
 
 static void a_verdict_that_finds_no_room_gives_the_key_back(void **state) {
@@ -489,7 +425,7 @@ static void a_verdict_that_finds_no_room_gives_the_key_back(void **state) {
     post(1, false);
     at(0);
     assert_int_equal(claim(home, key, 2).what, ONCE_NEW);
-    stop();
+    workers_stop();
 }
 
 static void whoever_left_before_the_verdict_gives_the_key_back(void **state) {
@@ -506,7 +442,7 @@ static void whoever_left_before_the_verdict_gives_the_key_back(void **state) {
     post(1, false);
     at(0);
     assert_int_equal(claim(home, key, 2).what, ONCE_NEW);
-    stop();
+    workers_stop();
 }
 
 static void of_one_that_was_taken_and_ended_unanswered_nobody_knows(void **state) {
@@ -530,7 +466,7 @@ static void of_one_that_was_taken_and_ended_unanswered_nobody_knows(void **state
     struct once_verdict verdict = claim(other, key, 1);
     assert_int_equal(verdict.what, ONCE_AGAIN);
     assert_int_equal(verdict.code, 0);
-    stop();
+    workers_stop();
 }
 
 int main(void) {

@@ -1,6 +1,6 @@
 /* Rates: what is past them is refused with its status, each holder has its own bucket, and two workers together let pass no more
  * than one would. */
-#include "engine/fixture.h"
+#include "engine/pair.h"
 #include "engine/parcel.h"
 #include "engine/rate_inner.h"
 
@@ -204,42 +204,6 @@ static void answers_tell_of_the_rate(void **state) {
 
 /* -- two workers -- */
 
-static struct engine *workers[2];
-static struct letters {
-    struct engine_mail all[64];
-    unsigned count;
-} letters[2]; /* by sender */
-
-static void turn(unsigned worker) {
-    struct engine_actions actions;
-    struct net_action all[32];
-    fx.engine = workers[worker];
-    engine_finish(fx.engine, fx.now, &actions);
-    for (uint32_t i = 0; i < actions.mail_count; i++) {
-        assert_true(letters[worker].count < COUNT_OF(letters[worker].all));
-        letters[worker].all[letters[worker].count++] = actions.mail[i];
-    }
-    assert_true(actions.net_count <= COUNT_OF(all));
-    if (actions.net_count)
-        memcpy(all, actions.net, actions.net_count * sizeof *all);
-    for (uint32_t i = 0; i < actions.net_count; i++)
-        fx_act(&all[i]);
-    assert_null(engine_check(fx.engine));
-}
-
-static void post(unsigned worker, bool lost) {
-    unsigned count = letters[worker].count;
-    for (unsigned i = 0; i < count; i++) {
-        struct engine_mail *mail = &letters[worker].all[i];
-        struct engine_input input = {.kind = INPUT_MAIL, .from = worker, .bytes = slice_make(mail->parcel->data, mail->size)};
-        if (!lost)
-            engine_input(workers[!worker], &input, fx.now);
-        block_unref(mail->parcel);
-    }
-    letters[worker].count = 0;
-    turn(!worker);
-}
-
 static void settle(void) {
     for (int i = 0; i < 6; i++) {
         post(0, false);
@@ -251,18 +215,11 @@ static struct fixture_peer *peers[2];
 static unsigned home;
 
 static void start_two(const char *rate) {
-    fx_start(yaml(rate, "", ""));
+    workers_begin(yaml(rate, "", ""), 2);
     fx.terms.acks = false;
     struct plan *plan = fx.plans[0];
-    engine_free(fx.engine);
     for (unsigned i = 0; i < 2; i++) {
-        struct engine_options options = {.worker = i, .workers = 2, .seed = 1 + i, .calls = &fixture_calls, .cut_through = true,
-                                         .memo = true};
-        workers[i] = engine_new(&options);
-        assert_non_null(workers[i]);
-        struct engine_input input = {.kind = INPUT_CONFIG, .plan = plan};
-        engine_input(workers[i], &input, fx.now);
-        turn(i);
+        worker_start(i, plan);
         for (unsigned k = 0; k < 2 * i; k++)
             fx_accept(0); /* the fixture tells peers apart by their handles */
         struct fixture_peer *taker = fx_accept(0);
@@ -274,15 +231,6 @@ static void start_two(const char *rate) {
     settle();
     const struct plan_rate *of = plan->rates->listeners[0];
     home = bucket_of(workers[0], ((struct connection *)peers[0]->sink->user)->owner, of, CONFIG_NONE)->home;
-}
-
-static void stop_two(void) {
-    for (unsigned i = 0; i < 2; i++)
-        while (letters[i].count)
-            block_unref(letters[i].all[--letters[i].count].parcel);
-    engine_free(workers[0]);
-    fx.engine = workers[1];
-    fx_stop();
 }
 
 static void say_at(unsigned worker, unsigned count) {
@@ -321,7 +269,7 @@ static void who_has_none_asks_and_what_came_is_held_meanwhile(void **state) {
     settle();
     fx_expect(&peers[!home]->told, "ok:6");
     assert_int_equal(engine_totals(workers[!home])->waiting, 0);
-    stop_two();
+    workers_stop();
 }
 
 static void few_are_lent_one_by_one(void **state) {
@@ -332,7 +280,7 @@ static void few_are_lent_one_by_one(void **state) {
         settle();
     }
     fx_expect(&peers[!home]->told, "ok:1 ok:2 ok:3 rate-limited:4");
-    stop_two();
+    workers_stop();
 }
 
 static void what_was_borrowed_and_not_used_comes_back(void **state) {
@@ -352,7 +300,7 @@ static void what_was_borrowed_and_not_used_comes_back(void **state) {
     say_at(home, 1);
     buffer_clear(&peers[home]->told);
     assert_int_equal(accepted(), 100);
-    stop_two();
+    workers_stop();
 }
 
 static void who_leaves_while_it_is_held_is_forgotten(void **state) {
@@ -370,7 +318,7 @@ static void who_leaves_while_it_is_held_is_forgotten(void **state) {
     settle();
     say_at(home, 3); /* what it borrowed is there again */
     fx_expect(&peers[home]->told, "ok:1-3");
-    stop_two();
+    workers_stop();
 }
 
 static void an_answer_that_is_lost_is_asked_for_again(void **state) {
@@ -382,7 +330,7 @@ static void an_answer_that_is_lost_is_asked_for_again(void **state) {
         pass(100 * NS_PER_MS);
     settle();
     fx_expect(&peers[!home]->told, "ok:1");
-    stop_two();
+    workers_stop();
 }
 
 static void a_reload_serves_what_is_held(void **state) {
@@ -397,7 +345,7 @@ static void a_reload_serves_what_is_held(void **state) {
     settle();
     fx_expect(&peers[!home]->told, "ok:1-2");
     assert_int_equal(engine_totals(workers[!home])->waiting, 0);
-    stop_two();
+    workers_stop();
 }
 
 /* Letters come late, in their order; what both take together stays within what one would. */
@@ -444,7 +392,7 @@ static void both_together_let_pass_no_more_than_one(void **state) {
         }
         uint64_t span = (uint64_t)(seen[COUNT_OF(seen) - 1].at - seen[0].at);
         assert_true(accepted() >= span * per / (uint64_t)NS_PER_S / 4); /* nor is it a wall */
-        stop_two();
+        workers_stop();
     }
 }
 

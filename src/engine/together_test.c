@@ -1,58 +1,17 @@
 /* What meets on one message's way: rates, dedupe, middleware, faults, splits, failovers, hedges and traces, two and two. */
-#include "engine/fixture.h"
-#include "engine/parcel.h"
+#include "engine/pair.h"
 #include "engine/rate_inner.h"
 
 #define HEAD "listeners: {in: intertie://127.0.0.1:7460}\nsystems:\n  crm: {accept: true}\n"
 #define COMMAND "type=com.example.do messagetype=command"
 
-static struct engine *workers[2];
-static unsigned worker_count;
 static int64_t live;
-static struct letters {
-    struct engine_mail all[256];
-    unsigned count;
-} letters[2]; /* by sender */
-
-static void turn(unsigned worker) {
-    struct engine_actions actions;
-    struct net_action all[128];
-    fx.engine = workers[worker];
-    for (bool again = true; again;) {
-        again = false;
-        engine_finish(fx.engine, fx.now, &actions);
-        for (uint32_t i = 0; i < actions.mail_count; i++) {
-            assert_true(letters[worker].count < COUNT_OF(letters[worker].all));
-            letters[worker].all[letters[worker].count++] = actions.mail[i];
-        }
-        assert_true(actions.net_count <= COUNT_OF(all));
-        if (actions.net_count)
-            memcpy(all, actions.net, actions.net_count * sizeof *all);
-        for (uint32_t i = 0; i < actions.net_count; i++)
-            again |= fx_act(&all[i]);
-    }
-    const char *wrong = engine_check(fx.engine);
-    if (wrong)
-        fail_msg("%s", wrong);
-}
-
-static void post(unsigned worker) {
-    for (unsigned i = 0; i < letters[worker].count; i++) {
-        struct engine_mail *mail = &letters[worker].all[i];
-        struct engine_input input = {
-            .kind = INPUT_MAIL, .from = worker, .bytes = slice_make(mail->parcel->data, mail->size)};
-        engine_input(workers[!worker], &input, fx.now);
-        block_unref(mail->parcel);
-    }
-    letters[worker].count = 0;
-}
-
 static void settle(void) {
     for (unsigned i = 0; i < 10; i++) {
         for (unsigned k = 0; k < worker_count; k++)
             turn(k);
         for (unsigned k = 0; k < worker_count; k++)
-            post(k);
+            deliver(k, false);
     }
 }
 
@@ -77,22 +36,7 @@ static void reload(const char *yaml) {
 
 static void start(const char *yaml, unsigned count) {
     live = memory_live();
-    fx_start(yaml);
-    worker_count = count;
-    engine_free(fx.engine);
-    for (unsigned k = 0; k < count; k++) {
-        struct engine_options options = {.worker = k,
-                                         .workers = count,
-                                         .seed = 1 + k,
-                                         .calls = &fixture_calls,
-                                         .cut_through = true,
-                                         .memo = true};
-        workers[k] = engine_new(&options);
-        assert_non_null(workers[k]);
-        struct engine_input input = {.kind = INPUT_CONFIG, .plan = fx.plans[0]};
-        engine_input(workers[k], &input, fx.now);
-        turn(k);
-    }
+    workers_start(yaml, count);
 }
 
 /* Nothing waits, nothing is held, and nothing is left. */
@@ -107,13 +51,7 @@ static void stop(void) {
         assert_int_equal(workers[k]->tracing.mark, 0);
         assert_null(workers[k]->deduping.offered);
     }
-    for (unsigned k = 0; k < 2; k++)
-        while (letters[k].count)
-            block_unref(letters[k].all[--letters[k].count].parcel);
-    if (worker_count == 2)
-        engine_free(workers[0]);
-    fx.engine = workers[worker_count - 1];
-    fx_stop();
+    workers_stop();
     assert_true(memory_live() == live);
 }
 
@@ -267,8 +205,8 @@ static void who_leaves_while_a_rate_or_a_verdict_is_asked_for(void **state) {
             for (unsigned i = 0; i < rounds; i++) {
                 turn(0);
                 turn(1);
-                post(0);
-                post(1);
+                deliver(0, false);
+                deliver(1, false);
             }
             fx.engine = workers[by];
             fx_lose(crm[by]);
@@ -599,7 +537,7 @@ static void another_plan_at_any_step(void **state) {
                         turn(k);
                     }
                 turn(at % 2);
-                post(at % 2);
+                deliver(at % 2, false);
                 if (at == 11)
                     pass(100 * NS_PER_MS);
             }
